@@ -1,0 +1,71 @@
+//! A message: its envelope and bytes, and a parsed, bounded view of them.
+//!
+//! [`Mail`] is what the wire gave us and is never changed; [`Message`] is how it reads. Knows
+//! nothing of sessions, rules, policy or storage, and does no I/O.
+
+pub mod address;
+pub mod domain;
+pub mod envelope;
+pub mod message;
+
+pub use address::Address;
+pub use domain::Domain;
+pub use envelope::{Envelope, Parameter, Recipient};
+pub use message::Message;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Which way mail travels, seen from the organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// From the world to us.
+    Inbound,
+    /// From us to the world.
+    Outbound,
+}
+
+impl Direction {
+    /// The word used in settings, rules, logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// Who sent the message, as far as the wire tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Client {
+    /// The first untrusted hop; `None` when it could not be found out.
+    pub address: Option<SocketAddr>,
+    /// The argument of HELO or EHLO, as it came; empty when there was none.
+    pub helo: String,
+    /// Whether the client said EHLO.
+    pub extended: bool,
+    /// The TLS version and cipher suite, such as `TLSv1.3 TLS13_AES_256_GCM_SHA384`; `None` in the clear.
+    pub tls: Option<String>,
+}
+
+/// One message as the wire gave it: immutable once received.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// UUIDv7, the same in log, reply, header and store.
+    pub id: uuid::Uuid,
+    /// When DATA was complete.
+    pub received: Timestamp,
+    /// The listener's name.
+    pub listener: Arc<str>,
+    /// From the listener.
+    pub direction: Direction,
+    /// The sending host.
+    pub client: Client,
+    /// Reverse-path and accepted recipients with their parameters.
+    pub envelope: Envelope,
+    /// The message, CRLF line ends, dot-stuffing undone, without the final dot.
+    pub bytes: Bytes,
+}

@@ -1,0 +1,250 @@
+//! What lasts: the quarantine, the journal and the audit log, behind one trait.
+//!
+//! [`memory`] serves tests and the simulator, [`sqlite`] the machine. Knows nothing of rules or
+//! the wire: it keeps what it is given, durably, and says so only when it is true.
+
+use crate::mail::Envelope;
+use crate::telemetry::MessageEvent;
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Where a quarantined message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Committed while upstream was still to answer for other recipients. One left by a crash is
+    /// shown, never acted on by itself.
+    Pending,
+    /// Kept for review.
+    Held,
+    /// Upstream refused the message for the other recipients, so our reply said so: not ours.
+    Voided,
+    /// A release is under way; left by a crash, nobody knows whether it arrived.
+    ReleaseUnknown,
+    /// Delivered to everyone it was held for.
+    Released,
+    /// Removed by a person; only the record remains.
+    Deleted,
+}
+
+impl State {
+    /// The word in listings, logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Held => "held",
+            Self::Voided => "voided",
+            Self::ReleaseUnknown => "release_unknown",
+            Self::Released => "released",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// A message to keep.
+#[derive(Debug, Clone)]
+pub struct Quarantined {
+    /// The message's id.
+    pub id: Uuid,
+    /// `Pending` or `Held` when committed.
+    pub state: State,
+    /// When it was received.
+    pub received: Timestamp,
+    /// The envelope, with only the recipients that it is held for, ORCPT, NOTIFY, RET, ENVID kept.
+    pub envelope: Envelope,
+    /// The route that it would have taken.
+    pub route: String,
+    /// The verdict's category.
+    pub category: String,
+    /// The author's address as shown in listings.
+    pub from: String,
+    /// The subject, cut.
+    pub subject: String,
+    /// Bytes as received.
+    pub body: Bytes,
+    /// The headers that we add on delivery, CRLF-ended, ready to stand before `body`.
+    pub added: Bytes,
+    /// Lower-case hex SHA-256 over reverse-path, recipients and body: identical retries merge.
+    pub fingerprint: String,
+    /// The journal record, written in the same transaction.
+    pub event: MessageEvent,
+}
+
+/// One line of a listing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The message's id.
+    pub id: Uuid,
+    /// Where it stands.
+    pub state: State,
+    /// When it was received.
+    pub received: Timestamp,
+    /// The reverse-path.
+    pub reverse_path: String,
+    /// Recipients that it is still held for.
+    pub recipients: Vec<String>,
+    /// The author's address.
+    pub from: String,
+    /// The subject.
+    pub subject: String,
+    /// The verdict's category.
+    pub category: String,
+    /// Bytes as received.
+    pub size: u64,
+}
+
+/// Which quarantined messages to list.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct QuarantineQuery {
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Only those with a recipient containing this, any case.
+    pub recipient: Option<String>,
+    /// Only those whose reverse-path or author contains this, any case.
+    pub sender: Option<String>,
+    /// Newest first, at most so many; 0 is 100.
+    pub limit: u32,
+}
+
+/// Which journal records to find; all given conditions hold.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct JournalQuery {
+    /// This message.
+    pub id: Option<Uuid>,
+    /// Reverse-path or author contains this, any case.
+    pub sender: Option<String>,
+    /// A recipient contains this, any case.
+    pub recipient: Option<String>,
+    /// At or after.
+    pub since: Option<Timestamp>,
+    /// At or before.
+    pub until: Option<Timestamp>,
+    /// This verdict word.
+    pub verdict: Option<String>,
+    /// Newest first, at most so many; 0 is 100.
+    pub limit: u32,
+}
+
+/// A person's act on kept mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// When.
+    pub time: Timestamp,
+    /// Who: the user of the control socket's peer.
+    pub actor: String,
+    /// `show`, `release`, `delete`, `reload`…
+    pub act: String,
+    /// The message, if one.
+    pub message: Option<Uuid>,
+    /// Why, in the actor's words.
+    pub reason: String,
+    /// What came of it.
+    pub outcome: String,
+}
+
+/// A release that may go ahead: claimed, so that no second one can.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// What was kept. Its envelope holds just the recipients to deliver to now.
+    pub message: Quarantined,
+    /// Recipients that stay held.
+    pub remaining: usize,
+}
+
+/// How a claimed release ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReleaseOutcome {
+    /// Upstream said 250.
+    Delivered,
+    /// Upstream refused, or was never reached: held as before.
+    NotDelivered,
+    /// Upstream went away after the dot: stays `release_unknown`.
+    Unknown,
+}
+
+/// What is kept, for the gauges.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Held messages by category.
+    pub held_by_category: Vec<(String, u64)>,
+    /// Bytes of held bodies as received.
+    pub bytes: u64,
+    /// When the oldest held one was received.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Why the store could not do it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreError {
+    /// There is no such message.
+    NotFound,
+    /// Its state doesn't allow that; which it is in.
+    WrongState(State),
+    /// None of the recipients named is held for.
+    NoSuchRecipient,
+    /// The machine failed: disk full, I/O error, store latched. Try again later.
+    Failed(String),
+}
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotFound => formatter.write_str("no such message"),
+            Self::WrongState(state) => write!(formatter, "the message is {}", state.as_str()),
+            Self::NoSuchRecipient => formatter.write_str("the message is not held for that recipient"),
+            Self::Failed(why) => write!(formatter, "the store failed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// The store. Every method that changes something returns only when the change is durable; it
+/// runs to its end even when the caller stops waiting, since a commit that "timed out" may hold.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Keeps a message and its journal record in one transaction. An identical one (same
+    /// fingerprint) that is still held is merged: the id of the kept one is returned.
+    async fn quarantine(&self, message: Quarantined) -> Result<Uuid, StoreError>;
+
+    /// Moves a `Pending` message on: to `Held`, or to `Voided` (its body is then removed).
+    async fn settle(&self, id: Uuid, state: State) -> Result<(), StoreError>;
+
+    /// Messages in the quarantine, newest first.
+    async fn list(&self, query: QuarantineQuery) -> Result<Vec<Summary>, StoreError>;
+
+    /// One message, whole.
+    async fn get(&self, id: Uuid) -> Result<Quarantined, StoreError>;
+
+    /// Marks a release as under way (`ReleaseUnknown`) for the named recipients, or all when none
+    /// is named. Only a `Held` message can be claimed.
+    async fn claim(&self, id: Uuid, recipients: &[String]) -> Result<Claim, StoreError>;
+
+    /// Records how a claimed release ended: `Released`, or `Held` for those that remain.
+    async fn settle_release(&self, id: Uuid, recipients: &[String], outcome: ReleaseOutcome) -> Result<(), StoreError>;
+
+    /// Removes the body and marks the record `Deleted`; from `Held`, `Pending` or `ReleaseUnknown`.
+    async fn delete(&self, id: Uuid) -> Result<(), StoreError>;
+
+    /// Appends journal records, in one transaction.
+    async fn append_journal(&self, events: Vec<MessageEvent>) -> Result<(), StoreError>;
+
+    /// Finds journal records, newest first.
+    async fn search_journal(&self, query: JournalQuery) -> Result<Vec<MessageEvent>, StoreError>;
+
+    /// Appends to the audit log.
+    async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError>;
+
+    /// The audit log of one message, or the newest 100 of all.
+    async fn audit(&self, message: Option<Uuid>) -> Result<Vec<AuditEntry>, StoreError>;
+
+    /// Counts for the gauges.
+    async fn totals(&self) -> Result<Totals, StoreError>;
+
+    /// Removes journal records received before the first time, and settled quarantine records
+    /// before the second; returns how many went.
+    async fn expire(&self, journal_before: Timestamp, quarantine_before: Timestamp) -> Result<u64, StoreError>;
+}
