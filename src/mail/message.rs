@@ -183,3 +183,153 @@ pub struct Attachment {
 /// Something a strict reader would object to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Defect(pub &'static str);
+
+/// What can be read from a message's bytes.
+#[derive(Debug)]
+pub struct Message<'m> {
+    raw: &'m [u8],
+}
+
+/// What a thread shows of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Thread {
+    /// `In-Reply-To`, `References`, or a reply prefix on the subject.
+    pub is_reply: bool,
+    /// A forward prefix on the subject.
+    pub is_forward: bool,
+    /// Message ids of the ancestors.
+    pub references: Vec<String>,
+    /// Whether the text quotes older text.
+    pub quoted: bool,
+}
+
+impl<'m> Message<'m> {
+    /// Reads a message. Never fails.
+    pub fn parse(raw: &'m [u8], _limits: &Limits) -> Self {
+        Self { raw }
+    }
+    /// The bytes it was read from.
+    pub fn raw(&self) -> &'m [u8] {
+        self.raw
+    }
+    /// Every header field, in order.
+    pub fn fields(&self) -> &[Field<'m>] {
+        &[]
+    }
+    /// Every instance of a field, in order, the name in any case.
+    pub fn header<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Field<'m>> {
+        self.fields()
+            .iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+    }
+    /// The first Subject, decoded.
+    pub fn subject(&self) -> &str {
+        ""
+    }
+    /// The subject without its reply and forward prefixes.
+    pub fn subject_base(&self) -> &str {
+        ""
+    }
+    /// The author: the first mailbox of the first From.
+    pub fn from(&self) -> Option<&Mailbox> {
+        self.authors().first()
+    }
+    /// Every candidate author when From is ambiguous or has several.
+    pub fn authors(&self) -> &[Mailbox] {
+        &[]
+    }
+    /// The Sender field.
+    pub fn sender(&self) -> Option<&Mailbox> {
+        None
+    }
+    /// Reply-To's mailboxes.
+    pub fn reply_to(&self) -> &[Mailbox] {
+        &[]
+    }
+    /// To's mailboxes.
+    pub fn to(&self) -> &[Mailbox] {
+        &[]
+    }
+    /// Cc's mailboxes.
+    pub fn cc(&self) -> &[Mailbox] {
+        &[]
+    }
+    /// Message-ID without its angle brackets; empty without one.
+    pub fn message_id(&self) -> &str {
+        ""
+    }
+    /// Date.
+    pub fn date(&self) -> Option<Timestamp> {
+        None
+    }
+    /// What the thread shows.
+    pub fn thread(&self) -> &Thread {
+        const NONE: &Thread = &Thread {
+            is_reply: false,
+            is_forward: false,
+            references: Vec::new(),
+            quoted: false,
+        };
+        NONE
+    }
+    /// List-Id's identifier; empty without one.
+    pub fn list_id(&self) -> &str {
+        ""
+    }
+    /// Precedence bulk or list, List-Id, or List-Unsubscribe.
+    pub fn is_bulk(&self) -> bool {
+        false
+    }
+    /// Auto-Submitted other than `no`, or a null return from a machine (RFC 3834).
+    pub fn is_auto(&self) -> bool {
+        false
+    }
+    /// Received fields, newest first.
+    pub fn received(&self) -> &[Hop] {
+        &[]
+    }
+    /// Every MIME part, in order.
+    pub fn parts(&self) -> &[Part] {
+        &[]
+    }
+    /// `body.text`: what a person would read.
+    pub fn text(&self) -> &str {
+        ""
+    }
+    /// `body.new`: the newest part of a thread, quoted history left out.
+    pub fn new_text(&self) -> &str {
+        ""
+    }
+    /// `body.hidden`: text that HTML hides.
+    pub fn hidden_text(&self) -> &str {
+        ""
+    }
+    /// `body.html`: the decoded sources, in order.
+    pub fn html(&self) -> &str {
+        ""
+    }
+    /// Links, in order.
+    pub fn links(&self) -> &[Link] {
+        &[]
+    }
+    /// Images in the HTML.
+    pub fn images(&self) -> &[Image] {
+        &[]
+    }
+    /// Forms in the HTML.
+    pub fn forms(&self) -> &[Form] {
+        &[]
+    }
+    /// Top-level attachments.
+    pub fn attachments(&self) -> &[Attachment] {
+        &[]
+    }
+    /// What a strict reader would object to, each once, in a stable order.
+    pub fn defects(&self) -> &[Defect] {
+        &[]
+    }
+    /// Whether the links were cut short by a limit (so that `any` is never false).
+    pub fn links_cut(&self) -> bool {
+        false
+    }
+}
