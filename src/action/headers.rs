@@ -15,15 +15,15 @@ pub struct Stamp {
 
 /// What the headers tell of the verdict.
 #[derive(Debug, Clone)]
-pub struct Marking<'v> {
+pub struct Marking {
     /// The verdict's word.
-    pub verdict: &'v str,
+    pub verdict: &'static str,
     /// Points.
     pub score: f64,
     /// Points from which mail is tagged.
     pub required: f64,
     /// Rules that count.
-    pub rules: &'v [String],
+    pub rules: Vec<String>,
     /// Whether mail clients are to see it as spam.
     pub tagged: bool,
     /// False in observe mode: the message goes on unmarked.
@@ -34,14 +34,14 @@ pub struct Marking<'v> {
 const RULES_SHOWN_MOST: usize = 20;
 
 /// The fields to stand before the message, CRLF-ended (`operations.md`, "Headers").
-pub fn added(mail: &Mail, stamp: &Stamp, marking: &Marking<'_>) -> Bytes {
+pub fn added(mail: &Mail, stamp: &Stamp, marking: &Marking) -> Bytes {
     let mut out = received(mail, stamp);
     if mail.direction == Direction::Inbound {
         out.push_str(&format!("Authentication-Results: {}; none\r\n", stamp.hostname));
     }
     out.push_str(&format!("X-Portreeve-Id: {}\r\n", mail.id));
     if mail.direction == Direction::Inbound && marking.shown {
-        let rules = rule_names(marking.rules);
+        let rules = rule_names(&marking.rules);
         let (verdict, score) = (marking.verdict, marking.score);
         out.push_str(&format!(
             "X-Portreeve-Verdict: {verdict}; score={score:.1};\r\n rules={rules}\r\n"
@@ -235,7 +235,8 @@ mod tests {
         }
     }
 
-    fn marking(rules: &[String], tagged: bool) -> Marking<'_> {
+    fn marking(rules: &[&str], tagged: bool) -> Marking {
+        let rules = rules.iter().map(|&rule| rule.to_owned()).collect();
         Marking {
             verdict: "tag",
             score: 6.24,
@@ -252,7 +253,7 @@ mod tests {
 
     #[test]
     fn inbound_mail_is_stamped_and_marked() {
-        let rules = ["A".to_owned(), "B".to_owned()];
+        let rules = ["A", "B"];
         assert_eq!(
             text_of(&added(&mail(Direction::Inbound), &stamp(), &marking(&rules, true))),
             "Received: from a?b??X:?y? ([192.0.2.1])\r\n by mx.example.gov.uk with ESMTPS id \

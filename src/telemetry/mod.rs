@@ -100,6 +100,12 @@ pub struct MessageEvent {
     pub category: String,
     /// Rules that matched.
     pub findings: Vec<FindingEvent>,
+    /// Rules without any one of which the verdict would be milder.
+    #[serde(default)]
+    pub sole_causes: Vec<String>,
+    /// Rules that could not be decided.
+    #[serde(default)]
+    pub undecided: Vec<String>,
     /// Why the action is what it is, in words, strongest first.
     pub reasons: Vec<String>,
     /// What a strict reader would object to.

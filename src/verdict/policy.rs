@@ -105,6 +105,11 @@ impl Policy {
         self.general.mode
     }
 
+    /// The points from which mail is tagged, in general.
+    pub const fn tag_threshold(&self) -> Score {
+        self.general.thresholds.tag
+    }
+
     pub(super) const fn general(&self) -> &Terms {
         &self.general
     }
