@@ -6,7 +6,6 @@
 use super::exit::Exit;
 use super::{Shared, gate, mails, scan, terminal};
 use crate::daemon::protocol::{Request, Response};
-use crate::daemon;
 use crate::store::JournalQuery;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -45,7 +44,7 @@ fn by_id(id: Uuid, shared: &Shared) -> Exit {
 }
 
 fn by_file(path: PathBuf, shared: &Shared) -> Exit {
-    let criteria = match shared.settings().and_then(|config| daemon::criteria(&config)) {
+    let criteria = match shared.criteria() {
         Ok(criteria) => criteria,
         Err(exit) => return exit,
     };

@@ -17,7 +17,10 @@ mod send;
 mod status;
 mod terminal;
 
+use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Loaded};
+use crate::daemon;
+use crate::pipeline::Criteria;
 use clap::{CommandFactory, Parser, Subcommand};
 use exit::Exit;
 use std::path::PathBuf;
@@ -135,5 +138,21 @@ impl Shared {
         if !self.quiet {
             println!("{sentence}");
         }
+    }
+
+    /// The same, where results are not for a program.
+    fn say_unless_json(&self, sentence: &str) {
+        if !self.json {
+            self.say(sentence);
+        }
+    }
+
+    /// What decides verdicts, for commands that judge by themselves.
+    fn criteria(&self) -> Result<Criteria, Exit> {
+        let config = self.settings()?;
+        daemon::criteria(&config, SystemClock.now()).map_err(|why| {
+            eprintln!("{why}");
+            Exit::Configuration
+        })
     }
 }

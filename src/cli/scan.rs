@@ -7,7 +7,6 @@ use super::exit::Exit;
 use super::{Shared, mails, terminal};
 use crate::chance::{SystemChance, message_id};
 use crate::clock::{Clock, SystemClock};
-use crate::daemon;
 use crate::evidence::Outside;
 use crate::mail::{Client, Direction, Envelope, Mail};
 use crate::pipeline::{Criteria, inspect, judged};
@@ -40,7 +39,7 @@ pub struct Line<'e> {
 
 /// Judges each message and prints its verdict.
 pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
-    let criteria = match shared.settings().and_then(|config| daemon::criteria(&config)) {
+    let criteria = match shared.criteria() {
         Ok(criteria) => criteria,
         Err(exit) => return exit,
     };
