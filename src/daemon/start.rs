@@ -11,7 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::compute::Compute;
 use crate::config::{Config, Loaded};
 use crate::listener::{self, Certificates};
-use crate::pipeline::{Gate, Profile, Reception};
+use crate::pipeline::{Gate, Profile, GateDesk};
 use crate::resolver::SystemResolver;
 use crate::rules::diagnostic;
 use crate::store;

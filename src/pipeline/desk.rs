@@ -24,7 +24,7 @@ pub struct Profile {
 }
 
 /// One connection's desk.
-pub struct Reception {
+pub struct GateDesk {
     gate: Arc<Gate>,
     profile: Arc<Profile>,
     client: Client,
@@ -45,14 +45,14 @@ struct Bound {
     leg: Transaction,
 }
 
-impl Reception {
+impl GateDesk {
     /// A desk for one connection.
     pub fn new(gate: Arc<Gate>, profile: Arc<Profile>) -> Self {
         Self { gate, profile, client: Client::default(), draft: None }
     }
 }
 
-impl Desk for Reception {
+impl Desk for GateDesk {
     fn offer(&self) -> Offer {
         let live = self.gate.live.load();
         let upstream = live.upstreams.capabilities();

@@ -10,7 +10,7 @@ mod loops;
 mod record;
 mod relay;
 
-pub use desk::{Profile, Reception};
+pub use desk::{Profile, GateDesk};
 pub use disclosure::{Detail, DisclosureSettings};
 pub use record::judged;
 pub use relay::{RelayGuard, RelaySettings};
