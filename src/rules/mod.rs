@@ -3,6 +3,12 @@
 //! Rule files in, a [`RuleSet`] out, whole or not at all; evidence in, [`Findings`] out. Knows
 //! nothing of policy, thresholds, stores or the wire.
 
+pub mod compile;
+pub mod evaluate;
+pub mod lists;
+pub mod syntax;
+pub mod value;
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
