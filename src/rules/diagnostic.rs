@@ -4,6 +4,7 @@
 //! caret and a suggestion, as text or as JSON. Knows nothing of what the file means.
 
 use super::source::Source;
+pub use super::syntax::Level;
 use annotate_snippets::{AnnotationKind, Level as Title, Renderer, Snippet};
 use serde::Serialize;
 use std::fmt;
@@ -15,26 +16,6 @@ pub const SHOWN_MAX: usize = 100;
 
 /// A source line longer than this many bytes is shown without its text, by place alone.
 const LINE_BYTES_MAX: usize = 2_000;
-
-/// Whether the rule set still loads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// It doesn't.
-    Error,
-    /// It does, but probably not as meant.
-    Warning,
-}
-
-impl Level {
-    /// The word in listings and JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        }
-    }
-}
 
 /// One thing that is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +49,7 @@ pub struct Position {
 #[derive(Debug, Clone, Serialize)]
 pub struct Record<'d> {
     code: &'static str,
-    level: Level,
+    level: &'static str,
     file: &'d str,
     line: usize,
     column: usize,
@@ -129,6 +110,18 @@ impl Diagnostic {
         self
     }
 
+    /// Whether it is a warning that its line allows, with a reason: `# allow: slow-pattern, few mails reach it`.
+    pub(super) fn is_silenced(&self) -> bool {
+        let lines = self.source.lines_around(&(self.span.start..self.span.start));
+        let line = self.source.text.get(lines).unwrap_or("");
+        let allowed = line.rsplit_once("# allow:").map(|(_, rest)| rest.trim_start());
+        self.level == Level::Warning
+            && allowed
+                .and_then(|rest| rest.strip_prefix(self.code))
+                .and_then(|rest| rest.strip_prefix(','))
+                .is_some_and(|reason| !reason.trim().is_empty())
+    }
+
     /// Where it begins.
     pub fn start(&self) -> Position {
         self.source.position(self.span.start)
@@ -144,7 +137,7 @@ impl Diagnostic {
         let (start, end) = (self.start(), self.end());
         Record {
             code: self.code,
-            level: self.level,
+            level: word(self.level),
             file: &self.source.name,
             line: start.line,
             column: start.column,
@@ -198,7 +191,7 @@ impl Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Position { line, column } = self.start();
-        let (name, level) = (&self.source.name, self.level.as_str());
+        let (name, level) = (&self.source.name, word(self.level));
         if self.source.text.is_empty() {
             write!(formatter, "{name}: {level}[{}]: {}", self.code, self.message)
         } else {
@@ -211,10 +204,18 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// The level's word in listings and JSON.
+const fn word(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warning => "warning",
+    }
+}
+
 /// Puts diagnostics in the order of files and places, errors before warnings at one place, each once.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|a, b| {
-        let key = |d: &Diagnostic| (d.span.start, d.level, d.code, d.span.end);
+        let key = |d: &Diagnostic| (d.span.start, std::cmp::Reverse(d.level), d.code, d.span.end);
         (&a.source.name, key(a), &a.message).cmp(&(&b.source.name, key(b), &b.message))
     });
     diagnostics.dedup();

@@ -3,11 +3,28 @@
 //! Rule files in, a [`RuleSet`] out, whole or not at all; evidence in, [`Findings`] out. Knows
 //! nothing of policy, thresholds, stores or the wire.
 
+mod assemble;
+mod compose;
 pub mod compile;
+pub mod diagnostic;
+mod embedded;
 pub mod evaluate;
+pub mod guard;
+mod link;
+mod list_entry;
 pub mod lists;
+mod overlay;
+pub mod pack;
+pub mod set;
+pub mod snapshot;
+pub mod source;
 pub mod syntax;
+mod table;
+pub mod test_entry;
+pub mod testing;
 pub mod value;
+
+pub use set::{Loaded, RuleSet};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -4,6 +4,8 @@
 //! nothing of other files, of the expression language, or of what a list entry means.
 
 use super::diagnostic::Diagnostic;
+use super::list_entry::ListEntry;
+use super::overlay::{ExceptionEntry, ListOverrideEntry, OverrideEntry};
 use super::source::Source;
 use super::table::{Located, Reader, Section, parse, plain};
 use super::test_entry::{TestEntry, VerdictTest};
@@ -11,7 +13,6 @@ use super::{Action, Category, Score, Severity, Status};
 use jiff::civil::Date;
 use std::ops::Range;
 use std::sync::Arc;
-use toml::de::DeValue;
 
 /// Points that one rule may add or take away.
 pub const SCORE_MAX: f64 = 100.0;
@@ -83,68 +84,6 @@ pub(super) struct DefineEntry {
     pub when: Condition,
 }
 
-/// Entries of a list: typed values or, for a table, rows.
-#[derive(Debug)]
-pub(super) struct ListEntry {
-    pub name: Located<String>,
-    pub kind: Located<String>,
-    pub values: Vec<Located<String>>,
-    pub file: Option<Located<String>>,
-    pub columns: Vec<(Located<String>, Located<String>)>,
-    pub rows: Vec<Row>,
-}
-
-/// A row of a table list.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub cells: Vec<(Located<String>, Cell)>,
-    pub span: Range<usize>,
-}
-
-/// A value in a row.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell {
-    One(String),
-    Many(Vec<String>),
-}
-
-/// Which rules an override changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
-    Rule(String),
-    Tag(String),
-    Category(Category),
-    Pack(String),
-}
-
-#[derive(Debug)]
-pub(super) struct OverrideEntry {
-    pub target: Target,
-    pub target_span: Range<usize>,
-    pub score: Option<Score>,
-    pub severity: Option<Severity>,
-    pub status: Option<Status>,
-    pub action: Option<Action>,
-    pub cap: Option<Action>,
-    pub group: Option<String>,
-}
-
-#[derive(Debug)]
-pub(super) struct ListOverrideEntry {
-    pub list: Located<String>,
-    pub add: Vec<Located<String>>,
-    pub remove: Vec<Located<String>>,
-    pub replace: Option<Vec<Located<String>>>,
-}
-
-#[derive(Debug)]
-pub(super) struct ExceptionEntry {
-    pub rule: Located<String>,
-    pub name: String,
-    pub when: Condition,
-    pub expires: Date,
-}
-
 /// Reads a rule file. The content is what could be read; it counts only when there is no error.
 pub(super) fn read(source: &Arc<Source>) -> (RuleFile, Vec<Diagnostic>) {
     let (file, diagnostics) = parse(source, |reader, top| {
@@ -160,11 +99,11 @@ pub(super) fn read(source: &Arc<Source>) -> (RuleFile, Vec<Diagnostic>) {
         reader.only(top, &known);
         RuleFile {
             rules: each(reader, top, "rule", rule),
-            lists: lists(reader, top),
+            lists: ListEntry::read_all(reader, top),
             defines: each(reader, top, "define", define),
-            overrides: each(reader, top, "override", override_entry),
-            list_overrides: each(reader, top, "list_override", list_override),
-            exceptions: each(reader, top, "exception", exception),
+            overrides: each(reader, top, "override", OverrideEntry::read),
+            list_overrides: each(reader, top, "list_override", ListOverrideEntry::read),
+            exceptions: each(reader, top, "exception", ExceptionEntry::read),
             verdict_tests: each(reader, top, "verdict_test", VerdictTest::read),
         }
     });
@@ -178,7 +117,10 @@ pub(super) fn read_manifest(source: &Arc<Source>) -> (Manifest, Vec<Diagnostic>)
             what: "a pack's manifest",
             ..top
         };
-        reader.only(top, &["name", "version", "license", "engine", "summary", "homepage", "owner"]);
+        reader.only(
+            top,
+            &["name", "version", "license", "engine", "summary", "homepage", "owner"],
+        );
         let name = reader.required(top, "name");
         if let Some(name) = &name
             && !is_word(&name.value)
@@ -190,10 +132,17 @@ pub(super) fn read_manifest(source: &Arc<Source>) -> (Manifest, Vec<Diagnostic>)
         if let Some(engine) = &engine {
             check_engine(reader, engine);
         }
-        let _ = (reader.string(top, "summary"), reader.string(top, "homepage"), reader.string(top, "owner"));
+        let _ = (
+            reader.string(top, "summary"),
+            reader.string(top, "homepage"),
+            reader.string(top, "owner"),
+        );
         Manifest {
             name: name.map(|name| name.value).unwrap_or_default(),
-            version: reader.required(top, "version").map(|text| text.value).unwrap_or_default(),
+            version: reader
+                .required(top, "version")
+                .map(|text| text.value)
+                .unwrap_or_default(),
             license: reader.string(top, "license").map(|text| text.value).unwrap_or_default(),
             engine: engine.map(|text| text.value).unwrap_or_default(),
         }
@@ -235,7 +184,11 @@ impl Condition {
             let help = "write the condition in single quotes, '…' or '''…''', which TOML leaves alone";
             reader.error_help("escaped-condition", text.span.clone(), message, Some(help.to_owned()));
         }
-        let quotes = if written.starts_with("'''") || written.starts_with("\"\"\"") { 3 } else { 1 };
+        let quotes = if written.starts_with("'''") || written.starts_with("\"\"\"") {
+            3
+        } else {
+            1
+        };
         let after = written.get(quotes..).unwrap_or("");
         let newline = match quotes {
             3 if after.starts_with("\r\n") => 2,
@@ -323,7 +276,10 @@ fn rule(reader: &mut Reader, section: Section<'_, '_>) -> Option<RuleEntry> {
         group: group.map(|group| group.value),
         replaces,
         tags: tags.into_iter().map(|tag| tag.value).collect(),
-        owner: reader.string(section, "owner").map(|text| text.value).unwrap_or_default(),
+        owner: reader
+            .string(section, "owner")
+            .map(|text| text.value)
+            .unwrap_or_default(),
         references: plain_strings(reader, "references"),
         false_positives: plain_strings(reader, "false_positives"),
         renamed_from,
@@ -340,13 +296,13 @@ fn rule(reader: &mut Reader, section: Section<'_, '_>) -> Option<RuleEntry> {
     })
 }
 
-const STATUSES: [Status; 2] = [Status::Active, Status::Shadow];
+pub(super) const STATUSES: [Status; 2] = [Status::Active, Status::Shadow];
 
-fn words<T: Copy, const N: usize>(all: &[T; N], word: impl Fn(T) -> &'static str) -> [(&'static str, T); N] {
+pub(super) fn words<T: Copy, const N: usize>(all: &[T; N], word: impl Fn(T) -> &'static str) -> [(&'static str, T); N] {
     all.map(|value| (word(value), value))
 }
 
-fn required_word<T: Copy>(
+pub(super) fn required_word<T: Copy>(
     reader: &mut Reader,
     section: Section<'_, '_>,
     key: &str,
@@ -358,7 +314,7 @@ fn required_word<T: Copy>(
     reader.word(section, key, words)
 }
 
-fn rule_id(reader: &mut Reader, section: Section<'_, '_>, key: &str) -> Option<Located<String>> {
+pub(super) fn rule_id(reader: &mut Reader, section: Section<'_, '_>, key: &str) -> Option<Located<String>> {
     let id = reader.required(section, key)?;
     if is_rule_id(&id.value) {
         return Some(id);
@@ -366,7 +322,13 @@ fn rule_id(reader: &mut Reader, section: Section<'_, '_>, key: &str) -> Option<L
     let upper: String = id
         .value
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
         .collect();
     let help = is_rule_id(&upper).then(|| format!("for example {upper}"));
     let message = "a rule's id is 3 to 64 of A-Z, 0-9 and _, beginning with a letter";
@@ -386,7 +348,7 @@ fn summary(reader: &mut Reader, section: Section<'_, '_>) -> String {
     summary.value
 }
 
-fn score(reader: &mut Reader, section: Section<'_, '_>) -> Option<Score> {
+pub(super) fn score(reader: &mut Reader, section: Section<'_, '_>) -> Option<Score> {
     let score = reader.number(section, "score")?;
     if !(score.value.is_finite() && score.value.abs() <= SCORE_MAX) {
         let message = format!("a score lies between -{SCORE_MAX} and {SCORE_MAX}");
@@ -396,7 +358,7 @@ fn score(reader: &mut Reader, section: Section<'_, '_>) -> Option<Score> {
     Some(Score::from_points(score.value))
 }
 
-fn check_word(reader: &mut Reader, word: &Located<String>) {
+pub(super) fn check_word(reader: &mut Reader, word: &Located<String>) {
     if !is_word(&word.value) {
         let message = format!("`{}` is no name", plain(&word.value));
         let help = "lower-case letters, digits, `-` and `_`, beginning with a letter, at most 64";
@@ -432,201 +394,5 @@ fn define(reader: &mut Reader, section: Section<'_, '_>) -> Option<DefineEntry> 
     Some(DefineEntry {
         name: name?,
         when: when?,
-    })
-}
-
-fn lists(reader: &mut Reader, top: Section<'_, '_>) -> Vec<ListEntry> {
-    let Some(all) = reader.table(top, "lists", "lists") else {
-        return Vec::new();
-    };
-    let mut lists = Vec::new();
-    for (name, value) in all.table {
-        let name = Located {
-            value: name.get_ref().to_string(),
-            span: name.span(),
-        };
-        check_word(reader, &name);
-        let Some(table) = value.get_ref().as_table() else {
-            let help = format!("write [lists.{}] with a kind and values", plain(&name.value));
-            reader.wrong_type(&name.value, "a table", value, Some(&help));
-            continue;
-        };
-        let section = Section {
-            what: "list",
-            table,
-            start: name.span.start,
-        };
-        lists.extend(list(reader, section, name));
-    }
-    lists
-}
-
-fn list(reader: &mut Reader, section: Section<'_, '_>, name: Located<String>) -> Option<ListEntry> {
-    reader.only(section, &["kind", "values", "file", "columns", "rows", "summary", "owner"]);
-    let _ = (reader.string(section, "summary"), reader.string(section, "owner"));
-    let kind = reader.required(section, "kind")?;
-    let is_table = kind.value == "table";
-    let values = reader.strings(section, "values", false);
-    let file = reader.string(section, "file");
-    let columns = columns(reader, section);
-    let rows = rows(reader, section);
-    let misplaced: &[&str] = if is_table { &["values", "file"] } else { &["columns", "rows"] };
-    for key in misplaced {
-        if let Some(value) = section.table.get(*key) {
-            let message = format!("a list of kind {} has no `{key}`", plain(&kind.value));
-            reader.error("unknown-key", value.span(), message);
-        }
-    }
-    match (is_table, &values, &file) {
-        (true, ..) if columns.is_empty() => reader.missing(section, "columns"),
-        (false, None, None) => reader.missing(section, "values"),
-        (false, Some(_), Some(file)) => {
-            reader.error("values-and-file", file.span.clone(), "a list has `values` or a `file`, not both");
-        }
-        _ => {}
-    }
-    Some(ListEntry {
-        name,
-        kind,
-        values: values.unwrap_or_default(),
-        file,
-        columns,
-        rows,
-    })
-}
-
-fn columns(reader: &mut Reader, section: Section<'_, '_>) -> Vec<(Located<String>, Located<String>)> {
-    let Some(columns) = reader.table(section, "columns", "columns") else {
-        return Vec::new();
-    };
-    let names: Vec<Located<String>> = columns
-        .table
-        .keys()
-        .map(|name| Located {
-            value: name.get_ref().to_string(),
-            span: name.span(),
-        })
-        .collect();
-    names
-        .into_iter()
-        .filter_map(|name| {
-            check_word(reader, &name);
-            let kind = reader.string(columns, &name.value)?;
-            Some((name, kind))
-        })
-        .collect()
-}
-
-fn rows(reader: &mut Reader, section: Section<'_, '_>) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for row in reader.tables(section, "rows", "row") {
-        let mut cells = Vec::new();
-        for (name, value) in row.table {
-            let cell = match value.get_ref() {
-                DeValue::String(text) => Some(Cell::One(text.to_string())),
-                DeValue::Integer(number) => Some(Cell::One(number.to_string())),
-                DeValue::Array(items) => items
-                    .iter()
-                    .map(|item| item.get_ref().as_str().map(ToOwned::to_owned))
-                    .collect::<Option<Vec<_>>>()
-                    .map(Cell::Many),
-                _ => None,
-            };
-            let name = Located {
-                value: name.get_ref().to_string(),
-                span: name.span(),
-            };
-            match cell {
-                Some(cell) => cells.push((name, cell)),
-                None => reader.wrong_type(&name.value, "a string or a list of strings", value, None),
-            }
-        }
-        rows.push(Row {
-            cells,
-            span: row.start..row.start + 1,
-        });
-    }
-    rows
-}
-
-fn override_entry(reader: &mut Reader, section: Section<'_, '_>) -> Option<OverrideEntry> {
-    let known = [
-        "rule", "tag", "category", "pack", "score", "severity", "status", "action", "cap", "group", "reason", "owner",
-    ];
-    reader.only(section, &known);
-    let _ = (reader.string(section, "reason"), reader.string(section, "owner"));
-    let entry_score = score(reader, section);
-    let severity = reader.word(section, "severity", &words(&Severity::ALL, Severity::as_str));
-    let status = reader.word(section, "status", &words(&STATUSES, Status::as_str));
-    let action = reader.word(section, "action", &words(&Action::ALL, Action::as_str));
-    let cap = reader.word(section, "cap", &words(&Action::ALL, Action::as_str));
-    let group = reader.string(section, "group");
-    if let Some(group) = &group {
-        check_word(reader, group);
-    }
-    let named: Vec<&str> = ["rule", "tag", "category", "pack"]
-        .into_iter()
-        .filter(|key| section.table.contains_key(*key))
-        .collect();
-    let [key] = named.as_slice() else {
-        let message = "an override names one of rule, tag, category or pack";
-        reader.error("override-target", section.start..section.start + 1, message);
-        return None;
-    };
-    let text = reader.string(section, key)?;
-    let target = match *key {
-        "rule" => Target::Rule(text.value),
-        "tag" => Target::Tag(text.value),
-        "pack" => Target::Pack(text.value),
-        _ => Target::Category(reader.word(section, key, &words(&Category::ALL, Category::as_str))?),
-    };
-    Some(OverrideEntry {
-        target,
-        target_span: text.span,
-        score: entry_score,
-        severity,
-        status,
-        action,
-        cap,
-        group: group.map(|group| group.value),
-    })
-}
-
-fn list_override(reader: &mut Reader, section: Section<'_, '_>) -> Option<ListOverrideEntry> {
-    reader.only(section, &["list", "add", "remove", "replace", "reason", "owner"]);
-    let _ = (reader.string(section, "reason"), reader.string(section, "owner"));
-    let entry = ListOverrideEntry {
-        add: reader.strings(section, "add", false).unwrap_or_default(),
-        remove: reader.strings(section, "remove", false).unwrap_or_default(),
-        replace: reader.strings(section, "replace", false),
-        list: reader.required(section, "list")?,
-    };
-    if entry.replace.is_some() && !(entry.add.is_empty() && entry.remove.is_empty()) {
-        let message = "`replace` stands alone: leave out `add` and `remove`";
-        reader.error("list-override", section.start..section.start + 1, message);
-    }
-    Some(entry)
-}
-
-fn exception(reader: &mut Reader, section: Section<'_, '_>) -> Option<ExceptionEntry> {
-    reader.only(section, &["rule", "name", "when", "reason", "owner", "expires"]);
-    let rule = rule_id(reader, section, "rule");
-    let name = reader.required(section, "name");
-    for key in ["reason", "owner"] {
-        if reader.required(section, key).is_some_and(|text| text.value.trim().is_empty()) {
-            let span = section.table.get(key).map_or(0..0, toml::Spanned::span);
-            reader.error("empty-value", span, format!("`{key}` says nothing"));
-        }
-    }
-    if !section.table.contains_key("expires") {
-        reader.missing(section, "expires");
-    }
-    let expires = reader.date(section, "expires");
-    let when = Condition::read(reader, section, "when");
-    Some(ExceptionEntry {
-        rule: rule?,
-        name: name?.value,
-        when: when?,
-        expires: expires?.value,
     })
 }

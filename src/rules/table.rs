@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 /// A value and where it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Located<T> {
+pub struct Located<T> {
     /// The value.
     pub value: T,
     /// Bytes of the file.

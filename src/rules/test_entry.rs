@@ -4,7 +4,8 @@
 //! leaves out still unsaid. Knows nothing of how a mail is built or a rule is run.
 
 use super::table::{Located, Reader, Section};
-use super::{Action, Source};
+use super::Action;
+use super::source::Source;
 use jiff::Timestamp;
 use std::sync::Arc;
 use toml::de::DeValue;
