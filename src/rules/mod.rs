@@ -6,7 +6,9 @@
 pub mod compile;
 pub mod evaluate;
 pub mod lists;
+pub mod schema;
 pub mod syntax;
+pub mod text;
 pub mod value;
 
 use serde::{Deserialize, Serialize};
