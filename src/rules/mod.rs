@@ -4,8 +4,8 @@
 //! nothing of policy, thresholds, stores or the wire.
 
 mod assemble;
-mod compose;
 pub mod compile;
+mod compose;
 pub mod diagnostic;
 mod embedded;
 pub mod evaluate;
@@ -15,13 +15,15 @@ mod list_entry;
 pub mod lists;
 mod overlay;
 pub mod pack;
+pub mod schema;
 pub mod set;
-pub mod snapshot;
+mod snapshot;
 pub mod source;
 pub mod syntax;
 mod table;
 pub mod test_entry;
 pub mod testing;
+pub mod text;
 pub mod value;
 
 pub use set::{Loaded, RuleSet};

@@ -6,10 +6,13 @@
 use crate::evidence::History;
 use crate::mail::Domain;
 use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Part, Thread, Url};
+use crate::units::Span;
 use jiff::Timestamp;
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The type of an expression: one thing or a list of them. Lists don't nest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,48 @@ pub enum Base {
     Row(usize),
 }
 
+impl Type {
+    /// What one item, or the one thing, is.
+    pub const fn base(self) -> Base {
+        match self {
+            Self::One(base) | Self::Many(base) => base,
+        }
+    }
+
+    /// Whether it is a list.
+    pub const fn is_list(self) -> bool {
+        matches!(self, Self::Many(_))
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(base) => write!(formatter, "{base}"),
+            Self::Many(base) => write!(formatter, "list of {base}"),
+        }
+    }
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Bool => "condition",
+            Self::Int => "number",
+            Self::Float => "fraction",
+            Self::Text => "string",
+            Self::Size => "size",
+            Self::Duration => "duration",
+            Self::Time => "time",
+            Self::Address => "address",
+            Self::Domain => "domain",
+            Self::Ip => "IP address",
+            Self::Record(kind) => kind.as_str(),
+            Self::Row(_) => "table row",
+        })
+    }
+}
+
 /// The kinds of record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -84,6 +129,30 @@ pub enum Kind {
     Thread,
     /// What the store remembers of a correspondent.
     History,
+}
+
+impl Kind {
+    /// The word in messages and in the reference.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mailbox => "mailbox",
+            Self::Link => "link",
+            Self::Shown => "shown text of a link",
+            Self::Url => "URL",
+            Self::Via => "outer URL",
+            Self::Attachment => "attachment",
+            Self::Macros => "macros",
+            Self::Pdf => "PDF content",
+            Self::Html => "HTML content",
+            Self::Calendar => "calendar content",
+            Self::Part => "MIME part",
+            Self::Hop => "Received field",
+            Self::Image => "image",
+            Self::Form => "form",
+            Self::Thread => "thread",
+            Self::History => "history",
+        }
+    }
 }
 
 /// Why a fact is unknown.
@@ -162,4 +231,82 @@ pub enum Record<'e> {
     History(&'e History),
     /// A row of a table list.
     Row(&'e [Value<'static>]),
+}
+
+impl<'e> Value<'e> {
+    /// Text that lives in the evidence.
+    pub fn text(text: &'e str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    /// A number, or the nearest one that fits.
+    pub fn number(number: impl TryInto<i64>) -> Self {
+        Self::Int(number.try_into().unwrap_or(i64::MAX))
+    }
+
+    /// A whole list.
+    pub fn list(items: impl IntoIterator<Item = Self>) -> Self {
+        Self::List(Items {
+            items: items.into_iter().collect(),
+            cut: None,
+        })
+    }
+
+    /// What is there, or absent.
+    pub fn maybe<T>(found: Option<T>, value: impl FnOnce(T) -> Self) -> Self {
+        found.map_or(Self::Absent, value)
+    }
+
+    /// An address that lives in the evidence; absent when empty.
+    pub fn address(address: &'e str) -> Self {
+        match address.is_empty() {
+            true => Self::Absent,
+            false => Self::Address(Cow::Borrowed(address)),
+        }
+    }
+
+    /// A domain that lives in the evidence.
+    pub fn domain(domain: Option<&'e Domain>) -> Self {
+        Self::maybe(domain, |domain| Self::Domain(Cow::Borrowed(domain)))
+    }
+
+    /// Whether it is neither absent nor unknown.
+    pub fn is_known(&self) -> bool {
+        !matches!(self, Self::Absent | Self::Unknown(_))
+    }
+
+    /// The text of what has one: strings, addresses, domains, URLs, IP addresses.
+    pub fn as_text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(text) | Self::Address(text) => Some(Cow::Borrowed(text)),
+            Self::Domain(domain) => Some(Cow::Borrowed(domain.as_str())),
+            Self::Record(Record::Url(url)) => Some(Cow::Borrowed(&url.url)),
+            Self::Ip(ip) => Some(Cow::Owned(ip.to_string())),
+            _ => None,
+        }
+    }
+}
+
+/// How evidence shows a value that isn't text.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => formatter.write_str("absent"),
+            Self::Unknown(why) => write!(formatter, "unknown ({}: {})", why.check, why.cause),
+            Self::Bool(truth) => write!(formatter, "{truth}"),
+            Self::Int(number) => write!(formatter, "{number}"),
+            Self::Between(least, most, _) => write!(formatter, "{least} to {most}"),
+            Self::Float(number) => write!(formatter, "{number}"),
+            Self::Duration(millis) => match u64::try_from(*millis) {
+                Ok(millis) => write!(formatter, "{}", Span(Duration::from_millis(millis))),
+                Err(_) => write!(formatter, "-{}", Span(Duration::from_millis(millis.unsigned_abs()))),
+            },
+            Self::Time(time) => write!(formatter, "{time}"),
+            Self::List(list) => write!(formatter, "{} items", list.items.len()),
+            Self::Record(Record::Mailbox(mailbox)) => write!(formatter, "{} <{}>", mailbox.name, mailbox.address),
+            Self::Text(_) | Self::Address(_) | Self::Domain(_) | Self::Ip(_) | Self::Record(_) => {
+                formatter.write_str(&self.as_text().unwrap_or_default())
+            }
+        }
+    }
 }

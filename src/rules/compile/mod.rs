@@ -2,7 +2,10 @@
 //!
 //! Knows nothing of files, scores or rules' metadata; other rules are indices.
 
+mod pattern;
+
 use super::lists::List;
+pub use super::schema::Cost;
 use super::syntax::{Expr, Problem};
 use std::sync::Arc;
 
@@ -41,21 +44,6 @@ impl Atoms {
 /// One automaton a field, shared by a set of conditions. `Send + Sync`.
 #[derive(Debug, Default)]
 pub struct Scanner {}
-
-/// How a fact comes to be known; dearer ones later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cost {
-    /// Envelope and parse.
-    Free,
-    /// Text must be rendered.
-    Text,
-    /// DNS or another service must be asked.
-    Lookup,
-    /// Attachments must be opened.
-    Opened,
-    /// The store must be asked.
-    Store,
-}
 
 /// A compiled condition. `Send + Sync`.
 #[derive(Debug)]

@@ -219,3 +219,108 @@ impl fmt::Display for RulePattern {
         }
     }
 }
+
+impl Expr {
+    /// A node around its children.
+    pub(super) fn new(kind: ExprKind, span: Range<usize>) -> Self {
+        let depth = 1 + kind.children().map(|child| child.depth).max().unwrap_or(0);
+        Self { kind, span, depth }
+    }
+
+    /// `a.b.c` as text, if that is what it is.
+    pub(crate) fn dotted(&self) -> Option<String> {
+        match &self.kind {
+            ExprKind::Name(name) => Some(name.clone()),
+            ExprKind::Member { base, name, .. } => Some(format!("{}.{name}", base.dotted()?)),
+            _ => None,
+        }
+    }
+}
+
+impl ExprKind {
+    /// The nodes right below.
+    pub(crate) fn children(&self) -> impl Iterator<Item = &Expr> {
+        let (one, other, many): (Option<&Expr>, Option<&Expr>, &[Expr]) = match self {
+            Self::Bool(_)
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::Text(_)
+            | Self::Size(_)
+            | Self::Duration(_)
+            | Self::Date(_)
+            | Self::Regex { .. }
+            | Self::Name(_)
+            | Self::List(_)
+            | Self::Rule(_)
+            | Self::Rules(_) => (None, None, &[]),
+            Self::Values(many)
+            | Self::Conditions(many)
+            | Self::And(many)
+            | Self::Or(many)
+            | Self::Of { conditions: many, .. }
+            | Self::Call { arguments: many, .. } => (None, None, many),
+            Self::Not(one) | Self::Negate(one) | Self::Member { base: one, .. } => (Some(one), None, &[]),
+            Self::Compare { left, right, .. } | Self::Arithmetic { left, right, .. } => (Some(left), Some(right), &[]),
+            Self::Default { value, fallback } => (Some(value), Some(fallback), &[]),
+            Self::In { item, set, .. } => (Some(item), Some(set), &[]),
+            Self::Method { base, arguments, .. } => (Some(base), None, arguments),
+        };
+        one.into_iter().chain(other).chain(many)
+    }
+}
+
+/// The tree with every grouping in parentheses, prefix operators first: for tests and traces.
+impl fmt::Display for Expr {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let group = |formatter: &mut fmt::Formatter<'_>, word: &str, of: &[&Expr]| {
+            write!(formatter, "({word}")?;
+            of.iter().try_for_each(|expr| write!(formatter, " {expr}"))?;
+            formatter.write_str(")")
+        };
+        let every = |many: &'_ [Expr]| many.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match &self.kind {
+            ExprKind::Bool(truth) => write!(formatter, "{truth}"),
+            ExprKind::Int(number) => write!(formatter, "{number}"),
+            ExprKind::Float(number) => write!(formatter, "{number:?}"),
+            ExprKind::Text(text) => write!(formatter, "'{}'", text.replace('\'', "''")),
+            ExprKind::Size(bytes) => write!(formatter, "{bytes}B"),
+            ExprKind::Duration(millis) => write!(formatter, "{millis}ms"),
+            ExprKind::Date(midnight) => write!(formatter, "{midnight}"),
+            ExprKind::Regex { pattern, flags } => write!(formatter, "/{pattern}/{flags}"),
+            ExprKind::Name(name) => formatter.write_str(name),
+            ExprKind::List(name) => write!(formatter, "${name}"),
+            ExprKind::Rule(name) => write!(formatter, "@{name}"),
+            ExprKind::Rules(pattern) => write!(formatter, "{pattern}"),
+            ExprKind::Values(values) => write!(formatter, "[{}]", every(values)),
+            ExprKind::Conditions(conditions) => write!(formatter, "({})", every(conditions)),
+            ExprKind::Not(inner) => group(formatter, "not", &[inner]),
+            ExprKind::Negate(inner) => group(formatter, "-", &[inner]),
+            ExprKind::And(links) => group(formatter, "and", &links.iter().collect::<Vec<_>>()),
+            ExprKind::Or(links) => group(formatter, "or", &links.iter().collect::<Vec<_>>()),
+            ExprKind::Compare { operator, left, right } => group(formatter, operator.as_str(), &[left, right]),
+            ExprKind::Arithmetic { operator, left, right } => group(formatter, operator.as_str(), &[left, right]),
+            ExprKind::Default { value, fallback } => group(formatter, "??", &[value, fallback]),
+            ExprKind::In { negated, item, set } => {
+                group(formatter, if *negated { "not-in" } else { "in" }, &[item, set])
+            }
+            ExprKind::Of { quantity, conditions } => {
+                write!(formatter, "({quantity} of: {})", every(conditions))
+            }
+            ExprKind::Call { name, arguments, .. } => write!(formatter, "{name}({})", every(arguments)),
+            ExprKind::Member { base, name, .. } => write!(formatter, "{base}.{name}"),
+            ExprKind::Method {
+                base, name, arguments, ..
+            } => write!(formatter, "{base}.{name}({})", every(arguments)),
+        }
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(number) => write!(formatter, "{number}"),
+            Self::All => formatter.write_str("all"),
+            Self::None => formatter.write_str("none"),
+        }
+    }
+}
