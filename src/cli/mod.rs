@@ -18,7 +18,7 @@ mod status;
 mod terminal;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, Sources};
 use crate::daemon;
 use crate::pipeline::Criteria;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -113,12 +113,15 @@ pub fn command_names() -> Vec<String> {
 }
 
 impl Shared {
+    /// Where settings are read from.
+    fn sources(&self) -> Sources {
+        Sources { file: self.config.clone(), variables: std::env::vars_os().collect(), flags: Vec::new() }
+    }
+
     /// The effective settings; errors are told on standard error.
     fn load(&self) -> Result<Loaded, Exit> {
-        crate::config::load(self.config.as_deref()).map_err(|problems| {
-            for problem in &problems {
-                eprintln!("{problem}");
-            }
+        crate::config::load(&self.sources()).map_err(|problems| {
+            eprintln!("{problems}");
             Exit::Configuration
         })
     }

@@ -5,16 +5,16 @@
 
 use super::generation::{self, Provenance, Unusable};
 use super::protocol::{Failure, Response, Status};
-use crate::config::{Config, Loaded};
-use crate::listener::Certificates;
+use crate::config::{Config, Sources};
+use crate::listener::{Certificate, Premises};
 use crate::pipeline::Gate;
 use crate::rules::RuleSet;
 use crate::store::{QuarantineQuery, State};
 use crate::telemetry::{ListEvent, Telemetry};
+use crate::units::Span;
 use crate::upstream::Upstreams;
 use jiff::Timestamp;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the control socket, signals and the file watcher act on.
@@ -22,9 +22,11 @@ pub struct Daemon {
     /// The parts that handle mail.
     pub gate: Arc<Gate>,
     /// Where the settings were read from, to read them again.
-    pub source: Option<PathBuf>,
+    pub sources: Sources,
+    /// What the listeners share.
+    pub premises: Arc<Premises>,
     /// Certificates of listeners.
-    pub certificates: Vec<Arc<Certificates>>,
+    pub certificates: Vec<Arc<Certificate>>,
     /// Where it listens: name, direction, address.
     pub bound: Vec<(String, &'static str, SocketAddr)>,
     /// Where HTTP is served.
@@ -33,6 +35,8 @@ pub struct Daemon {
     pub started: Timestamp,
     /// One reload at a time.
     pub turn: tokio::sync::Mutex<()>,
+    /// Told when the settings name other rule files.
+    pub paths_changed: tokio::sync::Notify,
     /// What the last reload left.
     pub standing: Mutex<Standing>,
 }
@@ -88,17 +92,16 @@ impl Daemon {
     /// Takes up settings, rules and certificates anew.
     pub async fn reload(&self, by: &str, force: bool) -> Response {
         let _turn = self.turn.lock().await;
-        let source = self.source.clone();
-        let old = self.standing().config;
-        let config = match tokio::task::spawn_blocking(move || crate::config::load(source.as_deref())).await {
-            Ok(Ok(Loaded { config, .. })) => config,
+        let sources = self.sources.clone();
+        let config = match tokio::task::spawn_blocking(move || crate::config::load(&sources)).await {
+            Ok(Ok(loaded)) => loaded.config,
             Ok(Err(problems)) => {
-                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                return self.refused(by, lines.first().cloned().unwrap_or_default(), lines.join("\n"));
+                let first = problems.0.first().map(ToString::to_string).unwrap_or_default();
+                return self.refused(by, &first, &problems.to_string());
             }
-            Err(_) => return self.refused(by, "reading settings failed".into(), "reading settings failed".into()),
+            Err(_) => return self.refused(by, "reading settings failed", "reading settings failed"),
         };
-        let restart = config.needs_restart(&old);
+        let restart = needs_restart(&self.standing().config, &config);
         self.take_up(by, Arc::new(config), force, restart).await
     }
 
@@ -115,20 +118,22 @@ impl Daemon {
         let prepared = tokio::task::spawn_blocking(move || prepare(config, &old, force, now)).await;
         let prepared = match prepared {
             Ok(Ok(prepared)) => prepared,
-            Ok(Err(why)) => return self.refused(by, why.first_line(), why.to_string()),
-            Err(_) => return self.refused(by, "loading failed".into(), "loading failed".into()),
+            Ok(Err(why)) => return self.refused(by, &why.first_line(), &why.to_string()),
+            Err(_) => return self.refused(by, "loading failed", "loading failed"),
         };
         let config = prepared.config;
         let upstreams = match self.upstreams_for(&config, &live.upstreams) {
             Ok(upstreams) => upstreams,
-            Err(why) => return self.refused(by, why.first_line(), why.to_string()),
+            Err(why) => return self.refused(by, &why.first_line(), &why.to_string()),
         };
         let next = match generation::live(&config, Arc::clone(&prepared.rules), upstreams) {
             Ok(next) => next,
-            Err(why) => return self.refused(by, why.first_line(), why.to_string()),
+            Err(why) => return self.refused(by, &why.first_line(), &why.to_string()),
         };
         let unchanged = prepared.rules.sha256() == live.criteria.rules.sha256();
         self.gate.live.store(Arc::new(next));
+        self.premises.reload(&config.hostname(), config.limits.clone(), config.deadlines.session.clone());
+        self.gate.telemetry.configure_log(config.log);
         let certificates = self.reload_certificates();
         self.taken_up(by, config, &prepared.rules, prepared.warnings, unchanged, &[restart, certificates].concat())
     }
@@ -136,14 +141,14 @@ impl Daemon {
     /// The same routes keep their connections.
     fn upstreams_for(&self, config: &Config, old: &Arc<Upstreams>) -> Result<Arc<Upstreams>, Unusable> {
         let before = self.standing().config;
-        if config.routes() == before.routes() && config.deadlines == before.deadlines {
+        if config.route == before.route && config.deadlines.upstream == before.deadlines.upstream {
             return Ok(Arc::clone(old));
         }
         super::start::upstreams(config, &self.gate.telemetry)
     }
 
     fn reload_certificates(&self) -> Vec<String> {
-        self.certificates.iter().filter_map(|certificates| certificates.reload(self.gate.clock.now()).err()).map(|error| error.to_string()).collect()
+        self.certificates.iter().filter_map(|certificates| certificates.reload(self.gate.clock.as_ref()).err()).map(|error| error.to_string()).collect()
     }
 
     fn taken_up(
@@ -171,12 +176,15 @@ impl Daemon {
         );
         self.gate.telemetry.ruleset_reloaded(if unchanged { "unchanged" } else { "loaded" }, &format!("{by}: {message}"));
         let last_reload = format!("{} by {by}: {message}", self.gate.clock.now());
+        if config.rules.paths != self.standing().config.rules.paths {
+            self.paths_changed.notify_one();
+        }
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) =
             Standing { config, provenance: Provenance::Files, last_reload };
         Response::Done { message }
     }
 
-    fn refused(&self, by: &str, first_line: String, whole: String) -> Response {
+    fn refused(&self, by: &str, first_line: &str, whole: &str) -> Response {
         self.gate.telemetry.ruleset_reloaded("failed", &format!("{by}: {first_line}"));
         let last_reload = format!("{} by {by} FAILED, the old generation serves on: {first_line}", self.gate.clock.now());
         self.standing.lock().unwrap_or_else(PoisonError::into_inner).last_reload = last_reload;
@@ -190,6 +198,28 @@ impl Daemon {
         }
     }
 
+    /// Asks upstream what it offers; an upstream that is away is told by its connections' metrics.
+    pub async fn probe(&self) {
+        let live = self.gate.live.load_full();
+        for probe in live.upstreams.probe().await {
+            if let Err(why) = probe.outcome {
+                self.gate.telemetry.warning("upstream-probe", &format!("{} {}: {why}", probe.route, probe.target));
+            }
+        }
+    }
+
+    /// Removes what is past its retention.
+    pub async fn expire(&self) {
+        let retention = self.standing().config.store.retention;
+        let now = self.gate.clock.now();
+        let before = |span: Span| now.checked_sub(span.0).unwrap_or(Timestamp::MIN);
+        match self.gate.store.expire(before(retention.journal), before(retention.quarantine)).await {
+            Ok(0) => {}
+            Ok(count) => self.gate.telemetry.notice("expiry", &format!("{count} records are past their retention")),
+            Err(error) => self.gate.telemetry.store_error("expire", &error.to_string()),
+        }
+    }
+
     /// Messages that a crash left undecided, to be told at start.
     pub async fn left_undecided(&self) -> usize {
         let mut count = 0;
@@ -199,6 +229,17 @@ impl Daemon {
         }
         count
     }
+}
+
+/// Settings that changed and are only read at start.
+fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    let changed = [
+        ("[[listener]]", old.listener != new.listener),
+        ("[store]", old.store != new.store),
+        ("[http]", old.http != new.http),
+        ("[control]", old.control != new.control),
+    ];
+    changed.iter().filter(|(_, changed)| *changed).map(|(section, _)| format!("{section} changed: it is taken up at the next restart")).collect()
 }
 
 fn prepare(config: Arc<Config>, old: &RuleSet, force: bool, now: Timestamp) -> Result<Prepared, Unusable> {
@@ -217,8 +258,7 @@ pub fn announce(telemetry: &Telemetry, rules: &RuleSet, config: &Config) {
         .collect();
     telemetry.rules_loaded(rules.sha256(), &series, &lists);
     let listeners: Vec<&str> = config.listener.iter().map(|listener| listener.name.as_str()).collect();
-    let routes = config.routes();
-    let routes: Vec<&str> = routes.iter().map(|route| route.name.as_str()).collect();
+    let routes: Vec<&str> = config.route.iter().map(|route| route.name.as_str()).collect();
     telemetry.names(&listeners, &routes);
 }
 

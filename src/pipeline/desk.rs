@@ -20,13 +20,13 @@ pub struct Profile {
     /// Whether its peers queue mail and would bounce what is refused.
     pub peer_relays: bool,
     /// The route that all its mail takes, whatever the recipient.
-    pub upstream: Option<String>,
+    pub upstream: Option<Arc<str>>,
 }
 
 /// One connection's desk.
 pub struct GateDesk {
     gate: Arc<Gate>,
-    profile: Arc<Profile>,
+    profile: Profile,
     client: Client,
     draft: Option<Draft>,
 }
@@ -47,7 +47,7 @@ struct Bound {
 
 impl GateDesk {
     /// A desk for one connection.
-    pub fn new(gate: Arc<Gate>, profile: Arc<Profile>) -> Self {
+    pub fn new(gate: Arc<Gate>, profile: Profile) -> Self {
         Self { gate, profile, client: Client::default(), draft: None }
     }
 }
