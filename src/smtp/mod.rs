@@ -3,6 +3,7 @@
 //! [`command`] and [`line`] read bytes, [`session`] decides (pure), [`connection`] drives it over
 //! any stream, and asks a [`Desk`] what to answer. [`client`] is the other side of the wire.
 
+pub mod client;
 pub mod reply;
 
 pub use reply::Reply;
