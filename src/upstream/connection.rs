@@ -155,6 +155,13 @@ impl Connection {
         }
     }
 
+    /// The reply to a dot that had none in time, should it come yet.
+    pub(super) async fn late_reply(&mut self) -> Option<Reply> {
+        let reply = self.dialogue.reply(self.deadlines.upstream_late.0).await.ok()?;
+        self.events.answered(Stage::Dot, &reply);
+        Some(reply)
+    }
+
     /// Says goodbye without waiting for an answer.
     pub(super) async fn quit(mut self) {
         if self.is_reusable() {

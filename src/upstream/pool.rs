@@ -22,7 +22,7 @@ pub(super) struct Pool {
 }
 
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since: Instant,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Slot {
 
 /// A connection on loan. Dropped, it is closed: only who gives it back vouches for it.
 pub(super) struct Lease {
-    pub(super) connection: Connection,
+    pub(super) connection: Box<Connection>,
     slot: Slot,
 }
 
@@ -84,7 +84,7 @@ impl Pool {
         popped
     }
 
-    fn push(&self, connection: Connection) {
+    fn push(&self, connection: Box<Connection>) {
         let since = Instant::now();
         self.idle
             .lock()
@@ -96,7 +96,7 @@ impl Pool {
 
 impl Slot {
     /// An idle connection that is fit for use. Unfit ones that turn up on the way are closed.
-    pub(super) async fn idle(&self) -> Option<Connection> {
+    pub(super) async fn idle(&self) -> Option<Box<Connection>> {
         while let Some(mut idle) = self.pool.pop() {
             if idle.since.elapsed() < self.pool.idle_max && idle.connection.is_quiet().await {
                 return Some(idle.connection);
@@ -106,7 +106,7 @@ impl Slot {
     }
 
     /// Lends `connection` under this slot.
-    pub(super) fn lend(self, connection: Connection) -> Lease {
+    pub(super) fn lend(self, connection: Box<Connection>) -> Lease {
         Lease { connection, slot: self }
     }
 }

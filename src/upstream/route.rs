@@ -47,7 +47,7 @@ pub struct Route {
 }
 
 pub(super) enum Target {
-    Smtp(SmtpTarget),
+    Smtp(Box<SmtpTarget>),
     Maildir(Maildir),
 }
 
@@ -267,7 +267,7 @@ fn target(
     events: &Arc<Events>,
 ) -> Result<Target, String> {
     match url {
-        TargetUrl::Smtp { host, port } => Ok(Target::Smtp(SmtpTarget {
+        TargetUrl::Smtp { host, port } => Ok(Target::Smtp(Box::new(SmtpTarget {
             host: host.clone(),
             port: *port,
             tls: tls.clone(),
@@ -282,7 +282,7 @@ fn target(
             ),
             events: Arc::clone(events),
             state: Mutex::new(State::default()),
-        })),
+        }))),
         TargetUrl::Maildir(path) => Ok(Target::Maildir(Maildir::new(
             path.clone(),
             &parts.our_name,

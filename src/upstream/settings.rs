@@ -115,6 +115,8 @@ pub struct Deadlines {
     pub upstream_body: Span,
     /// The reply to our dot.
     pub upstream_dot: Span,
+    /// A reply to our dot that comes too late for the client, yet may be remembered for its retry.
+    pub upstream_late: Span,
     /// A free connection when all are busy.
     pub upstream_pool: Span,
     /// How long an unused connection is kept.
@@ -136,6 +138,7 @@ impl Default for Deadlines {
             upstream_block: seconds(60),
             upstream_body: seconds(180),
             upstream_dot: seconds(300),
+            upstream_late: seconds(300),
             upstream_pool: seconds(5),
             upstream_idle: seconds(30),
             upstream_rest: seconds(30),

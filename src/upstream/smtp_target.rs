@@ -103,7 +103,7 @@ impl SmtpTarget {
     }
 
     /// A new connection, greeted, with TLS as the route asks.
-    async fn greet(&self) -> Result<Connection, Failure> {
+    async fn greet(&self) -> Result<Box<Connection>, Failure> {
         let greeted = match self.converse(self.tls.mode).await {
             Err(Greeting::NoHandshake(fault)) if self.tls.mode == TlsMode::Opportunistic => {
                 self.events
@@ -119,7 +119,7 @@ impl SmtpTarget {
                     rests_until: None,
                 };
                 let events = Arc::clone(&self.events);
-                return Ok(Connection::new(dialogue, extensions, events, self.deadlines));
+                return Ok(Box::new(Connection::new(dialogue, extensions, events, self.deadlines)));
             }
             Err(Greeting::NoHandshake(fault)) => Failure::Fault(Stage::Hello, fault),
             Err(Greeting::Failed(failure)) => failure,

@@ -2,15 +2,16 @@
 //!
 //! It keeps what it was told and what it took. Knows nothing of the code under test.
 
-use super::connect::TcpConnect;
+use super::connect::{Connect, Stream, TcpConnect};
 use super::settings::{Deadlines, Settings, Targets};
 use super::{Parts, TargetUrl, Upstreams};
 use crate::clock::FixedClock;
 use crate::resolver::SystemResolver;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 /// What the server does at a step in place of its usual answer.
@@ -26,9 +27,11 @@ pub(super) enum Act {
     Close,
     /// Says nothing and waits for ever.
     Silence,
+    /// Says the usual after so many seconds.
+    Delay(u64),
 }
 
-/// When: a connection's number, or any; the command's verb, `BANNER`, `BODY` (its end) or `MIDDLE` (after its first line);
+/// When it does it: a connection's number, or any; the command's verb, `BANNER`, `BODY` (its end) or `MIDDLE` (after its first line);
 /// and only where the command holds this text.
 #[derive(Debug, Clone)]
 struct Rule {
@@ -53,6 +56,7 @@ pub(super) struct Sink {
 
 #[derive(Default)]
 struct Script {
+    /// What EHLO offers, but for STARTTLS.
     offers: Mutex<Vec<&'static str>>,
     rules: Mutex<Vec<Rule>>,
     tls: Option<TlsAcceptor>,
@@ -82,12 +86,7 @@ impl Sink {
             while let Ok((stream, _)) = listener.accept().await {
                 let number = serving.connections.fetch_add(1, Ordering::SeqCst);
                 let script = Arc::clone(&serving);
-                tokio::spawn(async move {
-                    let open = script.open.fetch_add(1, Ordering::SeqCst) + 1;
-                    script.open_most.fetch_max(open, Ordering::SeqCst);
-                    let _ = script.serve(stream, number).await;
-                    script.open.fetch_sub(1, Ordering::SeqCst);
-                });
+                tokio::spawn(script.attend(stream, number));
             }
         });
         Self { port, script }
@@ -110,6 +109,16 @@ impl Sink {
             holding,
             act,
         });
+    }
+
+    /// Forgets every rule: a server in good health.
+    pub(super) fn heal(&self) {
+        self.script.rules.lock().unwrap().clear();
+    }
+
+    /// Connects without a socket, so that paused time passes only when all stand still.
+    pub(super) fn in_process(&self) -> Arc<dyn Connect> {
+        Arc::new(InProcess(Arc::clone(&self.script)))
     }
 
     pub(super) fn offer(&self, offers: Vec<&'static str>) {
@@ -150,6 +159,18 @@ impl Sink {
     }
 }
 
+struct InProcess(Arc<Script>);
+
+#[async_trait::async_trait]
+impl Connect for InProcess {
+    async fn connect(&self, _host: &str, _port: u16, _patience: Duration) -> std::io::Result<Box<dyn Stream>> {
+        let (ours, theirs) = tokio::io::duplex(4096);
+        let number = self.0.connections.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(Arc::clone(&self.0).attend(theirs, number));
+        Ok(Box::new(ours))
+    }
+}
+
 impl Script {
     fn act(&self, number: usize, step: &str, line: &str) -> Option<Act> {
         let rules = self.rules.lock().unwrap();
@@ -159,7 +180,15 @@ impl Script {
         rules.iter().rev().find(fits).map(|rule| rule.act.clone())
     }
 
-    async fn serve(self: &Arc<Self>, stream: TcpStream, number: usize) -> std::io::Result<()> {
+    async fn attend(self: Arc<Self>, stream: impl Stream, number: usize) {
+        let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
+        self.open_most.fetch_max(open, Ordering::SeqCst);
+        // How a conversation ends is for the test to judge by what it left behind.
+        let _ = self.serve(stream, number).await;
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    async fn serve(self: &Arc<Self>, stream: impl Stream, number: usize) -> std::io::Result<()> {
         let mut wire = Wire {
             script: Arc::clone(self),
             number,
@@ -196,6 +225,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             Some(Act::Say(words)) => (words.as_bytes().to_vec(), true),
             Some(Act::Spew(octets)) => (octets, true),
             Some(Act::SayAndClose(words)) => (words.as_bytes().to_vec(), false),
+            Some(Act::Delay(seconds)) => {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                (usual.as_bytes().to_vec(), true)
+            }
             Some(Act::Close) => (Vec::new(), false),
             Some(Act::Silence) => {
                 // Until the peer has had enough.

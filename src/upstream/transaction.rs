@@ -5,7 +5,7 @@
 
 use super::Delivery;
 use super::connection::Sent;
-use super::failure::{Failure, Stage};
+use super::failure::{Failure, Softening, Stage};
 use super::maildir::{Maildir, Unwritten};
 use super::pool::Lease;
 use super::route::{Route, Way};
@@ -15,7 +15,11 @@ use crate::smtp::client::Fault;
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::timeout;
+
+/// How long RSET may take while the client's body comes in: nobody reads that meanwhile.
+const PARK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// One message on its way to one route: opened by MAIL, ended by [`Transaction::deliver`] or by
 /// being dropped (the connection is then reset before anyone else has it).
@@ -25,7 +29,11 @@ pub struct Transaction {
     accepted: Envelope,
     /// `None` while parked, and once the connection is lost: the next step says everything again.
     way: Option<Way>,
+    late: Option<Late>,
 }
+
+/// Hears upstream's reply to a dot that we had given up on.
+type Late = Box<dyn FnOnce(Reply) + Send + Sync>;
 
 impl Transaction {
     pub(super) fn new(route: Arc<Route>, accepted: Envelope, way: Way) -> Self {
@@ -33,7 +41,14 @@ impl Transaction {
             route,
             accepted,
             way: Some(way),
+            late: None,
         }
+    }
+
+    /// Has `heard` called with upstream's reply to the dot, should it come only after `deliver` had to say
+    /// `Unsure`: a late 250 means that a retry is a second copy. Called at most once, maybe never.
+    pub fn on_late_reply(&mut self, heard: impl FnOnce(Reply) + Send + Sync + 'static) {
+        self.late = Some(Box::new(heard));
     }
 
     /// Asks upstream RCPT. Its reply, softened where it must be.
@@ -50,7 +65,11 @@ impl Transaction {
                     reply
                 }
             },
-            None => Failure::Fault(Stage::Rcpt, Fault::Dropped).reply(&Default::default()).0,
+            None => {
+                Failure::Fault(Stage::Rcpt, Fault::Dropped)
+                    .reply(&Softening::default())
+                    .0
+            }
         };
         if reply.is_success() {
             self.accepted.recipients.push(recipient.clone());
@@ -61,9 +80,8 @@ impl Transaction {
     /// Gives the connection back while the body dawdles; `deliver` says MAIL and RCPT again.
     pub async fn park(&mut self) {
         if let Some(Way::Smtp { lease, .. }) = &mut self.way {
-            let patience = self.route.deadlines.upstream_replay.0;
             // Without a prompt 250 the connection is out of step, and giving it back closes it.
-            let _ = timeout(patience, lease.connection.reset()).await;
+            let _ = timeout(PARK_PATIENCE, lease.connection.reset()).await;
             self.give_back();
         }
     }
@@ -124,9 +142,19 @@ impl Transaction {
         }
     }
 
-    async fn send(&self, mut lease: Lease, target: &str, pieces: &[Bytes]) -> Delivery {
+    async fn send(&mut self, mut lease: Lease, target: &str, pieces: &[Bytes]) -> Delivery {
         let sent = lease.connection.message(pieces).await;
-        lease.give_back();
+        match self.late.take() {
+            Some(heard) if matches!(sent, Sent::Silence(Failure::Fault(Stage::Dot, Fault::TimedOut))) => {
+                // It keeps its slot meanwhile: a server that slow needs no further connection.
+                tokio::spawn(async move {
+                    if let Some(reply) = lease.connection.late_reply().await {
+                        heard(reply);
+                    }
+                });
+            }
+            _ => lease.give_back(),
+        }
         let events = &self.route.events;
         match sent {
             Sent::Answered(reply) if reply.is_success() => Delivery::Accepted(reply),

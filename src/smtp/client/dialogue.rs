@@ -49,7 +49,7 @@ pub struct BodyPatience {
 pub struct BodyFault {
     /// Why.
     pub fault: Fault,
-    /// Whether the final dot was among what was being written, so that the server may have it all.
+    /// Whether the final dot had been written, so that the server may have it all.
     pub dot_may_have_left: bool,
 }
 
@@ -192,19 +192,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
 
     async fn write_body(&mut self, pieces: &[Bytes], block: Duration, has_dot: &mut bool) -> Result<(), Fault> {
         let mut segments = Stuffed::new(pieces).peekable();
-        if pieces.iter().map(Bytes::len).sum::<usize>() <= ONE_WRITE_OCTETS_MAX {
-            let mut wire =
-                Vec::with_capacity(ONE_WRITE_OCTETS_MAX.min(pieces.iter().map(Bytes::len).sum::<usize>() + 64));
+        let total: usize = pieces.iter().map(Bytes::len).sum();
+        if total <= ONE_WRITE_OCTETS_MAX {
+            // Room for a few stuffed dots and the last, so that most messages are copied once.
+            let mut wire = Vec::with_capacity(total + 64);
             segments.for_each(|segment| wire.extend_from_slice(segment));
-            *has_dot = true;
             self.write_slices(&mut [IoSlice::new(&wire)], block).await?;
         } else {
             while segments.peek().is_some() {
                 let mut slices: Vec<IoSlice<'_>> = segments.by_ref().take(SLICES_MAX).map(IoSlice::new).collect();
-                *has_dot = segments.peek().is_none();
                 self.write_slices(&mut slices, block).await?;
             }
         }
+        // A write that fails takes nothing, and the dot is the very last of what is written.
+        *has_dot = true;
         within(block, self.stream.flush()).await
     }
 
