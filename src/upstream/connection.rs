@@ -28,8 +28,8 @@ pub(super) struct Connection {
     is_dirty: bool,
     /// The server has said goodbye, or something that can't be trusted.
     is_spent: bool,
-    /// Messages that it took.
-    pub(super) delivered: usize,
+    /// Messages that it was sent.
+    pub(super) messages: usize,
 }
 
 /// How a message fared once DATA was said.
@@ -56,7 +56,7 @@ impl Connection {
             deadlines,
             is_dirty: false,
             is_spent: false,
-            delivered: 0,
+            messages: 0,
         }
     }
 
@@ -148,7 +148,7 @@ impl Connection {
                 self.events.answered(Stage::Dot, &reply);
                 self.is_spent = reply.closes();
                 self.is_dirty = !reply.is_success();
-                self.delivered += 1;
+                self.messages += 1;
                 Sent::Answered(reply)
             }
             Err(fault) => Sent::Silence(Failure::Fault(Stage::Dot, fault)),
