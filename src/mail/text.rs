@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn stretches_quoted_by_markup_are_left_out() {
         let text = "new\nold one\nold two\nbelow";
-        let newest = newest(text, &[3..19]);
+        let newest = newest(text, std::slice::from_ref(&(3..19)));
         assert_eq!(newest.text.as_deref(), Some("new\nbelow"));
     }
 }
