@@ -411,3 +411,96 @@ fn hostile_sizes_stay_within_limits() {
         assert!(message.subject().len() <= limits.header_bytes);
     }
 }
+
+mod any_bytes {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Pieces that parsers stumble over, to be put together in any order.
+    const PIECES: &[&str] = &[
+        "\r\n",
+        "\n",
+        "\r",
+        "\0",
+        " ",
+        "\t",
+        ":",
+        ";",
+        "=",
+        "\"",
+        "\\",
+        "(",
+        ")",
+        "<",
+        ">",
+        "@",
+        ",",
+        "%",
+        "'",
+        "*",
+        "?",
+        "From: ",
+        "Subject: ",
+        "Content-Type: ",
+        "multipart/mixed; boundary=x",
+        "multipart/alternative; boundary=\"x\"",
+        "message/rfc822",
+        "text/html; charset=utf-16",
+        "Content-Transfer-Encoding: base64",
+        "quoted-printable",
+        "--x",
+        "--x--",
+        "=?utf-8?q?",
+        "=?gb2312?b?",
+        "?=",
+        "filename*0*=utf-8''%",
+        "filename=",
+        "<a href='http://",
+        "<div hidden>",
+        "</div>",
+        "<style>",
+        "&#x",
+        "http://",
+        "www.",
+        "[::1]",
+        "0x7f.1",
+        "\u{e9}",
+        "\u{202e}",
+        "\u{200b}",
+        "On x wrote:\n",
+        "> ",
+        "Received: from a (b [192.0.2.1]) by c; ",
+        "Date: Mon, 32 Foo",
+        "PK\u{3}\u{4}",
+        "a.example/b",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn never_panic(raw in proptest::collection::vec(any::<u8>(), 0..2_000)) {
+            ask_all(&Message::parse(&raw, &Limits::default()));
+        }
+
+        #[test]
+        fn in_odd_order_never_panic(picks in proptest::collection::vec(0..PIECES.len(), 0..200)) {
+            let raw: String = picks.into_iter().map(|pick| PIECES[pick]).collect();
+            ask_all(&parse(&raw));
+        }
+
+        #[test]
+        fn of_a_mutated_mail_never_panic(changes in proptest::collection::vec((any::<u16>(), any::<u8>(), 0..3_u8), 0..30)) {
+            let mut raw = ORDINARY.as_bytes().to_vec();
+            for (at, byte, how) in changes {
+                let at = usize::from(at) % raw.len().max(1);
+                match how {
+                    0 if at < raw.len() => raw[at] = byte,
+                    1 => raw.insert(at.min(raw.len()), byte),
+                    _ => raw.truncate(raw.len().saturating_sub(usize::from(byte % 16))),
+                }
+            }
+            ask_all(&Message::parse(&raw, &Limits { text_bytes: 100, links: 2, parts: 3, ..Limits::default() }));
+        }
+    }
+}
