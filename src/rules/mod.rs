@@ -5,6 +5,7 @@
 
 pub mod compile;
 pub mod evaluate;
+pub mod function;
 pub mod lists;
 pub mod schema;
 pub mod syntax;

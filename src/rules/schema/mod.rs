@@ -118,12 +118,12 @@ impl Field {
 }
 
 /// The place of a field in [`FIELDS`].
-pub(super) fn field(name: &str) -> Option<usize> {
+pub fn field(name: &str) -> Option<usize> {
     FIELDS.iter().position(|field| field.name == name)
 }
 
 /// Whether a name is that of a group of fields, such as `message`.
-pub(super) fn is_group(name: &str) -> bool {
+pub fn is_group(name: &str) -> bool {
     FIELDS
         .iter()
         .any(|field| field.name.split_once('.').is_some_and(|(group, _)| group == name))
