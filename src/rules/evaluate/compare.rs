@@ -6,7 +6,7 @@ use crate::rules::syntax::tree::Comparison;
 use crate::rules::value::Value;
 use std::cmp::Ordering;
 
-impl<'e> Run<'_, 'e> {
+impl<'e> Run<'_, 'e, '_> {
     pub(super) fn compare(&mut self, operator: Comparison, sides: (&'e Node, &'e Node), label: &str) -> Truth {
         let (left, right) = (self.value(sides.0), self.value(sides.1));
         if !left.is_known() || !right.is_known() {

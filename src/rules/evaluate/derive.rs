@@ -14,7 +14,7 @@ const NAMED_MAX: usize = 1_000;
 /// Shorter addresses occur by chance.
 const RECIPIENT_BYTES_MIN: usize = 6;
 
-impl<'e> Run<'_, 'e> {
+impl<'e> Run<'_, 'e, '_> {
     pub(super) fn derive(&mut self, base: Value<'e>, how: &'e Derivation) -> Value<'e> {
         let base = match base {
             Value::Absent | Value::Unknown(_) | Value::Between(..) => return base,
@@ -111,10 +111,9 @@ fn domains(text: &str) -> impl Iterator<Item = Domain> {
     words.filter_map(|word| {
         let word = word.trim_matches(['.', '-']);
         let domain = Domain::parse(word).filter(|_| word.contains('.'))?;
-        let host = domain.as_str();
-        let tld = host.rsplit('.').next().unwrap_or("");
-        let exists = psl::suffix(host.as_bytes()).is_some_and(|suffix| suffix.is_known());
-        (exists || matches!(tld, "example" | "test" | "invalid")).then_some(domain)
+        let tld = domain.as_str().rsplit('.').next().unwrap_or("");
+        let exists = domain.has_known_suffix() || matches!(tld, "example" | "test" | "invalid");
+        exists.then_some(domain)
     })
 }
 

@@ -87,8 +87,8 @@ pub trait Outcomes {
 
 /// One message under evaluation: its evidence and what has been computed of it. Made once a
 /// message, used for every condition of the set.
-pub struct Scope<'e> {
-    evidence: &'e Evidence<'e>,
+pub struct Scope<'e, 'm> {
+    evidence: &'e Evidence<'m>,
     scanner: &'e Scanner,
     withheld: Vec<String>,
     steps_max: u64,
@@ -98,9 +98,9 @@ pub struct Scope<'e> {
     scanned: Vec<Option<Option<Rc<Scanned<'e>>>>>,
 }
 
-impl<'e> Scope<'e> {
+impl<'e, 'm> Scope<'e, 'm> {
     /// A fresh message.
-    pub fn new(evidence: &'e Evidence<'e>, scanner: &'e Scanner) -> Self {
+    pub fn new(evidence: &'e Evidence<'m>, scanner: &'e Scanner) -> Self {
         Self {
             evidence,
             scanner,
@@ -170,7 +170,7 @@ impl<'e> Scope<'e> {
 }
 
 /// Evaluates a condition that was compiled with the atoms of the scope's scanner.
-pub fn evaluate<'e>(condition: &'e Condition, scope: &mut Scope<'e>, outcomes: &dyn Outcomes) -> Outcome {
+pub fn evaluate<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcomes: &dyn Outcomes) -> Outcome {
     let mut run = Run {
         steps_left: Some(scope.steps_max),
         scope,
@@ -192,8 +192,8 @@ pub fn evaluate<'e>(condition: &'e Condition, scope: &mut Scope<'e>, outcomes: &
 }
 
 /// One condition on one message.
-struct Run<'s, 'e> {
-    scope: &'s mut Scope<'e>,
+struct Run<'s, 'e, 'm> {
+    scope: &'s mut Scope<'e, 'm>,
     outcomes: &'s dyn Outcomes,
     /// The items that lambda names stand for, outermost first.
     variables: Vec<Value<'e>>,
@@ -205,7 +205,7 @@ struct Run<'s, 'e> {
     steps_left: Option<u64>,
 }
 
-impl Run<'_, '_> {
+impl Run<'_, '_, '_> {
     /// Pays for work about to be done. False once the budget is spent: nothing is done any more.
     fn pay(&mut self, steps: usize) -> bool {
         let steps = u64::try_from(steps).unwrap_or(u64::MAX);

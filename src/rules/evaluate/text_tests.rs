@@ -32,7 +32,7 @@ impl Haystack<'_> {
     }
 }
 
-impl<'e> Run<'_, 'e> {
+impl<'e> Run<'_, 'e, '_> {
     pub(super) fn text_test(&mut self, test: &'e TextTest) -> Truth {
         let scans = test.test == Test::Contains;
         let haystack = match self.haystack(&test.subject, scans) {

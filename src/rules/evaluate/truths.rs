@@ -8,7 +8,7 @@ use crate::rules::lists::{List, ListKind};
 use crate::rules::syntax::tree::Quantity;
 use crate::rules::value::{Record, Value};
 
-impl<'e> Run<'_, 'e> {
+impl<'e> Run<'_, 'e, '_> {
     /// What a condition comes to. Snippets are kept only of what is true, reasons only of what is
     /// unknown.
     pub(super) fn truth(&mut self, node: &'e Node) -> Truth {

@@ -4,6 +4,7 @@ use super::compare::float;
 use super::tally::Tally;
 use super::{Run, Truth};
 use crate::mail::Domain;
+use crate::mail::message::Field;
 use crate::rules::compile::node::Node;
 use crate::rules::lists::{List, ListKind};
 use crate::rules::syntax::tree::{Arithmetic, Quantity};
@@ -18,7 +19,7 @@ const SPENT: Why = Why {
     cause: "budget",
 };
 
-impl<'e> Run<'_, 'e> {
+impl<'e> Run<'_, 'e, '_> {
     /// What a node comes to.
     pub(super) fn value(&mut self, node: &'e Node) -> Value<'e> {
         if !self.pay(1) {
@@ -91,11 +92,7 @@ impl<'e> Run<'_, 'e> {
         if !self.pay(message.fields().len() / 8) {
             return Value::Unknown(SPENT);
         }
-        let text = |field: &'e crate::mail::message::Field<'e>| match raw {
-            true => Value::text(&field.raw),
-            false => Value::text(&field.decoded),
-        };
-        Value::list(message.header(name).map(text))
+        Value::list(message.header(name).map(|field| header_text(field, raw)))
     }
 
     fn entries(&mut self, list: &'e List) -> Value<'e> {
@@ -187,6 +184,10 @@ impl<'e> Run<'_, 'e> {
         }
         computed(operator, &left, &right)
     }
+}
+
+fn header_text<'e>(field: &'e Field<'_>, raw: bool) -> Value<'e> {
+    Value::text(if raw { &field.raw } else { &field.decoded })
 }
 
 /// Arithmetic never fails: it stops at the ends of what fits, and times beyond the calendar are absent.
