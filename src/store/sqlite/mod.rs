@@ -10,6 +10,8 @@ mod latch;
 mod messages;
 mod records;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use super::{
