@@ -440,6 +440,13 @@ async fn cost_of_appending_to_the_journal() {
             .take(2);
         ticks.map(|ticks| ticks.parse::<u64>().expect("a number")).sum::<u64>() * 10_000
     };
+    let begun = std::time::Instant::now();
+    let rows = groups.iter().flatten().filter(|event| records::Row::of(event).is_ok());
+    println!(
+        "{} rows built, {} ns each",
+        rows.count(),
+        begun.elapsed().as_nanos() / 20_000
+    );
     let (begun, used) = (std::time::Instant::now(), cpu());
     for group in groups {
         store.append_journal(group).await.expect("appended");
