@@ -12,6 +12,7 @@ pub mod line;
 mod parameters;
 mod path;
 pub mod refusal;
+pub mod client;
 pub mod reply;
 pub mod session;
 
