@@ -5,9 +5,10 @@
 
 use super::Config;
 use super::layers::named_arrays;
-use super::pending::{Direction, ListenerSettings};
 use super::problem::{Place, Problem, nearest};
 use super::tree::Node;
+use crate::listener::{self, Tls};
+use crate::mail::Direction;
 use crate::rules::Action;
 
 /// Checks everything.
@@ -75,40 +76,32 @@ impl Checker<'_> {
         problems
     }
 
-    fn listener(&self, index: usize, listener: &ListenerSettings) -> Vec<Problem> {
+    fn listener(&self, index: usize, listener: &listener::Settings) -> Vec<Problem> {
         let mut problems = Vec::new();
         let name = &listener.name;
         let at = |field| self.item_place("listener", index, field);
-        let beyond_loopback = !listener.address.ip().is_loopback();
-        match listener.direction {
-            Direction::Inbound if beyond_loopback && self.config.relay.domains.is_empty() => {
-                problems.push(Problem::new(
-                    &at("address"),
-                    format!(
-                        "listener {name:?} is open to others, and [relay] domains is empty: it would relay for anyone"
-                    ),
-                    "list the domains whose mail you take under [relay] domains",
-                ))
-            }
-            Direction::Outbound if listener.client_networks.is_empty() => problems.push(Problem::new(
-                &at("direction"),
-                format!("outbound listener {name:?} has no client_networks: it would relay for anyone"),
-                "add client_networks with the networks of your own servers",
-            )),
-            Direction::Inbound | Direction::Outbound => {}
+        let inbound = listener.direction == Direction::Inbound;
+        if inbound && !listener.address.ip().is_loopback() && self.config.relay.domains.is_empty() {
+            problems.push(Problem::new(
+                &at("address"),
+                format!("listener {name:?} is open to others, and [relay] domains is empty: it would relay for anyone"),
+                "list the domains whose mail you take under [relay] domains",
+            ));
         }
-        match (&listener.certificate, &listener.key) {
-            (Some(_), None) => problems.push(Problem::new(
-                &at("certificate"),
-                format!("listener {name:?} has a certificate without its key"),
-                "add key = \"PATH\"",
-            )),
-            (None, Some(_)) => problems.push(Problem::new(
-                &at("key"),
-                format!("listener {name:?} has a key without its certificate"),
-                "add certificate = \"PATH\"",
-            )),
-            _ => {}
+        for (field, fault) in listener.faults() {
+            problems.push(Problem::new(
+                &at(field),
+                format!("listener {name:?}: {fault}"),
+                format!("set {field}"),
+            ));
+        }
+        let half = listener.certificate.is_some() != listener.key.is_some();
+        if listener.tls == Tls::Off && half {
+            problems.push(Problem::new(
+                &at(if listener.key.is_some() { "key" } else { "certificate" }),
+                format!("listener {name:?} has one of certificate and key without the other"),
+                "set both, and tls = \"starttls\" or \"implicit\"",
+            ));
         }
         let routes = || self.config.route.iter().map(|route| route.name.as_str());
         if let Some(route) = &listener.upstream
@@ -256,6 +249,15 @@ impl Checker<'_> {
                 "[http] can be reached by others: metrics tell them what you refuse",
                 "listen on loopback, or let a firewall admit only your monitoring",
             ));
+        }
+        for (index, listener) in self.config.listener.iter().enumerate() {
+            if listener.tls == Tls::Off && listener.certificate.is_some() && listener.key.is_some() {
+                warnings.push(Problem::new(
+                    &self.item_place("listener", index, "certificate"),
+                    format!("listener {:?} has a certificate and tls = \"off\"", listener.name),
+                    "set tls = \"starttls\" or \"implicit\"",
+                ));
+            }
         }
         warnings
     }

@@ -7,7 +7,6 @@ mod check;
 mod decode;
 mod environment;
 mod layers;
-mod pending;
 pub mod policy;
 mod problem;
 mod read;
@@ -23,8 +22,7 @@ pub use problem::{Place, Problem, Problems};
 pub use secret::Secret;
 pub use show::Row;
 
-use crate::{admin, telemetry};
-use pending::{Limits, ListenerSettings, RouteSettings, StoreSettings};
+use crate::{admin, listener, smtp, store, telemetry, upstream};
 use policy::PolicySettings;
 use sections::{ControlSettings, Deadlines, DisclosureSettings, RelaySettings, RulesSettings};
 use serde::{Deserialize, Serialize};
@@ -34,23 +32,23 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `[[listener]]`: where mail comes in.
-    pub listener: Vec<ListenerSettings>,
+    pub listener: Vec<listener::Settings>,
     /// `[relay]`: what inbound listeners accept.
     pub relay: RelaySettings,
     /// `[[route]]`: where mail goes on; `[upstream]` is short for the one named `default`.
-    pub route: Vec<RouteSettings>,
+    pub route: Vec<upstream::Settings>,
     /// `[http]`: health and metrics.
     pub http: admin::Settings,
     /// `[control]`: the command line's way in.
     pub control: ControlSettings,
     /// `[store]`: what lasts.
-    pub store: StoreSettings,
+    pub store: store::Settings,
     /// `[rules]`: what mail is judged by.
     pub rules: RulesSettings,
     /// `[policy]`: what is done.
     pub policy: PolicySettings,
     /// `[limits]`: how much of what.
-    pub limits: Limits,
+    pub limits: smtp::Limits,
     /// `[deadlines]`: how long for what.
     pub deadlines: Deadlines,
     /// `[disclosure]`: what a refused sender is told.
@@ -62,15 +60,15 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listener: vec![ListenerSettings::default()],
+            listener: vec![listener::Settings::default()],
             relay: RelaySettings::default(),
-            route: vec![RouteSettings::default()],
+            route: vec![upstream::Settings::default()],
             http: admin::Settings::default(),
             control: ControlSettings::default(),
-            store: StoreSettings::default(),
+            store: store::Settings::default(),
             rules: RulesSettings::default(),
             policy: PolicySettings::default(),
-            limits: Limits::default(),
+            limits: smtp::Limits::default(),
             deadlines: Deadlines::default(),
             disclosure: DisclosureSettings::default(),
             log: telemetry::Settings::default(),

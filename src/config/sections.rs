@@ -2,8 +2,8 @@
 //!
 //! Plain data with the shipped defaults. Knows nothing of files or layers.
 
-use super::pending::{SessionDeadlines, UpstreamDeadlines};
 use crate::units::Span;
+use crate::{smtp, upstream};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -76,9 +76,9 @@ pub enum Disclosure {
 #[serde(default, deny_unknown_fields)]
 pub struct Deadlines {
     /// The session with the client.
-    pub session: SessionDeadlines,
+    pub session: smtp::Deadlines,
     /// The session with upstream.
-    pub upstream: UpstreamDeadlines,
+    pub upstream: upstream::Deadlines,
     /// What happens between the two.
     pub pipeline: PipelineDeadlines,
 }

@@ -239,7 +239,7 @@ pub const TRUST: &str = "trust";
 /// Stages that are timed.
 pub const STAGES: &[&str] = &["read", "parse", "judge", "upstream", "store", "total"];
 /// Steps of a session with upstream.
-pub const UPSTREAM_STAGES: &[&str] = &["connect", "hello", "mail", "rcpt", "data", "dot"];
+pub const UPSTREAM_STAGES: &[&str] = &["connect", "hello", "reset", "mail", "rcpt", "data", "dot"];
 /// Classes of upstream's replies.
 pub const CLASSES: &[&str] = &["2xx", "3xx", "4xx", "5xx", "none"];
 /// States of a connection to upstream.
@@ -291,25 +291,32 @@ pub const CAUSES: &[&str] = &[
     "over-limit",
     "no-envelope",
 ];
-/// Why we refuse, and at which stages.
+/// Why we refuse, and at which stages: first what the wire refuses, then the desk.
 pub const REJECTS: &[(&str, &[&str])] = &[
     ("connections", &["connect"]),
-    ("client-connections", &["connect"]),
-    ("early-talk", &["connect", "hello"]),
-    ("shutting-down", &["connect", "hello", "mail", "rcpt", "data"]),
-    ("timeout", &["connect", "hello", "mail", "rcpt", "data"]),
-    ("syntax", &["hello", "mail", "rcpt", "data"]),
-    ("sequence", &["hello", "mail", "rcpt", "data"]),
+    ("connections_per_client", &["connect"]),
+    ("client_network", &["connect"]),
+    ("early_talk", &["connect", "hello"]),
+    ("tls", &["connect", "hello"]),
+    ("draining", &["connect", "hello", "mail", "rcpt", "data", "message"]),
+    ("timeout", &["connect", "hello", "mail", "rcpt", "data", "message"]),
+    ("fault", &["connect", "hello", "mail", "rcpt", "data", "message"]),
+    ("line_end", &["hello", "mail", "rcpt"]),
+    ("line_length", &["hello", "mail", "rcpt"]),
+    ("syntax", &["hello", "mail", "rcpt"]),
+    ("unknown_command", &["hello", "mail", "rcpt"]),
+    ("not_implemented", &["hello", "mail", "rcpt"]),
+    ("sequence", &["hello", "mail", "rcpt"]),
     ("pipelining", &["hello", "mail", "rcpt", "data"]),
-    ("too-many-errors", &["hello", "mail", "rcpt", "data"]),
-    ("tls", &["hello"]),
+    ("errors", &["hello", "mail", "rcpt"]),
+    ("address", &["mail", "rcpt"]),
+    ("parameter", &["mail", "rcpt"]),
+    ("size", &["mail", "data", "message"]),
+    ("memory", &["mail", "rcpt", "data", "message"]),
+    ("recipients", &["rcpt"]),
+    ("malformed", &["data", "message"]),
     ("relay", &["mail", "rcpt"]),
-    ("too-many-recipients", &["rcpt"]),
-    ("other-route", &["rcpt"]),
-    ("no-route", &["rcpt"]),
-    ("size", &["mail", "data"]),
-    ("memory", &["mail", "data"]),
-    ("bare-line-end", &["data"]),
+    ("route", &["mail", "rcpt"]),
     ("upstream", &["mail", "rcpt", "data", "message"]),
     ("policy", &["message"]),
     ("deferred", &["message"]),
