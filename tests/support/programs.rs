@@ -1,0 +1,40 @@
+//! Programs that a test needs from the machine. Missing ones skip the test aloud; under CI, where
+//! `.ci/run` has installed them, they fail it.
+
+use std::path::PathBuf;
+
+/// Where each program is, or `None` when one is missing, which has then been said.
+///
+/// # Panics
+/// With `CI=true` in the environment, when one is missing.
+pub fn needed<const N: usize>(test: &str, names: [&str; N]) -> Option<[PathBuf; N]> {
+    let found = names.map(|name| (name, find(name)));
+    let missing: Vec<&str> = found
+        .iter()
+        .filter(|(_, path)| path.is_none())
+        .map(|(name, _)| *name)
+        .collect();
+    if missing.is_empty() {
+        return Some(found.map(|(_, path)| path.unwrap_or_default()));
+    }
+    let text = format!("SKIPPED {test}: not on this machine: {}", missing.join(", "));
+    assert!(
+        std::env::var("CI").is_ok_and(|value| value == "true").eq(&false),
+        "{text}"
+    );
+    // Straight to the terminal: the harness keeps what a passing test prints to itself.
+    say_aloud(&text);
+    None
+}
+
+/// Prints a line even from a test that passes.
+pub fn say_aloud(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
+}
