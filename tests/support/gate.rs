@@ -23,19 +23,20 @@ pub struct Gate {
 impl Gate {
     /// Starts one before `sink`, with the test rules and, on top, these settings.
     pub fn before(sink: &Sink, settings: &str) -> Self {
-        Self::start(&format!("[upstream]\ntarget = \"{}\"\n", sink.target()), settings)
+        Self::delivering_to(&sink.target(), settings)
     }
 
     /// Starts one that delivers into the Maildir `delivered` of its folder.
     pub fn with_maildir(settings: &str) -> Self {
-        Self::start("[upstream]\ntarget = \"maildir:delivered\"\n", settings)
+        Self::delivering_to("maildir:delivered", settings)
     }
 
-    fn start(upstream: &str, settings: &str) -> Self {
+    /// Starts one whose upstream is this target.
+    pub fn delivering_to(target: &str, settings: &str) -> Self {
         let folder = Self::prepare();
         let (smtp, http) = (free_address(), free_address());
         let mut config = base(smtp, http);
-        merge(&mut config, &parsed(upstream));
+        merge(&mut config, &parsed(&format!("[upstream]\ntarget = \"{target}\"\n")));
         merge(&mut config, &parsed(settings));
         fs::write(folder.path().join("portreeve.toml"), config.to_string()).expect("a writable folder");
         Self::run(folder, smtp, http)
@@ -81,6 +82,11 @@ impl Gate {
         let line = format!("kill -{name} {}", self.child.id());
         let status = Command::new("sh").args(["-c", &line]).status().expect("a shell");
         assert!(status.success(), "{line}");
+    }
+
+    /// Its process id.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for the program to end.
