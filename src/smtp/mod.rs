@@ -1,10 +1,21 @@
 //! The wire protocol, server and client; knows nothing of spam, rules or storage.
 //!
-//! [`command`] and [`line`] read bytes, [`session`] decides (pure), [`connection`] drives it over
-//! any stream, and asks a [`Desk`] what to answer. [`client`] is the other side of the wire.
+//! [`command`], [`line`] and [`data`] read bytes, [`session`] decides (pure), [`connection`] drives it
+//! over any stream, and asks a [`Desk`] what to answer. [`client`] is the other side of the wire.
 
+pub mod budget;
+pub mod command;
+pub mod connection;
+pub mod data;
+pub mod limits;
+pub mod line;
+mod parameters;
+mod path;
+pub mod refusal;
 pub mod reply;
+pub mod session;
 
+pub use limits::{Deadlines, Limits};
 pub use reply::Reply;
 
 use crate::mail::{Address, Client, Parameter, Recipient};
@@ -33,6 +44,17 @@ pub struct Offer {
     pub smtputf8: bool,
     /// Whether upstream takes DSN parameters (RFC 3461).
     pub dsn: bool,
+}
+
+/// Who connects to a listener.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Peer {
+    /// Senders that give up, or tell their user, when they are refused.
+    #[default]
+    Internet,
+    /// A relay that queues: refused, it would bounce to a reverse-path that may be forged.
+    Relay,
 }
 
 /// A complete message and where its bytes are accounted for.

@@ -1,0 +1,154 @@
+//! One accepted connection, from its first octet to its last: TLS where it belongs, and SMTP inside.
+//!
+//! Knows nothing of how connections are accepted or counted.
+
+use super::occupancy::Admission;
+use super::{Certificate, ConnectionInfo, Reception, Settings, Tls};
+use crate::smtp::connection::{Connection, End, Opening, Service};
+use crate::smtp::data::LineEnds;
+use crate::smtp::refusal::Refusal;
+use crate::telemetry::Telemetry;
+use std::io::{self, Write};
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// A connection with its place.
+pub(super) struct Visit<R> {
+    pub(super) stream: TcpStream,
+    pub(super) info: ConnectionInfo,
+    pub(super) settings: Arc<Settings>,
+    pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) reception: Arc<R>,
+    pub(super) service: Arc<Service>,
+    pub(super) admission: Admission,
+}
+
+/// Reports the connection's end, however it comes.
+struct Presence {
+    telemetry: Telemetry,
+    listener: Arc<str>,
+    secured: Option<&'static str>,
+}
+
+impl Presence {
+    fn new(telemetry: &Telemetry, listener: &Arc<str>) -> Self {
+        telemetry.connection_opened(listener);
+        Self {
+            telemetry: telemetry.clone(),
+            listener: Arc::clone(listener),
+            secured: None,
+        }
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        // Told at the end, when it is certain, so that each connection is counted once.
+        self.telemetry
+            .connection_secured(&self.listener, self.secured.unwrap_or("none"));
+        self.telemetry.connection_closed(&self.listener);
+    }
+}
+
+impl<R: Reception> Visit<R> {
+    /// Serves the client until the connection is closed.
+    pub(super) async fn serve(self) {
+        let mut presence = Presence::new(&self.service.telemetry, &self.info.listener);
+        // Replies are small and written once for each group; waiting to merge them costs 40 ms each.
+        if self.stream.set_nodelay(true).is_err() {
+            return;
+        }
+        let desk = self.reception.desk(&self.info);
+        let mut opening = self.opening();
+        let service = self.service;
+        match self.certificate {
+            Some(certificate) if self.settings.tls == Tls::Implicit => {
+                let Some((stream, tls)) = secure(self.stream, &certificate, &service).await else {
+                    return;
+                };
+                presence.secured = Some("implicit");
+                opening.tls = Some(tls);
+                Box::pin(Connection::new(stream, desk, opening, service).serve()).await;
+            }
+            certificate => {
+                let connection = Connection::new(self.stream, desk, opening, Arc::clone(&service));
+                let End::StartTls(stream, suspended) = connection.serve().await else {
+                    return;
+                };
+                let Some(certificate) = certificate else { return };
+                let Some((stream, tls)) = secure(stream, &certificate, &service).await else {
+                    return;
+                };
+                presence.secured = Some("starttls");
+                // Boxed, so that connections in the clear don't hold room for it.
+                Box::pin(suspended.resume(stream, tls).serve()).await;
+            }
+        }
+        drop(self.admission);
+    }
+
+    fn opening(&self) -> Opening {
+        let client = self.info.address.ip();
+        Opening {
+            address: Some(self.info.address),
+            tls: None,
+            starttls: self.certificate.is_some() && self.settings.tls == Tls::StartTls,
+            line_ends: if self.settings.repairs(client) {
+                LineEnds::Repair
+            } else {
+                LineEnds::Strict
+            },
+            refusal: (!self.settings.serves(client)).then_some(Refusal::ClientNetwork),
+        }
+    }
+}
+
+/// Tells a client why it can't come in, without waiting: what can't be written at once is not.
+pub(super) fn turn_away(stream: TcpStream, refusal: Refusal) {
+    let mut reply = Vec::new();
+    refusal.reply().write_to(&mut reply);
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write(&reply);
+    }
+}
+
+/// The handshake: the stream inside TLS, and the name of version and suite.
+async fn secure(
+    stream: TcpStream,
+    certificate: &Certificate,
+    service: &Service,
+) -> Option<(TlsStream<TcpStream>, String)> {
+    let handshake = Box::pin(TlsAcceptor::from(certificate.config()).accept(stream));
+    match timeout(service.deadlines.handshake.0, handshake).await {
+        Ok(Ok(stream)) => {
+            let name = tls_name(&stream);
+            Some((stream, name))
+        }
+        failed => {
+            service.telemetry.rejected("tls", "connect");
+            let why = match failed {
+                Ok(Err(error)) => error.to_string(),
+                _ => io::Error::from(io::ErrorKind::TimedOut).to_string(),
+            };
+            service.telemetry.notice("tls_handshake", &why);
+            None
+        }
+    }
+}
+
+/// Such as `TLSv1.3 TLS13_AES_256_GCM_SHA384`.
+fn tls_name(stream: &TlsStream<TcpStream>) -> String {
+    let (_, session) = stream.get_ref();
+    let version = match session.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "TLS",
+    };
+    match session.negotiated_cipher_suite() {
+        Some(suite) => format!("{version} {:?}", suite.suite()),
+        None => version.to_owned(),
+    }
+}

@@ -1,0 +1,544 @@
+//! What a session is at each moment, and what each command does to it: a pure state machine.
+//!
+//! Command lines and a desk's replies enter, a [`Step`] leaves. It counts errors, junk commands and
+//! recipients, and knows what is allowed when. Knows nothing of sockets, time, or what a desk does.
+
+use super::command::{self, Command, Reading};
+use super::limits::Limits;
+use super::parameters::Offered;
+use super::refusal::Refusal;
+use super::reply::Class;
+use super::{MailCommand, Offer, Reply};
+use crate::mail::{Client, Recipient};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The state of one session.
+#[derive(Debug)]
+pub struct Session {
+    manner: Manner,
+    address: Option<SocketAddr>,
+    tls: Option<String>,
+    hello: Option<Offer>,
+    transaction: Option<Transaction>,
+    errors: usize,
+    junk: usize,
+}
+
+/// What stays the same through a session.
+#[derive(Debug, Clone)]
+pub struct Manner {
+    /// The name that we greet with.
+    pub hostname: Arc<str>,
+    /// Whether STARTTLS can be had.
+    pub starttls: bool,
+    /// Accepted recipients of one transaction.
+    pub recipients_max: usize,
+    /// Commands answered 5xx.
+    pub errors_max: usize,
+    /// Commands that carry no mail.
+    pub junk_max: usize,
+}
+
+/// What RSET clears, as one value.
+#[derive(Debug, Default)]
+struct Transaction {
+    declared: Option<u64>,
+    utf8: bool,
+    accepted: usize,
+    asked: usize,
+}
+
+/// What has to be done about a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Answer.
+    Answer(Reply),
+    /// Answer with a refusal of our own, at this stage.
+    Refuse(Refusal, &'static str),
+    /// Tell the desk who speaks, then answer.
+    Hello(Client, Reply),
+    /// Ask the desk, then [`Session::mail_answered`].
+    Mail(MailCommand),
+    /// Ask the desk, then [`Session::rcpt_answered`].
+    Rcpt(Recipient),
+    /// Answer 354, receive the body, ask the desk, then [`Session::message_answered`].
+    Data {
+        /// SIZE's value.
+        declared: Option<u64>,
+        /// The largest body to take.
+        size_max: u64,
+    },
+    /// Tell the desk that the transaction is gone, then answer.
+    Reset(Reply),
+    /// Answer 220 and start TLS; the transaction is gone.
+    StartTls,
+    /// Answer 221 and close.
+    Quit,
+}
+
+impl Manner {
+    /// The manner that the limits ask for.
+    pub const fn new(hostname: Arc<str>, starttls: bool, limits: &Limits) -> Self {
+        Self {
+            hostname,
+            starttls,
+            recipients_max: limits.recipients,
+            errors_max: limits.errors,
+            junk_max: limits.junk_commands,
+        }
+    }
+}
+
+impl Session {
+    /// A session that has just been connected; `tls` names version and suite.
+    pub const fn new(manner: Manner, address: Option<SocketAddr>, tls: Option<String>) -> Self {
+        Self {
+            manner,
+            address,
+            tls,
+            hello: None,
+            transaction: None,
+            errors: 0,
+            junk: 0,
+        }
+    }
+
+    /// The greeting.
+    pub fn greeting(&self) -> Reply {
+        Reply::new(220, "", format!("{} ESMTP", self.manner.hostname))
+    }
+
+    /// Takes one command line, without its CRLF; `offer` is what EHLO would offer now.
+    pub fn command(&mut self, line: &[u8], offer: Offer) -> Step {
+        match command::parse(line, self.reading()) {
+            Ok(command) => self.carry_out(command, offer),
+            Err(refusal) => self.refuse(refusal),
+        }
+    }
+
+    /// Counts a refusal of our own: it, or [`Refusal::Errors`] in place of the one that is too many.
+    pub fn counted(&mut self, refusal: Refusal) -> Refusal {
+        if refusal.is_error() && self.is_error_too_many() && !refusal.closes() {
+            return Refusal::Errors;
+        }
+        refusal
+    }
+
+    /// The desk's answer to MAIL.
+    ///
+    /// # Errors
+    /// [`Refusal::Errors`] in place of a refusal that is one too many.
+    pub fn mail_answered(&mut self, mail: Declared, reply: &Reply) -> Result<(), Refusal> {
+        if reply.is_success() {
+            self.transaction = Some(Transaction {
+                declared: mail.size,
+                utf8: mail.smtputf8,
+                ..Transaction::default()
+            });
+        }
+        self.count(reply)
+    }
+
+    /// The desk's answer to RCPT.
+    ///
+    /// # Errors
+    /// [`Refusal::Errors`] in place of a refusal that is one too many.
+    pub fn rcpt_answered(&mut self, reply: &Reply) -> Result<(), Refusal> {
+        if let Some(transaction) = self.transaction.as_mut().filter(|_| reply.is_success()) {
+            transaction.accepted += 1;
+        }
+        self.count(reply)
+    }
+
+    /// The body was answered, by the desk or by us: the transaction is over whatever was said.
+    pub fn message_answered(&mut self, reply: &Reply) {
+        self.transaction = None;
+        if reply.is_success() {
+            self.errors = 0;
+            self.junk = 0;
+        }
+    }
+
+    /// TLS is on: everything that was known of the client is forgotten (RFC 3207 §4.2).
+    pub fn secured(&mut self, tls: String) {
+        self.tls = Some(tls);
+        self.hello = None;
+        self.transaction = None;
+    }
+
+    /// Whether a transaction is open.
+    pub const fn is_in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    /// The stage of the session, as metrics name it.
+    pub const fn stage(&self) -> &'static str {
+        match (&self.hello, &self.transaction) {
+            (None, _) => "hello",
+            (Some(_), None) => "mail",
+            (Some(_), Some(_)) => "rcpt",
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Step {
+        let stage = self.stage();
+        Step::Refuse(self.counted(refusal), stage)
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            offered: self.hello.map_or_else(Offered::default, |offer| Offered {
+                smtputf8: offer.smtputf8,
+                dsn: offer.dsn,
+            }),
+            utf8: self.transaction.as_ref().is_some_and(|transaction| transaction.utf8),
+        }
+    }
+
+    fn carry_out(&mut self, command: Command, offer: Offer) -> Step {
+        match command {
+            Command::Hello { extended, name } => self.unless_junk(|session| session.hello(extended, name, offer)),
+            Command::Mail(mail) => self.mail(mail),
+            Command::Rcpt(recipient) => self.rcpt(recipient),
+            Command::Data => self.data(),
+            Command::Reset => self.unless_junk(|session| {
+                let ok = Reply::new(250, "2.0.0", "OK");
+                match session.transaction.take() {
+                    Some(_) => Step::Reset(ok),
+                    None => Step::Answer(ok),
+                }
+            }),
+            Command::Noop => self.unless_junk(|_| Step::Answer(Reply::new(250, "2.0.0", "OK"))),
+            // RFC 5321 §3.5.3: 252 tells nothing and refuses nothing.
+            Command::Verify => self.unless_junk(|_| Step::Answer(Reply::new(252, "2.5.0", "Send mail to find out"))),
+            Command::Help => self.unless_junk(|_| Step::Answer(Reply::new(214, "2.0.0", "See RFC 5321"))),
+            Command::StartTls if self.tls.is_some() => self.refuse(Refusal::TlsAlready),
+            Command::StartTls if !self.manner.starttls => self.refuse(Refusal::NotImplemented),
+            Command::StartTls => Step::StartTls,
+            Command::NotImplemented => self.refuse(Refusal::NotImplemented),
+            Command::Quit => Step::Quit,
+        }
+    }
+
+    fn hello(&mut self, extended: bool, name: String, offer: Offer) -> Step {
+        self.transaction = None;
+        let offered = Offer {
+            smtputf8: extended && offer.smtputf8,
+            dsn: extended && offer.dsn,
+            ..offer
+        };
+        self.hello = Some(offered);
+        let client = Client {
+            address: self.address,
+            helo: name,
+            extended,
+            tls: self.tls.clone(),
+        };
+        let hostname = self.manner.hostname.to_string();
+        let mut lines = vec![hostname];
+        if extended {
+            lines.extend(self.keywords(offered));
+        }
+        let reply = Reply::from_lines(250, lines).unwrap_or_else(|| Reply::new(250, "", "OK"));
+        Step::Hello(client, reply)
+    }
+
+    fn keywords(&self, offer: Offer) -> impl Iterator<Item = String> {
+        let starttls = self.manner.starttls && self.tls.is_none();
+        [
+            (true, "PIPELINING".to_owned()),
+            (true, format!("SIZE {}", offer.size)),
+            (true, "8BITMIME".to_owned()),
+            (true, "ENHANCEDSTATUSCODES".to_owned()),
+            (starttls, "STARTTLS".to_owned()),
+            (offer.smtputf8, "SMTPUTF8".to_owned()),
+            (offer.dsn, "DSN".to_owned()),
+        ]
+        .into_iter()
+        .filter_map(|(offered, keyword)| offered.then_some(keyword))
+    }
+
+    fn mail(&mut self, mail: MailCommand) -> Step {
+        let Some(offer) = self.hello else {
+            return self.refuse(Refusal::HelloFirst);
+        };
+        if self.transaction.is_some() {
+            return self.refuse(Refusal::NestedMail);
+        }
+        if mail.size.is_some_and(|size| size > offer.size) {
+            return self.refuse(Refusal::TooBig);
+        }
+        Step::Mail(mail)
+    }
+
+    fn rcpt(&mut self, recipient: Recipient) -> Step {
+        let recipients_max = self.manner.recipients_max;
+        let Some(transaction) = self.transaction.as_mut() else {
+            let refusal = self.out_of_order();
+            return self.refuse(refusal);
+        };
+        transaction.asked += 1;
+        if transaction.asked > recipients_max.saturating_mul(2) {
+            // Neither those over the limit nor those refused may go on for ever.
+            return self.refuse(Refusal::Errors);
+        }
+        if transaction.accepted >= recipients_max {
+            return self.refuse(Refusal::Recipients);
+        }
+        Step::Rcpt(recipient)
+    }
+
+    fn data(&mut self) -> Step {
+        let (Some(transaction), Some(offer)) = (&self.transaction, self.hello) else {
+            let refusal = self.out_of_order();
+            return self.refuse(refusal);
+        };
+        if transaction.accepted == 0 {
+            return self.refuse(Refusal::NoRecipients);
+        }
+        Step::Data {
+            declared: transaction.declared,
+            size_max: offer.size,
+        }
+    }
+
+    /// Why there is no transaction.
+    const fn out_of_order(&self) -> Refusal {
+        match self.hello {
+            None => Refusal::HelloFirst,
+            Some(_) => Refusal::MailFirst,
+        }
+    }
+
+    /// Carries out a command that brings no mail nearer, unless it is one too many.
+    fn unless_junk(&mut self, carry_out: impl FnOnce(&mut Self) -> Step) -> Step {
+        self.junk += 1;
+        if self.junk > self.manner.junk_max {
+            return self.refuse(Refusal::Junk);
+        }
+        carry_out(self)
+    }
+
+    /// Counts a reply of the desk's: a client that guesses recipients errs too.
+    fn count(&mut self, reply: &Reply) -> Result<(), Refusal> {
+        let permanent = reply.class() == Class::Permanent;
+        if permanent && self.is_error_too_many() {
+            Err(Refusal::Errors)
+        } else {
+            Ok(())
+        }
+    }
+
+    const fn is_error_too_many(&mut self) -> bool {
+        self.errors += 1;
+        self.errors > self.manner.errors_max
+    }
+}
+
+/// What the session remembers of MAIL while the desk has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Declared {
+    size: Option<u64>,
+    smtputf8: bool,
+}
+
+impl From<&MailCommand> for Declared {
+    fn from(mail: &MailCommand) -> Self {
+        Self {
+            size: mail.size,
+            smtputf8: mail.smtputf8,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFER: Offer = Offer {
+        size: 1000,
+        smtputf8: true,
+        dsn: true,
+    };
+
+    fn session(limits: &Limits) -> Session {
+        Session::new(Manner::new("gate.example".into(), true, limits), None, None)
+    }
+
+    /// Says a line to a desk that accepts everything.
+    fn say(session: &mut Session, line: &str) -> u16 {
+        match session.command(line.as_bytes(), OFFER) {
+            Step::Answer(reply) | Step::Reset(reply) | Step::Hello(_, reply) => reply.code(),
+            Step::Refuse(refusal, _) => refusal.reply().code(),
+            Step::Mail(mail) => {
+                let reply = Reply::new(250, "2.1.0", "OK");
+                session.mail_answered(Declared::from(&mail), &reply).unwrap();
+                250
+            }
+            Step::Rcpt(_) => {
+                session.rcpt_answered(&Reply::new(250, "2.1.5", "OK")).unwrap();
+                250
+            }
+            Step::Data { .. } => 354,
+            Step::StartTls => 220,
+            Step::Quit => 221,
+        }
+    }
+
+    fn talk(session: &mut Session, lines: &[(&str, u16)]) {
+        for (line, code) in lines {
+            assert_eq!(say(session, line), *code, "{line}");
+        }
+    }
+
+    #[test]
+    fn ehlo_offers_what_is_true_now() {
+        let mut session = session(&Limits::default());
+        let Step::Hello(client, reply) = session.command(b"EHLO client.example", OFFER) else {
+            panic!("not accepted");
+        };
+        assert_eq!((client.helo.as_str(), client.extended), ("client.example", true));
+        assert_eq!(
+            reply.lines().join(","),
+            "gate.example,PIPELINING,SIZE 1000,8BITMIME,ENHANCEDSTATUSCODES,STARTTLS,SMTPUTF8,DSN"
+        );
+        session.secured("TLSv1.3 X".into());
+        let plain = Offer {
+            smtputf8: false,
+            dsn: false,
+            ..OFFER
+        };
+        let Step::Hello(client, reply) = session.command(b"EHLO client.example", plain) else {
+            panic!("not accepted");
+        };
+        assert_eq!(client.tls.as_deref(), Some("TLSv1.3 X"));
+        assert_eq!(
+            reply.lines().join(","),
+            "gate.example,PIPELINING,SIZE 1000,8BITMIME,ENHANCEDSTATUSCODES"
+        );
+    }
+
+    #[test]
+    fn helo_offers_nothing() {
+        let mut session = session(&Limits::default());
+        talk(
+            &mut session,
+            &[("HELO a", 250), ("MAIL FROM:<a@example.org> SMTPUTF8", 555)],
+        );
+    }
+
+    #[test]
+    fn size_is_checked_at_mail() {
+        for (size, code) in [(999, 250), (1000, 250), (1001, 552)] {
+            let mut session = session(&Limits::default());
+            talk(
+                &mut session,
+                &[("EHLO a", 250), (&format!("MAIL FROM:<> SIZE={size}"), code)],
+            );
+        }
+    }
+
+    #[test]
+    fn a_declared_message_is_received_with_what_was_declared() {
+        let mut session = session(&Limits::default());
+        talk(
+            &mut session,
+            &[
+                ("EHLO a", 250),
+                ("MAIL FROM:<> SIZE=7", 250),
+                ("RCPT TO:<a@example.org>", 250),
+            ],
+        );
+        let expected = Step::Data {
+            declared: Some(7),
+            size_max: 1000,
+        };
+        assert_eq!(session.command(b"DATA", OFFER), expected);
+        session.message_answered(&Reply::new(250, "2.0.0", "OK"));
+        talk(&mut session, &[("DATA", 503)]);
+    }
+
+    #[test]
+    fn errors_end_the_session_one_above_the_limit() {
+        let mut session = session(&Limits::default());
+        for _ in 0..20 {
+            talk(&mut session, &[("JUNK", 500)]);
+        }
+        talk(&mut session, &[("JUNK", 421)]);
+    }
+
+    #[test]
+    fn a_desks_refusals_count_and_an_accepted_message_forgives() {
+        let limits = Limits {
+            errors: 2,
+            ..Limits::default()
+        };
+        let mut session = session(&limits);
+        let (good, bad) = (Reply::new(250, "", "OK"), Reply::new(550, "5.1.1", "Unknown"));
+        talk(
+            &mut session,
+            &[("EHLO a", 250), ("MAIL FROM:<>", 250), ("RCPT TO:<a@example.org>", 250)],
+        );
+        assert_eq!(session.rcpt_answered(&bad), Ok(()));
+        assert_eq!(session.rcpt_answered(&bad), Ok(()));
+        session.message_answered(&good);
+        talk(&mut session, &[("MAIL FROM:<>", 250)]);
+        assert_eq!(session.rcpt_answered(&bad), Ok(()));
+        assert_eq!(session.rcpt_answered(&bad), Ok(()));
+        assert_eq!(session.rcpt_answered(&bad), Err(Refusal::Errors));
+    }
+
+    #[test]
+    fn junk_ends_the_session_one_above_the_limit() {
+        let mut session = session(&Limits::default());
+        talk(&mut session, &[("EHLO a", 250)]);
+        for _ in 0..33 {
+            talk(&mut session, &[("NOOP", 250), ("RSET", 250), ("VRFY a", 252)]);
+        }
+        talk(&mut session, &[("NOOP", 421)]);
+    }
+
+    #[test]
+    fn recipients_stop_at_the_limit_and_their_askers_at_twice_that() {
+        let limits = Limits {
+            recipients: 3,
+            ..Limits::default()
+        };
+        let mut session = session(&limits);
+        talk(&mut session, &[("EHLO a", 250), ("MAIL FROM:<>", 250)]);
+        for code in [250, 250, 250, 452, 452, 452, 421] {
+            talk(&mut session, &[("RCPT TO:<a@example.org>", code)]);
+        }
+    }
+
+    #[test]
+    fn starttls_forgets_everything_and_comes_once() {
+        let mut session = session(&Limits::default());
+        talk(
+            &mut session,
+            &[
+                ("STARTTLS x", 501),
+                ("EHLO a", 250),
+                ("MAIL FROM:<>", 250),
+                ("STARTTLS", 220),
+            ],
+        );
+        session.secured("TLSv1.3 X".into());
+        talk(
+            &mut session,
+            &[
+                ("RCPT TO:<a@example.org>", 503),
+                ("MAIL FROM:<>", 503),
+                ("EHLO a", 250),
+                ("STARTTLS", 503),
+            ],
+        );
+    }
+
+    #[test]
+    fn starttls_without_a_certificate_is_not_implemented() {
+        let manner = Manner::new("gate.example".into(), false, &Limits::default());
+        talk(&mut Session::new(manner, None, None), &[("STARTTLS", 502)]);
+    }
+}
