@@ -105,6 +105,7 @@ fn certificates_that_arent_are_refused_with_their_file() {
             .get_mut("listener")
             .and_then(|value| value.get_mut(0)?.as_table_mut())
             .unwrap();
+        listener.insert("tls".to_owned(), "starttls".into());
         listener.insert("certificate".to_owned(), "certificate.pem".into());
         listener.insert("key".to_owned(), "key.pem".into());
         fs::write(folder.path().join("portreeve.toml"), config.to_string()).unwrap();

@@ -3,49 +3,10 @@
 
 use crate::support::{Client, Gate, Sink, mail};
 
-/// Each variant's name and the bytes that a lax server takes for the end of the message.
-fn variants() -> Vec<(String, Vec<u8>)> {
-    let ends = [("CRLF", "\r\n"), ("LF", "\n"), ("CR", "\r")];
-    let mut variants = Vec::new();
-    for (before_name, before) in ends {
-        for (after_name, after) in ends {
-            if (before, after) != ("\r\n", "\r\n") {
-                variants.push((format!("{before_name} . {after_name}"), format!("{before}.{after}")));
-            }
-        }
-    }
-    for (name, bytes) in [
-        ("CRCRLF . CRLF", "\r\r\n.\r\n"),
-        ("CRLF . CRCRLF", "\r\n.\r\r\n"),
-        ("CRCRLF . CRCRLF", "\r\r\n.\r\r\n"),
-        ("CR CR . CR CR", "\r\r.\r\r"),
-        ("LFCR . LFCR", "\n\r.\n\r"),
-        ("CRLF . LFCR", "\r\n.\n\r"),
-        ("LFCR . CRLF", "\n\r.\r\n"),
-        ("LF LF . LF LF", "\n\n.\n\n"),
-        ("CRLF NUL . CRLF", "\r\n\0.\r\n"),
-        ("CRLF . NUL CRLF", "\r\n.\0\r\n"),
-        ("CR NUL LF . CR NUL LF", "\r\0\n.\r\0\n"),
-        ("NUL LF . NUL LF", "\0\n.\0\n"),
-        ("CRLF . CR NUL LF", "\r\n.\r\0\n"),
-        ("VT . VT", "\u{b}.\u{b}"),
-        ("FF . FF", "\u{c}.\u{c}"),
-        ("CRLF . VT", "\r\n.\u{b}"),
-        ("NEL . NEL", "\u{85}.\u{85}"),
-        ("LS . LS", "\u{2028}.\u{2028}"),
-    ] {
-        variants.push((name.to_owned(), bytes.to_owned()));
-    }
-    let mut variants: Vec<(String, Vec<u8>)> = variants
-        .into_iter()
-        .map(|(name, text)| (name, text.into_bytes()))
-        .collect();
-    variants.push((
-        "a long line, then LF . LF".to_owned(),
-        [vec![b'x'; 2_000], b"\n.\n".to_vec()].concat(),
-    ));
-    variants
-}
+#[path = "../smuggling/variants.rs"]
+mod variants;
+
+use variants::{Expected, VARIANTS, Variant};
 
 /// What follows the false end: a second envelope, for a recipient that nobody was asked about.
 const SMUGGLED: &str = "MAIL FROM:<smuggler@parish.example>\r\nRCPT TO:<smuggled@council.example>\r\nDATA\r\n\
@@ -55,10 +16,8 @@ const SMUGGLED: &str = "MAIL FROM:<smuggler@parish.example>\r\nRCPT TO:<smuggled
 fn no_false_end_of_data_lets_a_second_message_pass() {
     let sink = Sink::start();
     let gate = Gate::before(&sink, "");
-    let variants = variants();
-    assert_eq!(variants.len(), 27);
-    for (name, end) in &variants {
-        attempt(&gate, name, end, &[]);
+    for variant in &VARIANTS {
+        attempt(&gate, &sink, variant, b"", &[]);
     }
     nothing_leaked(&sink);
 }
@@ -67,14 +26,13 @@ fn no_false_end_of_data_lets_a_second_message_pass() {
 fn no_split_of_a_false_end_lets_a_second_message_pass() {
     let sink = Sink::start();
     let gate = Gate::before(&sink, "");
-    for (name, end) in variants().iter().filter(|(_, end)| end.len() < 20) {
-        // Every offset from just before the false end to just after it.
-        let start = opening().len();
-        for offset in start.saturating_sub(1)..=start + end.len() + 1 {
-            attempt(&gate, &format!("{name}, split at {offset}"), end, &[offset]);
+    for variant in VARIANTS.iter().filter(|variant| variant.sequence.len() < 20) {
+        // Every offset from just before the false end to just after it, then all of them at once.
+        let range = OPENING.len() - 1..=OPENING.len() + variant.sequence.len() + 1;
+        for offset in range.clone() {
+            attempt(&gate, &sink, variant, b"", &[offset]);
         }
-        let each: Vec<usize> = (start..=start + end.len()).collect();
-        attempt(&gate, &format!("{name}, byte by byte"), end, &each);
+        attempt(&gate, &sink, variant, b"", &range.collect::<Vec<_>>());
     }
     nothing_leaked(&sink);
 }
@@ -83,16 +41,28 @@ fn no_split_of_a_false_end_lets_a_second_message_pass() {
 fn a_false_end_at_a_buffer_edge_doesnt_pass_either() {
     let sink = Sink::start();
     let gate = Gate::before(&sink, "");
-    for edge in [4_096, 8_192, 16_384, 65_536] {
-        for shift in -3_i32..=3 {
-            for (name, end) in variants().iter().take(8) {
-                let target = usize::try_from(edge + shift).unwrap();
-                let padding = "fill\r\n".repeat(target.saturating_sub(opening().len()) / 6);
-                let padding = format!("{padding}{}", "f".repeat((target - opening().len()) % 6));
-                let padded = [padding.as_bytes(), end].concat();
-                attempt(&gate, &format!("{name} at {target}"), &padded, &[]);
+    for edge in [4_096, 8_192, 16_384, 65_536_usize] {
+        for target in edge - 3..=edge + 3 {
+            let missing = target - OPENING.len();
+            let padding = format!("{}{}", "fill\r\n".repeat(missing / 6), "f".repeat(missing % 6));
+            for variant in VARIANTS.iter().step_by(3) {
+                attempt(&gate, &sink, variant, padding.as_bytes(), &[]);
             }
         }
+    }
+    nothing_leaked(&sink);
+}
+
+/// Networks whose bare line ends are mended: still no lone dot may end the message.
+#[test]
+fn mended_line_ends_dont_make_an_end_of_data() {
+    let sink = Sink::start();
+    let gate = Gate::before(&sink, "[[listener]]\nrepair_line_ends = [\"127.0.0.0/8\"]\n");
+    for variant in &VARIANTS {
+        let mut client = begin(&gate);
+        client.send(&[OPENING, variant.sequence, SMUGGLED.as_bytes()].concat());
+        let reply = client.reply();
+        assert!(matches!(reply.code, 250 | 550), "{}: {reply:?}", variant.name);
     }
     nothing_leaked(&sink);
 }
@@ -148,39 +118,53 @@ fn dots_in_the_body_never_end_the_message_upstream() {
     assert_eq!(sink.bare_line_ends() + sink.nuls(), 0);
 }
 
-fn opening() -> Vec<u8> {
-    b"From: a@parish.example\r\nSubject: first\r\n\r\nHello".to_vec()
-}
+const OPENING: &[u8] = b"From: a@parish.example\r\nSubject: first\r\n\r\nHello";
 
-/// One attempt: a message with a false end and a second envelope behind it, ended truly.
-fn attempt(gate: &Gate, name: &str, end: &[u8], splits: &[usize]) {
+fn begin(gate: &Gate) -> Client {
     let mut client = Client::greeted(gate.smtp);
     client.envelope("a@parish.example", &["clerk@council.example"]);
     assert_eq!(client.say("DATA").code, 354);
-    let wire = [&opening(), end, SMUGGLED.as_bytes()].concat();
-    send_split(&mut client, &wire, splits);
+    client
+}
+
+/// One attempt: a message with a false end and a second envelope behind it, then the true end.
+fn attempt(gate: &Gate, sink: &Sink, variant: &Variant, padding: &[u8], splits: &[usize]) {
+    let name = format!("{} after {} bytes, split at {splits:?}", variant.name, padding.len());
+    let mut client = begin(gate);
+    let before = sink.received().len();
+    send_split(
+        &mut client,
+        &[OPENING, padding, variant.sequence, SMUGGLED.as_bytes()].concat(),
+        splits,
+    );
     let reply = client.reply();
-    let bad_bytes = end.windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n')
-        || end.windows(2).any(|pair| pair[1] == b'\n' && pair[0] != b'\r')
-        || end.starts_with(b"\n")
-        || end.ends_with(b"\r")
-        || end.contains(&0);
-    let expected = if bad_bytes { 550 } else { 250 };
-    assert_eq!(reply.code, expected, "{name}: {reply:?}");
-    if bad_bytes {
-        assert!(reply.text().starts_with("5.6.0"), "{name}: {reply:?}");
-        assert_eq!(
-            client.replies_to_the_end(),
-            Vec::new(),
-            "{name}: closed, with nothing more said"
-        );
-    } else {
-        client.send(b"QUIT\r\n");
-        assert_eq!(
-            client.reply().code,
-            221,
-            "{name}: what looked like an envelope was text"
-        );
+    match variant.expected {
+        Expected::Refused => {
+            assert_eq!(reply.code, 550, "{name}: {reply:?}");
+            assert!(reply.text().starts_with("5.6.0"), "{name}: {reply:?}");
+            assert_eq!(
+                client.replies_to_the_end(),
+                Vec::new(),
+                "{name}: closed, with nothing more said"
+            );
+            assert_eq!(sink.received().len(), before, "{name}: nothing of it is passed on");
+        }
+        Expected::Content(kept) => {
+            assert_eq!(reply.code, 250, "{name}: {reply:?}");
+            assert_eq!(
+                client.say("QUIT").code,
+                221,
+                "{name}: what looked like an envelope was text"
+            );
+            let received = sink.received();
+            assert_eq!(received.len(), before + 1, "{name}");
+            let text = SMUGGLED.strip_suffix(".\r\n").unwrap_or_default();
+            let expected = [OPENING, padding, kept, text.as_bytes()].concat();
+            let difference = received
+                .last()
+                .and_then(|last| mail::difference(&expected, &last.bytes));
+            assert_eq!(difference, None, "{name}");
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::support::sink::Behaviour;
 use crate::support::{Answer, Certificates, Client, Gate, Sink, Stage, mail};
-use std::fmt::Write;
 
 const FROM: &str = "allotments@parish.example";
 const TO: &str = "clerk@council.example";
@@ -39,7 +38,7 @@ fn ehlo_offers_this_and_nothing_else() {
 fn mail_travels_over_tls_on_both_legs() {
     let certificates = Certificates::new();
     let sink = Behaviour::default().tls(certificates.server()).start();
-    let gate = tls_gate(&sink, &certificates, "required");
+    let gate = tls_gate(&sink, &certificates, "verified");
     let mut client = Client::greeted(gate.smtp);
     let hello = client.start_tls(certificates.client());
     assert!(!hello.offers("STARTTLS"), "{hello:?}");
@@ -53,7 +52,7 @@ fn mail_travels_over_tls_on_both_legs() {
 }
 
 #[test]
-fn required_tls_upstream_is_never_given_up() {
+fn verified_tls_upstream_is_never_given_up() {
     let certificates = Certificates::new();
     let strangers = Certificates::new();
     let refusing = |stage, _: &str| {
@@ -74,7 +73,7 @@ fn required_tls_upstream_is_never_given_up() {
             Behaviour::default().tls(strangers.server()).start(),
         ),
     ] {
-        let gate = tls_gate(&sink, &certificates, "required");
+        let gate = tls_gate(&sink, &certificates, "verified");
         let mut client = Client::greeted(gate.smtp);
         let replies = [
             client.say("MAIL FROM:<a@parish.example>"),
@@ -100,7 +99,7 @@ fn what_upstream_says_after_its_220_and_before_tls_is_never_heard() {
         .tls(certificates.server())
         .script(injecting)
         .start();
-    let gate = tls_gate(&sink, &certificates, "required");
+    let gate = tls_gate(&sink, &certificates, "verified");
     let mut client = Client::greeted(gate.smtp);
     let replies = [
         client.say("MAIL FROM:<a@parish.example>"),
@@ -161,10 +160,9 @@ fn tls_forgets_what_was_said_in_the_clear() {
 #[test]
 fn a_client_that_talks_before_the_greeting_is_sent_away() {
     let sink = Sink::start();
-    let gate = Gate::before(&sink, "");
+    let gate = Gate::before(&sink, "[deadlines]\ngreet_delay = \"1s\"\n");
     let mut client = Client::connect(gate.smtp);
     client.send(b"EHLO client.example\r\nMAIL FROM:<a@parish.example>\r\n");
-    // The greeting may win the race against what was sent; a refusal must follow it then.
     let replies = client.replies_to_the_end();
     assert!(replies.iter().any(|reply| reply.class() == 5), "{replies:?}");
     assert!(replies.iter().all(|reply| reply.code != 250), "{replies:?}");
@@ -316,14 +314,6 @@ fn clients_past_the_limit_are_told_to_come_again() {
 
 /// A gate that offers STARTTLS and uses it upstream as told.
 fn tls_gate(sink: &Sink, certificates: &Certificates, upstream: &str) -> Gate {
-    let folder = tempfile::tempdir().expect("a folder").keep();
-    let [authority, certificate, key] = certificates.write_to(&folder);
-    let mut settings = String::new();
-    let _ = write!(
-        settings,
-        "[[listener]]\ncertificate = {certificate:?}\nkey = {key:?}\n\
-         [upstream]\ntls = \"{upstream}\"\nauthorities = {authority:?}\ntarget = \"smtp://localhost:{}\"\n",
-        sink.address.port()
-    );
-    Gate::before(sink, &settings)
+    let settings = Gate::tls_settings(certificates, upstream);
+    Gate::delivering_to(&format!("smtp://localhost:{}", sink.address.port()), &settings)
 }

@@ -1,6 +1,6 @@
 //! A small certificate authority for each test, and the TLS settings that trust it.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::path::{Path, PathBuf};
@@ -24,6 +24,10 @@ impl Certificates {
     pub fn new() -> Self {
         let mut authority = CertificateParams::new(Vec::new()).expect("no names to refuse");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // A name of its own: a verifier takes a certificate that has its issuer's name for self-signed.
+        authority
+            .distinguished_name
+            .push(DnType::CommonName, "the authority of these tests");
         let authority =
             CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
         let key = KeyPair::generate().expect("a key");

@@ -1,6 +1,6 @@
 //! A gate of one's own: the compiled program on free ports in a temporary folder, stopped when dropped.
 
-use super::{PATIENCE, Sink, free_address, mail};
+use super::{Certificates, PATIENCE, Sink, free_address, mail};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -40,6 +40,17 @@ impl Gate {
         merge(&mut config, &parsed(settings));
         fs::write(folder.path().join("portreeve.toml"), config.to_string()).expect("a writable folder");
         Self::run(folder, smtp, http)
+    }
+
+    /// Settings that offer STARTTLS to clients and use it upstream as told. The files stay behind
+    /// in a temporary folder, since the gate may read them again.
+    pub fn tls_settings(certificates: &Certificates, upstream: &str) -> String {
+        let folder = tempfile::tempdir().expect("a temporary folder").keep();
+        let [authority, certificate, key] = certificates.write_to(&folder);
+        format!(
+            "[[listener]]\ntls = \"starttls\"\ncertificate = {certificate:?}\nkey = {key:?}\n\
+             [upstream]\ntls = \"{upstream}\"\ntls_ca = {authority:?}\n"
+        )
     }
 
     /// A folder with the test rules.

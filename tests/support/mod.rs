@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod client;
 pub mod gate;
 pub mod mail;
+pub mod postfix;
 pub mod programs;
 pub mod sink;
 

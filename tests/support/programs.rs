@@ -18,13 +18,27 @@ pub fn needed<const N: usize>(test: &str, names: [&str; N]) -> Option<[PathBuf; 
         return Some(found.map(|(_, path)| path.unwrap_or_default()));
     }
     let text = format!("SKIPPED {test}: not on this machine: {}", missing.join(", "));
-    assert!(
-        std::env::var("CI").is_ok_and(|value| value == "true").eq(&false),
-        "{text}"
-    );
-    // Straight to the terminal: the harness keeps what a passing test prints to itself.
-    say_aloud(&text);
+    skip(&text);
     None
+}
+
+/// Whether this process is root, as some neighbours need; when it isn't, that has been said.
+///
+/// # Panics
+/// With `CI=true` in the environment, when it isn't.
+pub fn needs_root(test: &str) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
+    if !root {
+        skip(&format!("SKIPPED {test}: its neighbours start as root"));
+    }
+    root
+}
+
+fn skip(text: &str) {
+    assert!(std::env::var("CI").ok().as_deref() != Some("true"), "{text}");
+    // Straight to the terminal: the harness keeps what a passing test prints to itself.
+    say_aloud(text);
 }
 
 /// Prints a line even from a test that passes.
