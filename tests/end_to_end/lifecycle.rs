@@ -1,0 +1,184 @@
+//! Stopping, dying and starting again: what was answered 250 is still there.
+
+use crate::support::{Client, Gate, Sink, mail};
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const FROM: &str = "allotments@parish.example";
+const TO: &str = "clerk@council.example";
+
+#[test]
+fn a_stop_in_the_middle_of_data_lets_it_finish_or_says_421() {
+    let sink = Sink::start();
+    let mut gate = Gate::before(&sink, "");
+    let mut idle = Client::greeted(gate.smtp);
+    let mut client = Client::greeted(gate.smtp);
+    client.envelope(FROM, &[TO]);
+    assert_eq!(client.say("DATA").code, 354);
+    let message = mail::plain("Nearly there");
+    let wire = crate::support::client::stuffed(&message);
+    let (first, rest) = wire.split_at(100);
+    client.send(first);
+    gate.signal("TERM");
+    std::thread::sleep(Duration::from_millis(500));
+    client.send(rest);
+    let reply = client.try_reply();
+    let accepted = reply.as_ref().is_some_and(|reply| reply.code == 250);
+    assert!(
+        accepted || reply.as_ref().is_none_or(|reply| reply.code == 421),
+        "{reply:?}"
+    );
+    assert_eq!(
+        sink.received().len(),
+        usize::from(accepted),
+        "a 250 and a delivery go together"
+    );
+    assert!(accepted, "a message under way is let finish: {reply:?}");
+    let farewell = idle.try_reply();
+    assert!(farewell.is_none_or(|reply| reply.code == 421));
+    drop((idle, client));
+    let status = gate.wait();
+    assert_eq!(status.code(), Some(0), "{}", gate.log());
+}
+
+#[test]
+fn a_kept_message_survives_the_power_switch() {
+    let sink = Sink::start();
+    let mut gate = Gate::before(&sink, "");
+    let message = mail::plain(mail::QUARANTINE);
+    assert_eq!(Client::greeted(gate.smtp).deliver(FROM, &[TO], &message).code, 250);
+    gate.signal("KILL");
+    gate.wait();
+    gate.start_again();
+    let kept = gate.json(&["quarantine", "list", "--json"]);
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    let id = kept[0]["id"].as_str().expect("an id");
+    assert!(
+        gate.command(&["quarantine", "release", id, "--reason", "wanted"])
+            .status
+            .success()
+    );
+    assert_eq!(mail::difference(&message, &sink.received()[0].bytes), None);
+}
+
+/// Several senders, a kill at a moment of its own choosing, again and again: every 250 is either
+/// with upstream or in the quarantine.
+#[test]
+fn nothing_answered_250_is_lost_over_many_kills() {
+    let sink = Sink::start();
+    let mut gate = Gate::before(&sink, "");
+    let (kept, passed) = (Mutex::new(BTreeSet::new()), Mutex::new(BTreeSet::new()));
+    for round in 0..5_u64 {
+        let over = AtomicBool::new(false);
+        let address = gate.smtp;
+        std::thread::scope(|scope| {
+            for sender in 0..4 {
+                let (kept, passed, over) = (&kept, &passed, &over);
+                scope.spawn(move || {
+                    for number in 0.. {
+                        if over.load(Ordering::SeqCst) {
+                            return;
+                        }
+                        let name = format!("{round}-{sender}-{number}");
+                        let (word, set) = if number % 2 == 0 {
+                            (mail::QUARANTINE, kept)
+                        } else {
+                            ("hello", passed)
+                        };
+                        if sent(address, &format!("{word} {name}")) {
+                            set.lock().unwrap().insert(name);
+                        }
+                    }
+                });
+            }
+            std::thread::sleep(Duration::from_millis(300 + round * 137));
+            gate.signal("KILL");
+            gate.wait();
+            over.store(true, Ordering::SeqCst);
+        });
+        gate.start_again();
+    }
+    let (kept, passed) = (kept.into_inner().unwrap(), passed.into_inner().unwrap());
+    assert!(
+        kept.len() > 5 && passed.len() > 5,
+        "the test did something: {} {}",
+        kept.len(),
+        passed.len()
+    );
+    let listed = gate.json(&["quarantine", "list", "--json", "--limit", "100000"]);
+    let listed: BTreeSet<String> = listed
+        .iter()
+        .filter_map(|entry| last_word(entry["subject"].as_str()?))
+        .collect();
+    assert_eq!(
+        kept.difference(&listed).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "kept and lost"
+    );
+    let received: BTreeSet<String> = sink
+        .received()
+        .iter()
+        .filter_map(|message| last_word(&mail::field(&message.bytes, "Subject")?))
+        .collect();
+    assert_eq!(
+        passed.difference(&received).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "passed and lost"
+    );
+}
+
+#[test]
+fn a_store_that_cant_be_written_keeps_nothing_and_says_so() {
+    let sink = Sink::start();
+    let gate = Gate::before(&sink, "[limits]\nmessage_size = \"1MB\"\n");
+    assert_eq!(
+        Client::greeted(gate.smtp)
+            .deliver(FROM, &[TO], &mail::plain("Clean"))
+            .code,
+        250
+    );
+    drop(gate);
+    // A store in a folder that isn't there can't be opened: the gate must not start without it.
+    let folder = Gate::prepare();
+    let mut config = crate::support::gate::base(crate::support::free_address(), crate::support::free_address());
+    config.insert(
+        "store".to_owned(),
+        toml::toml! { url = "sqlite:/proc/nowhere/portreeve.db" }.into(),
+    );
+    config.insert(
+        "upstream".to_owned(),
+        toml::toml! { target = "maildir:delivered" }.into(),
+    );
+    std::fs::write(folder.path().join("portreeve.toml"), config.to_string()).unwrap();
+    let output = crate::support::gate::command(folder.path(), &["run"]);
+    assert!(matches!(output.status.code(), Some(69 | 74 | 75 | 78)), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("portreeve.db"),
+        "{output:?}"
+    );
+}
+
+/// Sends one message; whether 250 was heard. Anything may break: the gate is being killed.
+fn sent(address: std::net::SocketAddr, subject: &str) -> bool {
+    let Ok(stream) = std::net::TcpStream::connect(address) else {
+        std::thread::sleep(Duration::from_millis(5));
+        return false;
+    };
+    let mut client = Client::over(stream);
+    let mut step = |bytes: &[u8], code: u16| {
+        client.send(bytes);
+        client.try_reply().is_some_and(|reply| reply.code == code)
+    };
+    step(b"", 220)
+        && step(b"EHLO client.example\r\n", 250)
+        && step(format!("MAIL FROM:<{FROM}>\r\n").as_bytes(), 250)
+        && step(format!("RCPT TO:<{TO}>\r\n").as_bytes(), 250)
+        && step(b"DATA\r\n", 354)
+        && step(&crate::support::client::stuffed(&mail::plain(subject)), 250)
+}
+
+fn last_word(subject: &str) -> Option<String> {
+    subject.rsplit(' ').next().map(str::to_owned)
+}

@@ -1,0 +1,116 @@
+//! Rules that change under a running gate: a good set takes over, a bad one never does.
+
+use crate::support::{Client, Gate, Sink, eventually, mail};
+use std::fs;
+
+const FROM: &str = "allotments@parish.example";
+const TO: &str = "clerk@council.example";
+
+/// The test rules with another word to refuse.
+fn rules_refusing(word: &str) -> String {
+    mail::RULES.replace(mail::REJECT, word)
+}
+
+const BROKEN: &str = "\n[[rule]]\nid = \"TEST_BROKEN\"\nsummary = \"x\"\ncategory = \"spam\"\nseverity = \"low\"\nscore = 1.0\nwhen = 'subjekt.contains(\"x\")'\n";
+
+#[test]
+fn a_changed_file_takes_effect_by_itself() {
+    let sink = Sink::start();
+    let gate = Gate::before(&sink, "");
+    assert_eq!(code(&gate, "NEW-LURE"), 250);
+    replace(&gate, &rules_refusing("NEW-LURE"));
+    eventually("the new rules at work", || {
+        (code(&gate, "NEW-LURE") == 550).then_some(())
+    });
+    assert_eq!(code(&gate, mail::REJECT), 250, "the old rule is gone");
+}
+
+#[test]
+fn a_signal_or_a_command_reloads_too() {
+    let sink = Sink::start();
+    let gate = Gate::before(&sink, "");
+    fs::write(gate.folder().join("rules/test.toml"), rules_refusing("BY-SIGNAL")).unwrap();
+    gate.signal("HUP");
+    eventually("the new rules at work", || {
+        (code(&gate, "BY-SIGNAL") == 550).then_some(())
+    });
+    fs::write(gate.folder().join("rules/test.toml"), rules_refusing("BY-COMMAND")).unwrap();
+    let output = gate.command(&["reload"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        code(&gate, "BY-COMMAND"),
+        550,
+        "the command answers once the rules are in place"
+    );
+}
+
+#[test]
+fn broken_rules_never_replace_good_ones() {
+    let sink = Sink::start();
+    let gate = Gate::before(&sink, "");
+    assert_eq!(gate.metric("portreeve_ruleset_last_reload_successful"), 1.0);
+    for (name, text) in [
+        ("an unknown field", format!("{}{BROKEN}", rules_refusing("NEVER"))),
+        ("half a file", rules_refusing("NEVER").split_at(200).0.to_owned()),
+        ("an empty file", String::new()),
+        ("no text at all", "\u{feff}\0\u{1}".to_owned()),
+        (
+            "the same rule twice",
+            format!("{}{}", rules_refusing("NEVER"), rules_refusing("NEVER")),
+        ),
+    ] {
+        let before = gate.metric_sum("portreeve_ruleset_reloads_total");
+        replace(&gate, &text);
+        let output = gate.command(&["reload"]);
+        assert_eq!(code(&gate, "NEVER"), 250, "{name}");
+        assert_eq!(code(&gate, mail::REJECT), 550, "{name}: the good rules still stand");
+        assert!(!output.status.success(), "{name}: {output:?}");
+        assert!(gate.metric_sum("portreeve_ruleset_reloads_total") > before, "{name}");
+        assert_eq!(gate.metric("portreeve_ruleset_last_reload_successful"), 0.0, "{name}");
+    }
+    replace(&gate, &rules_refusing("MENDED"));
+    eventually("the mended rules at work", || {
+        (code(&gate, "MENDED") == 550).then_some(())
+    });
+    eventually("the gauge", || {
+        (gate.metric("portreeve_ruleset_last_reload_successful") == 1.0).then_some(())
+    });
+}
+
+#[test]
+fn the_refusal_of_a_reload_says_where() {
+    let sink = Sink::start();
+    let gate = Gate::before(&sink, "");
+    let text = format!("{}{BROKEN}", mail::RULES);
+    let line = text.lines().position(|line| line.contains("subjekt")).unwrap() + 1;
+    replace(&gate, &text);
+    let output = gate.command(&["reload"]);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(said.contains(&format!("test.toml:{line}")), "{said}");
+}
+
+#[test]
+fn a_start_with_broken_rules_stands_on_the_last_good_ones() {
+    let sink = Sink::start();
+    let mut gate = Gate::before(&sink, "");
+    assert_eq!(code(&gate, mail::REJECT), 550);
+    gate.signal("TERM");
+    gate.wait();
+    fs::write(gate.folder().join("rules/test.toml"), BROKEN).unwrap();
+    gate.start_again();
+    assert_eq!(code(&gate, mail::REJECT), 550, "degraded, but guarding");
+    assert_eq!(gate.metric("portreeve_ruleset_last_reload_successful"), 0.0);
+}
+
+fn code(gate: &Gate, subject: &str) -> u16 {
+    Client::greeted(gate.smtp)
+        .deliver(FROM, &[TO], &mail::plain(subject))
+        .code
+}
+
+/// Replaces the rules the way editors do: a new file renamed over the old one.
+fn replace(gate: &Gate, text: &str) {
+    let folder = gate.folder().join("rules");
+    fs::write(gate.folder().join("next.toml"), text).unwrap();
+    fs::rename(gate.folder().join("next.toml"), folder.join("test.toml")).unwrap();
+}

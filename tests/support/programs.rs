@@ -1,0 +1,54 @@
+//! Programs that a test needs from the machine. Missing ones skip the test aloud; under CI, where
+//! `.ci/run` has installed them, they fail it.
+
+use std::path::PathBuf;
+
+/// Where each program is, or `None` when one is missing, which has then been said.
+///
+/// # Panics
+/// With `CI=true` in the environment, when one is missing.
+pub fn needed<const N: usize>(test: &str, names: [&str; N]) -> Option<[PathBuf; N]> {
+    let found = names.map(|name| (name, find(name)));
+    let missing: Vec<&str> = found
+        .iter()
+        .filter(|(_, path)| path.is_none())
+        .map(|(name, _)| *name)
+        .collect();
+    if missing.is_empty() {
+        return Some(found.map(|(_, path)| path.unwrap_or_default()));
+    }
+    let text = format!("SKIPPED {test}: not on this machine: {}", missing.join(", "));
+    skip(&text);
+    None
+}
+
+/// Whether this process is root, as some neighbours need; when it isn't, that has been said.
+///
+/// # Panics
+/// With `CI=true` in the environment, when it isn't.
+pub fn needs_root(test: &str) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let root = status.lines().any(|line| line.starts_with("Uid:\t0\t"));
+    if !root {
+        skip(&format!("SKIPPED {test}: its neighbours start as root"));
+    }
+    root
+}
+
+fn skip(text: &str) {
+    assert!(std::env::var("CI").ok().as_deref() != Some("true"), "{text}");
+    // Straight to the terminal: the harness keeps what a passing test prints to itself.
+    say_aloud(text);
+}
+
+/// Prints a line even from a test that passes.
+pub fn say_aloud(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
+}
