@@ -164,6 +164,9 @@ fn conclude(mut outcome: Outcome, stages: [(&'static str, Duration); 3], gate: &
         gate.telemetry.stage(stage, took.as_secs_f64());
         outcome.event.stages.push((stage.to_owned(), took.as_secs_f64() * 1000.0));
     }
+    for missed in &outcome.event.unscanned {
+        gate.telemetry.unscanned(&missed.check, &missed.cause);
+    }
     gate.telemetry.message(&outcome.event);
     if !outcome.journalled {
         gate.journal.record(outcome.event);

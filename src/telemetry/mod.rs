@@ -256,19 +256,13 @@ impl Telemetry {
             }
             metrics.rule(&finding.rule, |series| series.hits(is_shadow).inc());
         }
-        if let Some(rule) = sole_cause(event) {
+        for rule in &event.sole_causes {
             metrics.rule(rule, |series| series.only_hits.inc());
         }
+        for rule in &event.undecided {
+            metrics.rule(rule, |series| series.unknown.inc());
+        }
     }
-}
-
-/// The one active rule that speaks against a message which isn't simply delivered.
-fn sole_cause(event: &MessageEvent) -> Option<&str> {
-    let mut against = event.findings.iter().filter(|finding| {
-        finding.status != catalogue::SHADOW && finding.category != catalogue::TRUST && finding.score >= 0.0
-    });
-    let only = against.next()?;
-    (event.verdict != "deliver" && against.next().is_none()).then_some(only.rule.as_str())
 }
 
 #[cfg(test)]
