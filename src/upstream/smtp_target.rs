@@ -19,6 +19,8 @@ use tokio::time::{Instant, timeout};
 
 /// An SMTP server and the connections to it.
 pub(super) struct SmtpTarget {
+    /// As settings write it, for logs.
+    pub(super) name: Arc<str>,
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) tls: Tls,
@@ -108,7 +110,7 @@ impl SmtpTarget {
         let greeted = match self.converse(self.tls.mode).await {
             Err(Greeting::NoHandshake(fault)) if self.tls.mode == TlsMode::Opportunistic => {
                 self.events
-                    .warn(&self.to_string(), &format_args!("{fault}; going on in the clear"));
+                    .warn(&self.name, &format_args!("{fault}; going on in the clear"));
                 self.converse(TlsMode::Off).await
             }
             greeted => greeted,
@@ -206,12 +208,6 @@ impl SmtpTarget {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl std::fmt::Display for SmtpTarget {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "smtp://{}:{}", self.host, self.port)
     }
 }
 
