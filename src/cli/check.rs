@@ -9,6 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::daemon::{self, Provenance};
 use crate::mail::{Address, Recipient};
+use crate::listener::{Certificate, Tls};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;
 use serde::Serialize;
@@ -104,12 +105,12 @@ fn rules(config: &Config, lines: &mut Vec<Line>) {
 }
 
 fn certificates(config: &Config, lines: &mut Vec<Line>) {
-    for listener in &config.listener {
-        match crate::listener::Certificates::of(listener, &Telemetry::default(), SystemClock.now()) {
-            Ok(None) => {}
-            Ok(Some(_)) => lines.push(line("certificate", Outcome::Fine, format!("{}: loads", listener.name))),
-            Err(error) => lines.push(line("certificate", Outcome::Failed, format!("{}: {error}", listener.name))),
-        }
+    for listener in config.listener.iter().filter(|listener| listener.tls != Tls::Off) {
+        let Some((chain, key)) = listener.certificate.as_ref().zip(listener.key.as_ref()) else { continue };
+        lines.push(match Certificate::load(&listener.name, chain, key, Telemetry::default(), &SystemClock) {
+            Ok(_) => line("certificate", Outcome::Fine, format!("{}: {} loads", listener.name, chain.display())),
+            Err(fault) => line("certificate", Outcome::Failed, format!("{}: {fault}", listener.name)),
+        });
     }
 }
 

@@ -7,7 +7,6 @@ mod check;
 mod decode;
 mod environment;
 mod layers;
-pub mod policy;
 mod problem;
 mod read;
 mod secret;
@@ -22,19 +21,20 @@ pub use problem::{Place, Problem, Problems};
 pub use secret::Secret;
 pub use show::Row;
 
-use crate::{admin, listener, smtp, store, telemetry, upstream};
-use policy::PolicySettings;
-use sections::{ControlSettings, Deadlines, DisclosureSettings, RelaySettings, RulesSettings};
+use crate::{pipeline, rules, verdict, admin, listener, smtp, store, telemetry, upstream};
+use sections::{ControlSettings, Deadlines};
 use serde::{Deserialize, Serialize};
 
 /// Every setting, at its effective value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// What we call ourselves to both sides and in headers; the machine's own name when empty.
+    pub hostname: String,
     /// `[[listener]]`: where mail comes in.
     pub listener: Vec<listener::Settings>,
     /// `[relay]`: what inbound listeners accept.
-    pub relay: RelaySettings,
+    pub relay: pipeline::RelaySettings,
     /// `[[route]]`: where mail goes on; `[upstream]` is short for the one named `default`.
     pub route: Vec<upstream::Settings>,
     /// `[http]`: health and metrics.
@@ -44,15 +44,15 @@ pub struct Config {
     /// `[store]`: what lasts.
     pub store: store::Settings,
     /// `[rules]`: what mail is judged by.
-    pub rules: RulesSettings,
+    pub rules: rules::Settings,
     /// `[policy]`: what is done.
-    pub policy: PolicySettings,
+    pub policy: verdict::Settings,
     /// `[limits]`: how much of what.
     pub limits: smtp::Limits,
     /// `[deadlines]`: how long for what.
     pub deadlines: Deadlines,
     /// `[disclosure]`: what a refused sender is told.
-    pub disclosure: DisclosureSettings,
+    pub disclosure: pipeline::DisclosureSettings,
     /// `[log]`: how events are written down.
     pub log: telemetry::Settings,
 }
@@ -60,19 +60,31 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            hostname: String::new(),
             listener: vec![listener::Settings::default()],
-            relay: RelaySettings::default(),
+            relay: pipeline::RelaySettings::default(),
             route: vec![upstream::Settings::default()],
             http: admin::Settings::default(),
             control: ControlSettings::default(),
             store: store::Settings::default(),
-            rules: RulesSettings::default(),
-            policy: PolicySettings::default(),
+            rules: rules::Settings::default(),
+            policy: verdict::Settings::default(),
             limits: smtp::Limits::default(),
             deadlines: Deadlines::default(),
-            disclosure: DisclosureSettings::default(),
+            disclosure: pipeline::DisclosureSettings::default(),
             log: telemetry::Settings::default(),
         }
+    }
+}
+
+impl Config {
+    /// What we call ourselves to both sides and in headers.
+    pub fn our_name(&self) -> String {
+        if !self.hostname.is_empty() {
+            return self.hostname.clone();
+        }
+        let machine = gethostname::gethostname().to_string_lossy().to_lowercase();
+        if machine.is_empty() { "localhost".to_owned() } else { machine }
     }
 }
 

@@ -6,14 +6,19 @@ use super::problem::Place;
 use super::tree::{Node, Value};
 
 /// One setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Row {
     /// `listener.inbound.address`: named tables stand under their names.
     pub setting: String,
     /// As TOML writes it.
     pub value: String,
     /// Where it was set.
+    #[serde(serialize_with = "in_words")]
     pub origin: Place,
+}
+
+fn in_words<S: serde::Serializer>(place: &Place, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(place)
 }
 
 /// Every leaf of the tree, in the order of the names.

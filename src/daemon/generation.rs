@@ -159,10 +159,9 @@ pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> 
         relay: Arc::new(RelayGuard::new(&config.relay)),
         upstreams,
         disclosure: Arc::new(config.disclosure.clone()),
-        stamp: Arc::new(Stamp { hostname: config.hostname() }),
+        stamp: Arc::new(Stamp { hostname: config.our_name() }),
         message_size: config.limits.message_size.0,
-        judging: config.deadlines.judging.0,
-        commit: config.deadlines.commit.0,
+        deadlines: config.deadlines.pipeline,
     })
 }
 

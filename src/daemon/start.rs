@@ -24,6 +24,7 @@ use jiff::Timestamp;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -82,8 +83,8 @@ pub fn run(loaded: Loaded, sources: Sources, quiet: bool) -> Result<(), StartErr
 struct Running {
     daemon: Arc<Daemon>,
     listeners: Vec<Listener<FrontDesk>>,
-    control: tokio::net::UnixListener,
-    http: admin::Server,
+    control: UnixListener,
+    http: TcpListener,
 }
 
 /// Hands each accepted connection a desk of the pipeline's.
@@ -131,9 +132,9 @@ impl Running {
             compute: Compute::pool(),
         });
         let (limits, deadlines) = (config.limits.clone(), config.deadlines.session.clone());
-        let premises = Arc::new(Premises::new(&config.hostname(), limits, deadlines, telemetry));
+        let premises = Arc::new(Premises::new(&config.our_name(), limits, deadlines, telemetry));
         let listeners = listen(&config, &gate, &premises, clock.as_ref()).await?;
-        let http = admin::Server::bind(&config.http)
+        let http = TcpListener::bind(config.http.address)
             .await
             .map_err(|error| StartError::Unavailable(format!("http.address {}", config.http.address), error.to_string()))?;
         let control = control::bind(&config.control.socket).map_err(|error| {
@@ -146,7 +147,9 @@ impl Running {
             premises,
             certificates: listeners.iter().filter_map(Listener::certificate).collect(),
             bound: listeners.iter().zip(&config.listener).map(|(bound, settings)| (settings.name.clone(), settings.direction.as_str(), bound.address())).collect(),
-            http: http.address(),
+            http: http.local_addr().unwrap_or(config.http.address),
+            store_trouble: Mutex::default(),
+            paths_changed: tokio::sync::Notify::new(),
             turn: tokio::sync::Mutex::new(()),
             standing: Mutex::new(standing),
         });
@@ -159,7 +162,7 @@ impl Running {
         let stop = CancellationToken::new();
         let background = TaskTracker::new();
         background.spawn(control::serve(control, Arc::clone(&daemon), stop.clone()));
-        background.spawn(http.serve(Arc::clone(&daemon) as Arc<dyn admin::Health>, stop.clone()));
+        background.spawn(serve_http(http, Arc::clone(&daemon), stop.clone()));
         background.spawn(keep_up(Arc::clone(&daemon), stop.clone()));
         background.spawn(keep_rules(Arc::clone(&daemon), stop.clone()));
         let sessions = TaskTracker::new();
@@ -219,7 +222,7 @@ fn rules(config: Arc<Config>, now: Timestamp, telemetry: &Telemetry) -> Result<(
 /// The route and setting that can't be used.
 pub fn upstreams(config: &Config, telemetry: &Telemetry) -> Result<Arc<Upstreams>, Unusable> {
     let parts = Parts {
-        our_name: config.hostname().into(),
+        our_name: config.our_name().into(),
         deadlines: config.deadlines.upstream,
         connect: Arc::new(TcpConnect::new(Arc::new(SystemResolver))),
         clock: Arc::new(SystemClock),
@@ -239,6 +242,14 @@ async fn listen(config: &Config, gate: &Arc<Gate>, premises: &Arc<Premises>, clo
         })?);
     }
     Ok(listeners)
+}
+
+/// A console that fails is told; mail goes on.
+async fn serve_http(http: TcpListener, daemon: Arc<Daemon>, stop: CancellationToken) {
+    let telemetry = daemon.gate.telemetry.clone();
+    if let Err(error) = admin::serve(http, telemetry.clone(), daemon, stop).await {
+        telemetry.warning("http", &format!("metrics and health are no longer served: {error}"));
+    }
 }
 
 /// SIGHUP reloads, SIGTERM and SIGINT end.

@@ -5,6 +5,7 @@
 
 use super::generation::{self, Provenance, Unusable};
 use super::protocol::{Failure, Response, Status};
+use crate::admin;
 use crate::config::{Config, Sources};
 use crate::listener::{Certificate, Premises};
 use crate::pipeline::Gate;
@@ -33,6 +34,8 @@ pub struct Daemon {
     pub http: SocketAddr,
     /// When it started.
     pub started: Timestamp,
+    /// Why the store was of no use when it was last asked.
+    pub store_trouble: Mutex<Option<String>>,
     /// One reload at a time.
     pub turn: tokio::sync::Mutex<()>,
     /// Told when the settings name other rule files.
@@ -84,7 +87,7 @@ impl Daemon {
             last_reload: standing.last_reload,
             quarantined: held.as_ref().map_or(0, |totals| totals.held_by_category.iter().map(|(_, count)| count).sum()),
             store: held.map_or_else(|error| error.to_string(), |_| "ready".into()),
-            routes: live.upstreams.routes().iter().map(|route| route.describe()).collect(),
+            routes: live.upstreams.routes().iter().map(|route| route.describe().to_owned()).collect(),
             http: self.http.to_string(),
         }
     }
@@ -132,7 +135,7 @@ impl Daemon {
         };
         let unchanged = prepared.rules.sha256() == live.criteria.rules.sha256();
         self.gate.live.store(Arc::new(next));
-        self.premises.reload(&config.hostname(), config.limits.clone(), config.deadlines.session.clone());
+        self.premises.reload(&config.our_name(), config.limits.clone(), config.deadlines.session.clone());
         self.gate.telemetry.configure_log(config.log);
         let certificates = self.reload_certificates();
         self.taken_up(by, config, &prepared.rules, prepared.warnings, unchanged, &[restart, certificates].concat())
@@ -193,9 +196,14 @@ impl Daemon {
 
     /// The gauges that are asked of the store rather than counted.
     pub async fn refresh_gauges(&self) {
-        if let Ok(totals) = self.gate.store.totals().await {
-            self.gate.telemetry.quarantine_totals(&totals.held_by_category, totals.bytes, totals.oldest);
-        }
+        let trouble = match self.gate.store.totals().await {
+            Ok(totals) => {
+                self.gate.telemetry.quarantine_totals(&totals.held_by_category, totals.bytes, totals.oldest);
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        };
+        *self.store_trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     /// Asks upstream what it offers; an upstream that is away is told by its connections' metrics.
@@ -228,6 +236,14 @@ impl Daemon {
             count += self.gate.store.list(query).await.map_or(0, |messages| messages.len());
         }
         count
+    }
+}
+
+impl admin::Health for Daemon {
+    /// Found out when the gauges were; rules are always there, or the gate would not run.
+    fn not_ready(&self) -> Vec<admin::NotReady> {
+        let store = self.store_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        store.into_iter().map(|why| admin::NotReady { part: "store", why }).collect()
     }
 }
 

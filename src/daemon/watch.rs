@@ -2,7 +2,7 @@
 //!
 //! Events in, "something may have changed" out; what has is found by reading. Knows nothing of rules.
 
-use notify_debouncer_full::notify::{RecursiveMode, Watcher};
+use notify_debouncer_full::notify::RecursiveMode;
 use notify_debouncer_full::{DebounceEventResult, new_debouncer};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

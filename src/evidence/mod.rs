@@ -20,13 +20,13 @@ pub enum Fact<T> {
 
 /// Everything that rules may ask about one message.
 #[derive(Debug)]
-pub struct Evidence<'m> {
+pub struct Evidence<'e, 'm> {
     /// When it is judged.
     pub now: Timestamp,
     /// Envelope, client, size.
-    pub mail: &'m Mail,
+    pub mail: &'e Mail,
     /// Headers, text, links, attachments.
-    pub message: &'m Message<'m>,
+    pub message: &'e Message<'m>,
     /// What this version gathers from elsewhere, or a rule test states.
     pub outside: Outside,
     /// False for archived mail whose envelope and client nobody kept: those facts are then unknown.

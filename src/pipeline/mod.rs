@@ -9,11 +9,13 @@ mod disclosure;
 mod loops;
 mod record;
 mod relay;
+mod settings;
 
 pub use desk::{Profile, GateDesk};
 pub use disclosure::{Detail, DisclosureSettings};
 pub use record::judged;
 pub use relay::{RelayGuard, RelaySettings};
+pub use settings::Deadlines;
 
 use crate::action::{self, Assignment, Marking, Outcome, Plan, Stamp, headers};
 use crate::chance::Chance;
@@ -52,10 +54,8 @@ pub struct Live {
     pub stamp: Arc<Stamp>,
     /// The most bytes of a message.
     pub message_size: u64,
-    /// How long judging may take, waiting for its turn included.
-    pub judging: Duration,
-    /// How long the store may take to commit.
-    pub commit: Duration,
+    /// How long judging and keeping may take.
+    pub deadlines: Deadlines,
 }
 
 /// What decides a verdict, shared by the daemon and `scan`. Cheap to clone.
@@ -149,7 +149,7 @@ pub async fn handle(mail: Mail, read: Duration, gate: &Gate, live: &Arc<Live>, l
         accepted: live.disclosure.accepted(mail.id),
         deferred: live.disclosure.deferred(mail.id),
         refused: live.disclosure.refused(&judgement.verdict, mail.id),
-        store_deadline: live.commit,
+        store_deadline: live.deadlines.commit.0,
         event: record::event(&mail, &judgement, &plan, live),
         mail: &mail,
         plan,
@@ -185,7 +185,7 @@ async fn judge(mail: &Arc<Mail>, gate: &Gate, live: &Arc<Live>) -> Option<Judgem
     let judged = if mail.bytes.len() <= INLINE_MOST {
         work()
     } else {
-        tokio::time::timeout(live.judging, gate.compute.run(work)).await.ok()?.ok().flatten()
+        tokio::time::timeout(live.deadlines.judging.0, gate.compute.run(work)).await.ok()?.ok().flatten()
     };
     Some(judged.unwrap_or_else(|| unjudged(mail, live)))
 }

@@ -48,18 +48,28 @@ pub struct Position {
 /// The JSON form of a [`Diagnostic`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Record<'d> {
-    code: &'static str,
-    level: &'static str,
-    file: &'d str,
-    line: usize,
-    column: usize,
-    end_line: usize,
-    end_column: usize,
-    message: &'d str,
+    /// Stable, for silencing and looking up.
+    pub code: &'static str,
+    /// `error` or `warning`.
+    pub level: &'static str,
+    /// As the author would name it.
+    pub file: &'d str,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// Line of its end.
+    pub end_line: usize,
+    /// Column of its end.
+    pub end_column: usize,
+    /// What is wrong.
+    pub message: &'d str,
+    /// What to do, where one knows.
     #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<&'d str>,
+    pub help: Option<&'d str>,
+    /// What else bears on it.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    notes: &'d [String],
+    pub notes: &'d [String],
 }
 
 impl Diagnostic {

@@ -18,6 +18,7 @@ mod overlay;
 pub mod pack;
 pub mod schema;
 pub mod set;
+mod settings;
 mod snapshot;
 pub mod source;
 pub mod syntax;
@@ -28,6 +29,7 @@ pub mod text;
 pub mod value;
 
 pub use set::{Loaded, RuleSet};
+pub use settings::Settings;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -212,7 +212,7 @@ impl RuleSet {
     }
 
     /// What the rules say of one message.
-    pub fn evaluate(&self, evidence: &Evidence<'_>) -> Findings {
+    pub fn evaluate(&self, evidence: &Evidence<'_, '_>) -> Findings {
         let mut scope = Scope::new(evidence, &self.scanner);
         let (outcomes, excepted) = self.outcomes(&mut scope, evidence.now);
         let mut findings = Findings {
@@ -240,7 +240,7 @@ impl RuleSet {
     }
 
     /// What each define and rule came to, exceptions applied, and the exceptions that did.
-    fn outcomes<'s>(&'s self, scope: &mut Scope<'s>, now: Timestamp) -> (Vec<Outcome>, Vec<(String, String)>) {
+    fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Vec<Outcome>, Vec<(String, String)>) {
         let mut told = Told {
             real: vec![NOTHING; self.nodes.len()],
             acting: HashMap::new(),
@@ -280,7 +280,7 @@ impl RuleSet {
     }
 
     /// What one rule came to, whether it acts or not, with some facts unknown. `None` without such a rule.
-    pub(super) fn outcome_of(&self, id: &str, evidence: &Evidence<'_>, withheld: &[String]) -> Option<Outcome> {
+    pub(super) fn outcome_of(&self, id: &str, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Option<Outcome> {
         let at = self.by_id.get(id)?;
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
         let (outcomes, _) = self.outcomes(&mut scope, evidence.now);
@@ -341,7 +341,7 @@ impl RuleSet {
 
 impl Node {
     /// The first exception that is true and hasn't ended.
-    fn exception<'s>(&'s self, scope: &mut Scope<'s>, told: &Told, now: Timestamp) -> Option<&'s str> {
+    fn exception<'s>(&'s self, scope: &mut Scope<'s, '_>, told: &Told, now: Timestamp) -> Option<&'s str> {
         let exceptions = self.linked.own.iter().zip(&self.exceptions);
         exceptions
             .filter(|(_, (_, end))| now < *end)

@@ -185,7 +185,7 @@ impl Staged {
         Ok(Self { mail, now })
     }
 
-    fn see<T>(&self, scene: &Scene, look: impl FnOnce(&Evidence<'_>) -> T) -> T {
+    fn see<T>(&self, scene: &Scene, look: impl FnOnce(&Evidence<'_, '_>) -> T) -> T {
         let message = Message::parse(&self.mail.bytes, &Limits::default());
         look(&Evidence {
             now: self.now,

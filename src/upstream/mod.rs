@@ -116,6 +116,11 @@ impl Upstreams {
         self.routes.get(index).map(Arc::clone)
     }
 
+    /// Every route, in the order of the settings.
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
+    }
+
     /// The route of this name.
     pub fn route_named(&self, name: &str) -> Option<Arc<Route>> {
         self.routes.iter().find(|route| route.name() == name).map(Arc::clone)

@@ -41,6 +41,7 @@ pub struct Parts {
 
 /// One route: recipient domains and where their mail goes.
 pub struct Route {
+    description: String,
     targets: Vec<Target>,
     pub(super) deadlines: Deadlines,
     pub(super) events: Arc<Events>,
@@ -83,7 +84,9 @@ impl Route {
         if targets.is_empty() {
             return Err("target: names no target".into());
         }
+        let urls: Vec<String> = settings.target.as_slice().iter().map(ToString::to_string).collect();
         Ok(Arc::new(Self {
+            description: format!("{} {}", settings.name, urls.join(", ")),
             targets,
             deadlines: parts.deadlines,
             events,
@@ -93,6 +96,16 @@ impl Route {
     /// The name in settings, logs and metrics.
     pub fn name(&self) -> &str {
         self.events.route()
+    }
+
+    /// Its name and targets, for people.
+    pub fn describe(&self) -> &str {
+        &self.description
+    }
+
+    /// Whether it ends here, in a Maildir, so that no other server has a say.
+    pub fn is_local(&self) -> bool {
+        self.targets.iter().all(|target| matches!(target, Target::Maildir(_)))
     }
 
     /// Asks upstream MAIL. Upstream's reply, whatever it is; the transaction is there when it is 2xx.

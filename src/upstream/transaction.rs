@@ -51,6 +51,11 @@ impl Transaction {
         self.late = Some(Box::new(heard));
     }
 
+    /// The route that it is on.
+    pub fn route(&self) -> &Arc<Route> {
+        &self.route
+    }
+
     /// Asks upstream RCPT. Its reply, softened where it must be.
     pub async fn rcpt(&mut self, recipient: &Recipient) -> Reply {
         let reply = match &mut self.way {

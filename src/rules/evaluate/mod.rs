@@ -88,7 +88,7 @@ pub trait Outcomes {
 /// One message under evaluation: its evidence and what has been computed of it. Made once a
 /// message, used for every condition of the set.
 pub struct Scope<'e, 'm> {
-    evidence: &'e Evidence<'m>,
+    evidence: &'e Evidence<'e, 'm>,
     scanner: &'e Scanner,
     withheld: Vec<String>,
     steps_max: u64,
@@ -100,7 +100,7 @@ pub struct Scope<'e, 'm> {
 
 impl<'e, 'm> Scope<'e, 'm> {
     /// A fresh message.
-    pub fn new(evidence: &'e Evidence<'m>, scanner: &'e Scanner) -> Self {
+    pub fn new(evidence: &'e Evidence<'e, 'm>, scanner: &'e Scanner) -> Self {
         Self {
             evidence,
             scanner,

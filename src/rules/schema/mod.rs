@@ -63,7 +63,7 @@ enum Getter {
     /// Not in this version.
     Nothing,
     /// From the whole evidence.
-    Evidence(for<'e, 'm> fn(&'e Evidence<'m>) -> Value<'e>),
+    Evidence(for<'e, 'm> fn(&'e Evidence<'e, 'm>) -> Value<'e>),
     /// From what it is a member of.
     Member(for<'e> fn(&Value<'e>) -> Value<'e>),
 }
@@ -80,7 +80,7 @@ impl Field {
     }
 
     /// Its value in a message, for a row of [`FIELDS`].
-    pub(super) fn read<'e>(&self, evidence: &'e Evidence<'_>) -> Value<'e> {
+    pub(super) fn read<'e>(&self, evidence: &'e Evidence<'_, '_>) -> Value<'e> {
         match self.get {
             Getter::Evidence(get) => self.named(get(evidence)),
             Getter::Nothing | Getter::Member(_) => self.not_gathered(),
@@ -151,7 +151,7 @@ const fn field_row(
     ty: Type,
     cost: Cost,
     doc: &'static str,
-    get: for<'e, 'm> fn(&'e Evidence<'m>) -> Value<'e>,
+    get: for<'e, 'm> fn(&'e Evidence<'e, 'm>) -> Value<'e>,
 ) -> Field {
     Field {
         name,
