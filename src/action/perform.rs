@@ -78,20 +78,7 @@ async fn quarantine(mut assignment: Assignment<'_>, store: &dyn Store, telemetry
     assignment.event.reply = assignment.accepted.to_string();
     let kept = assignment.to_keep(State::Held, assignment.mail.envelope.clone());
     match commit(store, kept, assignment.store_deadline).await {
-        Ok(id) => {
-            let journalled = id == assignment.mail.id;
-            if !journalled {
-                assignment
-                    .event
-                    .reasons
-                    .push(format!("a retry of {id}, which is kept already"));
-            }
-            Outcome {
-                reply: assignment.accepted,
-                event: assignment.event,
-                journalled,
-            }
-        }
+        Ok(_) => Outcome { reply: assignment.accepted, event: assignment.event, journalled: true },
         Err(why) => assignment.store_failed(&why, telemetry),
     }
 }
@@ -116,24 +103,19 @@ async fn divide(
         .await;
     // Whatever but a clear yes is a 4xx or 5xx to the client, who then still has the message: what
     // was kept is void. A record that can't be settled stays `pending`, for a person to look at.
-    let state = if matches!(delivery, Delivery::Accepted(_)) {
-        State::Held
-    } else {
-        State::Voided
-    };
-    if let Err(why) = store.settle(id, state).await {
-        telemetry.store_error("settle", &why.to_string());
-        telemetry.warning(
-            "quarantine-unsettled",
-            &format!("{id} stays pending, it should be {}", state.as_str()),
-        );
+    let state = if matches!(delivery, Delivery::Accepted(_)) { State::Held } else { State::Voided };
+    assignment.event.reasons.push(format!("kept for {} of {} recipients", keep.len(), to.len() + keep.len()));
+    let mut outcome = assignment.relayed(tagged, &delivery);
+    match store.settle(id, state, Some(outcome.event.clone())).await {
+        Ok(()) => outcome.journalled = true,
+        // An identical message, merged into the same record, is held in its own right.
+        Err(StoreError::WrongState(State::Held)) => {}
+        Err(why) => {
+            let text = format!("{id} stays pending, it should be {}: {why}", state.as_str());
+            telemetry.warning("quarantine-unsettled", &text);
+        }
     }
-    assignment.event.reasons.push(format!(
-        "kept for {} of {} recipients",
-        keep.len(),
-        to.len() + keep.len()
-    ));
-    assignment.relayed(tagged, &delivery)
+    outcome
 }
 
 async fn commit(store: &dyn Store, kept: Quarantined, deadline: Duration) -> Result<Uuid, StoreError> {
@@ -176,7 +158,7 @@ impl Assignment<'_> {
     }
 
     fn store_failed(self, why: &StoreError, telemetry: &Telemetry) -> Outcome {
-        telemetry.store_error("quarantine", &why.to_string());
+        telemetry.warning("quarantine-failed", &format!("{}: {why}", self.mail.id));
         let id = self.mail.id;
         self.answered("failed", |_| {
             Reply::new(

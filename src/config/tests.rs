@@ -229,7 +229,7 @@ fn words_take_the_type_of_their_setting() {
     assert!((config.policy.tag - 4.0).abs() < f64::EPSILON);
     assert_eq!(config.limits.message_size.0, 1 << 20);
     assert_eq!(config.http.address.port(), 1);
-    assert_eq!(config.policy.mode, policy::Mode::Observe);
+    assert_eq!(config.policy.mode, crate::verdict::Mode::Observe);
     assert_eq!(config.disclosure.help, "12");
     assert_eq!(config.listener[0].address.port(), 2);
     assert_eq!(config.policy.recipients[0].most, Some(crate::rules::Action::Quarantine));

@@ -150,7 +150,7 @@ async fn audit(daemon: &Daemon, actor: &str, act: &str, message: Uuid, reason: &
         outcome: outcome.into(),
     };
     if let Err(error) = daemon.gate.store.append_audit(entry).await {
-        daemon.gate.telemetry.store_error("audit", &error.to_string());
+        daemon.gate.telemetry.warning("audit", &format!("{act} of {message} by {actor} is not in the audit log: {error}"));
     }
 }
 

@@ -180,6 +180,7 @@ impl Running {
         sessions.wait().await;
         daemon.gate.live.load().upstreams.close().await;
         daemon.gate.journal.flush().await;
+        daemon.gate.store.close().await;
         stop.cancel();
         background.close();
         background.wait().await;

@@ -218,9 +218,13 @@ impl Store for MemoryStore {
         Ok(id)
     }
 
-    async fn settle(&self, id: Uuid, state: State) -> Result<(), StoreError> {
+    async fn settle(&self, id: Uuid, state: State, event: Option<MessageEvent>) -> Result<(), StoreError> {
         let mut kept = self.begin(Operation::Settle)?;
-        kept.find(id)?.change(|custody| custody.settle(state))
+        kept.find(id)?.change(|custody| custody.settle(state))?;
+        if let Some(event) = event {
+            kept.record(event, true);
+        }
+        Ok(())
     }
 
     async fn list(&self, query: QuarantineQuery) -> Result<Vec<Summary>, StoreError> {

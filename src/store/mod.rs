@@ -234,8 +234,9 @@ pub trait Store: Send + Sync {
 
     /// Moves a `Pending` message on: to `Held`, or to `Voided` (its body is then removed). Doing so
     /// twice is no error. `WrongState(Held)` in answer to `Voided` says that an identical message
-    /// merged into this one is held: it stays, and rightly so.
-    async fn settle(&self, id: Uuid, state: State) -> Result<(), StoreError>;
+    /// merged into this one is held: it stays, and rightly so. `event`, the journal record of how it
+    /// ended, takes the place of the one that was written when the message was kept.
+    async fn settle(&self, id: Uuid, state: State, event: Option<MessageEvent>) -> Result<(), StoreError>;
 
     /// Messages in the quarantine, newest first.
     async fn list(&self, query: QuarantineQuery) -> Result<Vec<Summary>, StoreError>;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// One rule that matched, as logged and journalled.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FindingEvent {
     /// The rule's id.
     pub rule: String,
@@ -28,6 +29,7 @@ pub struct FindingEvent {
 
 /// Text that made a rule true.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EvidenceEvent {
     /// The field's schema name.
     pub field: String,
@@ -40,6 +42,7 @@ pub struct EvidenceEvent {
 
 /// A check that could not run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct UnscannedEvent {
     /// The fact's schema name or the check's.
     pub check: String,
@@ -49,6 +52,7 @@ pub struct UnscannedEvent {
 
 /// What became of one recipient.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RecipientEvent {
     /// The address as it came.
     pub address: String,
@@ -58,6 +62,7 @@ pub struct RecipientEvent {
 
 /// One message: the journal record, and what its log line says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MessageEvent {
     /// UUIDv7.
     pub id: String,
@@ -101,10 +106,8 @@ pub struct MessageEvent {
     /// Rules that matched.
     pub findings: Vec<FindingEvent>,
     /// Rules without any one of which the verdict would be milder.
-    #[serde(default)]
     pub sole_causes: Vec<String>,
     /// Rules that could not be decided.
-    #[serde(default)]
     pub undecided: Vec<String>,
     /// Why the action is what it is, in words, strongest first.
     pub reasons: Vec<String>,

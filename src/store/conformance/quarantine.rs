@@ -97,7 +97,7 @@ async fn bring(store: &dyn Store, number: u128, state: State) {
         .expect("kept");
     match state {
         State::Pending | State::Held => {}
-        State::Voided => store.settle(id, State::Voided).await.expect("voided"),
+        State::Voided => store.settle(id, State::Voided, None).await.expect("voided"),
         State::Deleted => store.delete(id).await.expect("deleted"),
         State::ReleaseUnknown | State::Released => {
             store.claim(id, &[]).await.expect("claimed");
@@ -162,7 +162,7 @@ async fn every_change_from_every_state(store: Arc<dyn Store>) {
                         .into_iter()
                         .find(|state| state.as_str() == word)
                         .expect("a state");
-                    store.settle(id, to).await
+                    store.settle(id, to, None).await
                 }
             };
             let refused = if expected.is_some() {
@@ -183,7 +183,7 @@ async fn every_change_from_every_state(store: Arc<dyn Store>) {
 async fn what_is_unknown_is_not_found(store: Arc<dyn Store>) {
     let id = id(1);
     assert_eq!(store.get(id).await.map(|_| ()), Err(StoreError::NotFound));
-    assert_eq!(store.settle(id, State::Held).await, Err(StoreError::NotFound));
+    assert_eq!(store.settle(id, State::Held, None).await, Err(StoreError::NotFound));
     assert_eq!(store.claim(id, &[]).await.map(|_| ()), Err(StoreError::NotFound));
     assert_eq!(
         store.settle_release(id, &[], ReleaseOutcome::Unknown).await,
@@ -270,11 +270,11 @@ async fn attempts_that_share_a_record_void_it_together(store: Arc<dyn Store>) {
         attempt.fingerprint = "same".to_owned();
         assert_eq!(store.quarantine(attempt).await, Ok(id(1)));
     }
-    store.settle(id(1), State::Voided).await.expect("one attempt failed");
+    store.settle(id(1), State::Voided, None).await.expect("one attempt failed");
     assert_eq!(state_of(&*store, 1).await, State::Pending, "the other is under way");
-    store.settle(id(1), State::Held).await.expect("the other was accepted");
+    store.settle(id(1), State::Held, None).await.expect("the other was accepted");
     assert_eq!(
-        store.settle(id(1), State::Voided).await,
+        store.settle(id(1), State::Voided, None).await,
         Err(StoreError::WrongState(State::Held))
     );
     assert!(!store.get(id(1)).await.expect("is kept").body.is_empty());

@@ -67,7 +67,7 @@ async fn expiry_takes_what_is_settled_and_old(store: Arc<dyn Store>) {
             .await
             .expect("kept");
         match state {
-            State::Voided => store.settle(kept, state).await.expect("voided"),
+            State::Voided => store.settle(kept, state, None).await.expect("voided"),
             State::Deleted => store.delete(kept).await.expect("deleted"),
             State::ReleaseUnknown => drop(store.claim(kept, &[]).await.expect("claimed")),
             State::Released => {
@@ -101,7 +101,7 @@ async fn expiry_takes_what_is_settled_and_old(store: Arc<dyn Store>) {
         Ok(2)
     );
     assert_eq!(store.get(id(2)).await.map(|_| ()), Err(StoreError::NotFound));
-    store.settle(id(1), State::Held).await.expect("what stayed still works");
+    store.settle(id(1), State::Held, None).await.expect("what stayed still works");
     store
         .append_journal(vec![event(1, 1)])
         .await

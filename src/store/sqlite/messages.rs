@@ -93,6 +93,20 @@ pub(super) async fn insert(connection: &mut SqliteConnection, packed: Packed) ->
     Ok(id)
 }
 
+/// Moves a pending message on, and writes how it ended.
+pub(super) async fn settle(
+    connection: &mut SqliteConnection,
+    id: Uuid,
+    state: State,
+    event: Option<records::Row>,
+) -> Result<(), Failure> {
+    change(connection, id, move |custody| custody.settle(state)).await?;
+    match event {
+        Some(event) => records::replace(connection, event).await,
+        None => Ok(()),
+    }
+}
+
 async fn insert_new(
     connection: &mut SqliteConnection,
     packed: Packed,

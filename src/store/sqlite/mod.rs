@@ -119,9 +119,11 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn settle(&self, id: Uuid, state: State) -> Result<(), StoreError> {
+    async fn settle(&self, id: Uuid, state: State, event: Option<MessageEvent>) -> Result<(), StoreError> {
+        let row = event.as_ref().map(records::Row::of).transpose();
+        let row = self.read("settle", row)?;
         self.change("settle", move |connection| {
-            Box::pin(messages::change(connection, id, move |custody| custody.settle(state)))
+            Box::pin(messages::settle(connection, id, state, row))
         })
         .await
     }

@@ -235,7 +235,7 @@ async fn a_full_disk_latches_until_there_is_room() {
     on_writer(&store, "PRAGMA max_page_count = 1").await.expect("set");
     let why = failed(store.quarantine(large(2)).await);
     assert!(why.contains("full"), "{why}");
-    let why = failed(store.settle(id(1), State::Held).await);
+    let why = failed(store.settle(id(1), State::Held, None).await);
     assert!(
         why.contains("shut after an error") && why.contains("full"),
         "everything is refused: {why}"
@@ -253,7 +253,7 @@ async fn a_full_disk_latches_until_there_is_room() {
     failed(store.quarantine(large(2)).await);
     // A reopened connection has no such limit: as if room had been made.
     store.quarantine(large(2)).await.expect("reopened, verified, kept");
-    store.settle(id(1), State::Held).await.expect("and so on");
+    store.settle(id(1), State::Held, None).await.expect("and so on");
 }
 
 #[tokio::test]
@@ -311,7 +311,7 @@ async fn constraints_and_locks_do_not_latch() {
     let why = failed(on_writer(&store, "UPDATE message SET state = 'lost'").await);
     assert!(why.contains("constraint"), "{why}");
     failed(on_writer(&store, "SELECT nonsense").await);
-    store.settle(id(1), State::Held).await.expect("not latched");
+    store.settle(id(1), State::Held, None).await.expect("not latched");
 
     on_writer(&store, "PRAGMA busy_timeout = 1").await.expect("set");
     let options = SqliteConnectOptions::new().filename(bench.path());
