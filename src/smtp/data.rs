@@ -252,7 +252,7 @@ impl DataReader {
 
 #[cfg(test)]
 #[path = "../../tests/smuggling/variants.rs"]
-mod variants;
+pub(super) mod variants;
 
 #[cfg(test)]
 mod tests {

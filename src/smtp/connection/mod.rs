@@ -237,6 +237,10 @@ where
         match step {
             Step::Answer(reply) => self.wire.say(&reply),
             Step::Refuse(refusal, stage) => return self.refuse(refusal, stage),
+            Step::RefuseData(refusal, stage) => {
+                self.refuse_pipelined().await?;
+                return self.refuse(refusal, stage);
+            }
             Step::Hello(client, reply) => {
                 self.refuse_pipelined().await?;
                 let answered = guard(self.rest.desk.hello(&client)).await;
@@ -347,14 +351,14 @@ where
 
 impl<D: Desk> Suspended<D> {
     /// Goes on over a stream that is inside TLS now; `tls` names its version and suite.
-    pub fn resume<S>(mut self: Box<Self>, stream: S, tls: String) -> Connection<S, D>
+    pub fn resume<S>(mut self, stream: S, tls: String) -> Connection<S, D>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         self.session.secured(tls);
         Connection {
             wire: Wire::new(stream, self.service.deadlines.write.0),
-            rest: *self,
+            rest: self,
         }
     }
 }
