@@ -115,6 +115,9 @@ impl Session {
     pub fn command(&mut self, line: &[u8], offer: Offer) -> Step {
         match command::parse(line, self.reading()) {
             Ok(command) => self.carry_out(command, offer),
+            Err(refusal) if line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"DATA")) => {
+                self.refuse_data(refusal)
+            }
             Err(refusal) => self.refuse(refusal),
         }
     }
@@ -186,6 +189,11 @@ impl Session {
     fn refuse(&mut self, refusal: Refusal) -> Step {
         let stage = self.stage();
         Step::Refuse(self.counted(refusal), stage)
+    }
+
+    fn refuse_data(&mut self, refusal: Refusal) -> Step {
+        let stage = self.stage();
+        Step::RefuseData(self.counted(refusal), stage)
     }
 
     fn reading(&self) -> Reading {
@@ -302,8 +310,7 @@ impl Session {
             (Some(_), _) => Refusal::NoRecipients,
             (None, _) => self.out_of_order(),
         };
-        let stage = self.stage();
-        Step::RefuseData(self.counted(refusal), stage)
+        self.refuse_data(refusal)
     }
 
     /// Why there is no transaction.

@@ -152,7 +152,9 @@ where
         loop {
             let length = self.next_line().await?;
             let line = self.wire.input().get(..length).unwrap_or_default();
-            let step = self.rest.session.command(line, self.rest.desk.offer());
+            let mut offer = self.rest.desk.offer();
+            offer.size = offer.size.min(self.rest.service.limits.message_size.0);
+            let step = self.rest.session.command(line, offer);
             self.wire.consume(length + "\r\n".len());
             self.take(step).await?;
             if self.wire.has_much_to_say() {
