@@ -50,6 +50,22 @@ impl Mailboxes {
     }
 }
 
+/// Whatever looks like an address in a field that gave none: no reader shows it as the author, but a
+/// person may.
+pub(super) fn lookalikes(raw: &[u8]) -> Vec<Mailbox> {
+    let unfolded = encoded_word::unfold(raw);
+    let decoded = encoded_word::decode_words(&unfolded);
+    let tokens =
+        decoded.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '(' | ')' | '"' | ',' | ';' | ':'));
+    let mailboxes = tokens
+        .filter(|token| token.contains('@'))
+        .map(|token| Mailbox::new("", token));
+    mailboxes
+        .filter(|mailbox| mailbox.domain.is_some())
+        .take(limits::MAILBOXES)
+        .collect()
+}
+
 /// The mailbox under construction, and those that are done.
 #[derive(Default)]
 struct Reader {
@@ -70,6 +86,11 @@ impl Reader {
                 '"' => self.quoted(tail),
                 '(' => self.commented(tail),
                 '<' => self.angled(tail),
+                // `Example, Ann <ann@example.org>`: a comma in a name that should have been quoted.
+                ',' if self.angle.is_none() && !self.bare.contains('@') => {
+                    self.push(c);
+                    tail
+                }
                 ',' | ';' => {
                     self.finish();
                     tail
@@ -292,6 +313,7 @@ mod tests {
                 &[("bank@example.com", "a@example.org")],
             ),
             ("Ann ann@example.org", &[("Ann", "ann@example.org")]),
+            ("Example, Ann <ann@example.org>", &[("Example, Ann", "ann@example.org")]),
             ("Just A Name", &[("Just A Name", "")]),
             ("", &[]),
         ] {
@@ -324,6 +346,18 @@ mod tests {
         let found = Mailboxes::read_decoded_first(raw).unwrap();
         assert_eq!(found.list.first().unwrap().address, "bank@example.com");
         assert!(Mailboxes::read_decoded_first(b"Ann <ann@example.org>").is_none());
+    }
+
+    #[test]
+    fn a_broken_field_may_still_name_someone() {
+        let named = |raw: &str| {
+            lookalikes(raw.as_bytes())
+                .into_iter()
+                .map(|mailbox| mailbox.address)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(named("Shop,(<shop@example.org>)"), ["shop@example.org"]);
+        assert!(named("Mail Delivery Subsystem").is_empty());
     }
 
     #[test]
