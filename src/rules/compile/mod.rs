@@ -10,6 +10,9 @@ mod pattern;
 mod resolve;
 mod text_tests;
 
+#[cfg(test)]
+pub(crate) mod house;
+
 pub use super::schema::Cost;
 pub use atoms::{Atoms, Scanner};
 pub use pattern::COMPILED_BYTES_MAX;
