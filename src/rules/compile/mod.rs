@@ -12,6 +12,8 @@ mod text_tests;
 
 #[cfg(test)]
 pub(crate) mod house;
+#[cfg(test)]
+mod tests;
 
 pub use super::schema::Cost;
 pub use atoms::{Atoms, Scanner};

@@ -150,7 +150,7 @@ fn fields_are_read() {
          T helo == 'mx.sender.example'
          T 'bob@COUNCIL.example' in envelope.to
          T envelope.to.length == 2
-         T message.size > 1KB and message.size < 5000
+         T message.size > 500B and message.size < 1KB
          T message.id == 'id-1@sender.example'
          T message.date == 2027-01-04 + 9h
          T message.age == 3h and message.age < 1d
@@ -200,7 +200,7 @@ fn links_are_read() {
          T links.any(l, l.shown.text.icontains('council'))
          T links.any(l, l.target == 'https://council.example/a')
          T links.any(l, l.target.icontains('EVIL'))
-         T links.count(l, l.target.domain == 'evil.example') == 1
+         A links.count(l, l.target.domain == 'evil.example') == 1
          T links.count(l, l.target.domain == 'evil.example') >= 1
          F links.count(l, l.target.domain == 'evil.example') >= 3
          U links.count(l, l.is_shortener) >= 1
@@ -217,9 +217,9 @@ fn a_list_cut_short_is_never_wholly_seen() {
     let (house, mut scene) = (House::new(), Scene::new());
     scene.limits.links = 1;
     for (expected, text) in [
-        ('T', "links.any(l, l.target.domain == 'evil.example')"),
+        ('T', "links.any(l, l.target.domain == 'www.bank.example')"),
         ('U', "links.any(l, l.target.domain == 'council.example')"),
-        ('U', "links.all(l, l.target.domain == 'evil.example')"),
+        ('U', "links.all(l, l.target.domain == 'www.bank.example')"),
         ('F', "links.all(l, l.target.domain == 'council.example')"),
         ('T', "links.length >= 1"),
         ('U', "links.length > 5"),
@@ -471,7 +471,7 @@ fn the_deepest_condition_is_evaluated() {
     let lambdas = (levels - 5) / 2;
     let nested = format!(
         "{}true{}",
-        "links.all(l, links.any(m, ".repeat(lambdas / 2),
+        "links.any(l, links.any(m, ".repeat(lambdas / 2),
         "))".repeat(lambdas / 2)
     );
     let (house, scene) = (House::new(), Scene::new());
