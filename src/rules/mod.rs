@@ -12,6 +12,7 @@ pub mod evaluate;
 pub mod guard;
 mod link;
 mod list_entry;
+pub mod function;
 pub mod lists;
 mod overlay;
 pub mod pack;

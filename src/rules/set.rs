@@ -240,7 +240,7 @@ impl RuleSet {
     }
 
     /// What each define and rule came to, exceptions applied, and the exceptions that did.
-    fn outcomes<'s>(&'s self, scope: &mut Scope<'s>, now: Timestamp) -> (Vec<Outcome>, Vec<(String, String)>) {
+    fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Vec<Outcome>, Vec<(String, String)>) {
         let mut told = Told {
             real: vec![NOTHING; self.nodes.len()],
             acting: HashMap::new(),
@@ -341,7 +341,7 @@ impl RuleSet {
 
 impl Node {
     /// The first exception that is true and hasn't ended.
-    fn exception<'s>(&'s self, scope: &mut Scope<'s>, told: &Told, now: Timestamp) -> Option<&'s str> {
+    fn exception<'s>(&'s self, scope: &mut Scope<'s, '_>, told: &Told, now: Timestamp) -> Option<&'s str> {
         let exceptions = self.linked.own.iter().zip(&self.exceptions);
         exceptions
             .filter(|(_, (_, end))| now < *end)

@@ -216,7 +216,7 @@ pub enum Record<'e> {
     /// See [`Kind::Url`].
     Url(&'e Url),
     /// See [`Kind::Attachment`].
-    Attachment(&'e Attachment),
+    Attachment(&'e Attachment<'e>),
     /// See [`Kind::Part`].
     Part(&'e Part),
     /// See [`Kind::Hop`].

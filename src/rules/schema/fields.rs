@@ -373,7 +373,7 @@ const MAILBOXES: Type = Type::Many(Base::Record(Kind::Mailbox));
 const HISTORY: Type = Type::One(Base::Record(Kind::History));
 
 /// Facts of the session, which archived mail lacks.
-fn kept<'e>(evidence: &'e Evidence<'e>, value: impl FnOnce() -> Value<'e>) -> Value<'e> {
+fn kept<'e>(evidence: &'e Evidence<'_>, value: impl FnOnce() -> Value<'e>) -> Value<'e> {
     match evidence.has_envelope {
         true => value(),
         false => unknown(NOT_KEPT),
@@ -396,13 +396,13 @@ fn mailboxes(mailboxes: &[Mailbox]) -> Value<'_> {
     Value::list(mailboxes.iter().map(|mailbox| Value::Record(Record::Mailbox(mailbox))))
 }
 
-fn age<'e>(evidence: &'e Evidence<'e>) -> Value<'e> {
+fn age<'e>(evidence: &'e Evidence<'_>) -> Value<'e> {
     Value::maybe(evidence.message.date(), |date| {
         Value::Duration(evidence.now.as_millisecond().saturating_sub(date.as_millisecond()))
     })
 }
 
-fn links<'e>(evidence: &'e Evidence<'e>) -> Value<'e> {
+fn links<'e>(evidence: &'e Evidence<'_>) -> Value<'e> {
     let items = evidence.message.links().iter();
     Value::List(Items {
         items: items.map(|link| Value::Record(Record::Link(link))).collect(),
@@ -413,7 +413,7 @@ fn links<'e>(evidence: &'e Evidence<'e>) -> Value<'e> {
     })
 }
 
-fn history<'e>(evidence: &'e Evidence<'e>) -> Value<'e> {
+fn history<'e>(evidence: &'e Evidence<'_>) -> Value<'e> {
     let known = |history: &'e History| Value::Record(Record::History(history));
     evidence
         .outside

@@ -9,7 +9,6 @@ use crate::mail::Domain;
 use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Origin, Part, Thread, Url};
 use crate::rules::value::Record;
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 /// The kinds of record and what they hold.
 pub const RECORDS: &[(Kind, &[Field])] = &[
@@ -160,7 +159,7 @@ const ATTACHMENT: &[Field] = &[
         attachment(v, |a| Value::number(a.size))
     }),
     member("attachment.sha256", TEXT, "lower-case hex of the content", |v| {
-        attachment(v, |a| Value::text(&a.sha256))
+        attachment(v, |a| Value::text(a.sha256()))
     }),
     member(
         "attachment.is_inline",
@@ -379,44 +378,33 @@ pub const DOMAIN: &[Field] = &[
         "the registrable domain; absent for public suffixes and addresses",
         |v| {
             let Value::Domain(domain) = v else { return Value::Absent };
-            let site = site(domain).and_then(Domain::parse);
+            let site = domain.site().and_then(Domain::parse);
             Value::maybe(site, |site| Value::Domain(Cow::Owned(site)))
         },
     ),
     member("domain.label", TEXT, "the registrable domain's first label", |v| {
-        domain(v, |d| {
-            Value::text(site(d).and_then(|site| site.split('.').next()).unwrap_or(""))
-        })
+        domain(v, |d| Value::text(d.label().unwrap_or("")))
     }),
     member(
         "domain.subdomain",
         TEXT,
         "what stands before the registrable domain",
-        |v| {
-            domain(v, |d| {
-                let before = site(d).and_then(|site| d.as_str().strip_suffix(site));
-                Value::text(before.unwrap_or("").trim_end_matches('.'))
-            })
-        },
+        |v| domain(v, |d| Value::text(d.subdomain())),
     ),
-    member("domain.tld", TEXT, "the last label; empty for addresses", |v| {
-        domain(v, |d| match is_ip(d) {
-            true => Value::text(""),
-            false => Value::text(d.as_str().rsplit('.').next().unwrap_or("")),
-        })
-    }),
+    member(
+        "domain.tld",
+        TEXT,
+        "the public suffix, such as `co.uk`; empty for addresses",
+        |v| domain(v, |d| Value::text(d.tld().unwrap_or(""))),
+    ),
     member("domain.is_ip", BOOL, "whether it is an IP address", |v| {
-        domain(v, |d| Value::Bool(is_ip(d)))
+        domain(v, |d| Value::Bool(d.is_ip()))
     }),
     member(
         "domain.is_punycode",
         BOOL,
         "whether a label is an A-label (RFC 5890)",
-        |v| {
-            domain(v, |d| {
-                Value::Bool(d.as_str().split('.').any(|label| label.starts_with("xn--")))
-            })
-        },
+        |v| domain(v, |d| Value::Bool(d.is_punycode())),
     ),
 ];
 
@@ -478,17 +466,6 @@ fn address<'e>(value: &Value<'e>, read: impl FnOnce(&str, &str) -> Value<'e>) ->
             read(local, domain)
         }
         _ => Value::Absent,
-    }
-}
-
-fn is_ip(domain: &Domain) -> bool {
-    domain.as_str().parse::<IpAddr>().is_ok()
-}
-
-fn site(domain: &Domain) -> Option<&str> {
-    match is_ip(domain) {
-        true => None,
-        false => psl::domain_str(domain.as_str()),
     }
 }
 

@@ -63,7 +63,7 @@ enum Getter {
     /// Not in this version.
     Nothing,
     /// From the whole evidence.
-    Evidence(for<'e> fn(&'e Evidence<'e>) -> Value<'e>),
+    Evidence(for<'e, 'm> fn(&'e Evidence<'m>) -> Value<'e>),
     /// From what it is a member of.
     Member(for<'e> fn(&Value<'e>) -> Value<'e>),
 }
@@ -80,7 +80,7 @@ impl Field {
     }
 
     /// Its value in a message, for a row of [`FIELDS`].
-    pub(super) fn read<'e>(&self, evidence: &'e Evidence<'e>) -> Value<'e> {
+    pub(super) fn read<'e>(&self, evidence: &'e Evidence<'_>) -> Value<'e> {
         match self.get {
             Getter::Evidence(get) => self.named(get(evidence)),
             Getter::Nothing | Getter::Member(_) => self.not_gathered(),
@@ -118,12 +118,12 @@ impl Field {
 }
 
 /// The place of a field in [`FIELDS`].
-pub(super) fn field(name: &str) -> Option<usize> {
+pub fn field(name: &str) -> Option<usize> {
     FIELDS.iter().position(|field| field.name == name)
 }
 
 /// Whether a name is that of a group of fields, such as `message`.
-pub(super) fn is_group(name: &str) -> bool {
+pub fn is_group(name: &str) -> bool {
     FIELDS
         .iter()
         .any(|field| field.name.split_once('.').is_some_and(|(group, _)| group == name))
@@ -151,7 +151,7 @@ const fn field_row(
     ty: Type,
     cost: Cost,
     doc: &'static str,
-    get: for<'e> fn(&'e Evidence<'e>) -> Value<'e>,
+    get: for<'e, 'm> fn(&'e Evidence<'m>) -> Value<'e>,
 ) -> Field {
     Field {
         name,
