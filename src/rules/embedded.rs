@@ -13,7 +13,30 @@ macro_rules! shipped {
 
 /// Every file under `rules/`, by its path there, sorted.
 const FILES: &[(&str, &str)] = shipped![
+    "advance-fee.toml",
+    "credential-phishing.toml",
+    "extortion.toml",
+    "impersonation.toml",
+    "lists/cheap-tlds.txt",
+    "lists/free-hosting.txt",
+    "lists/freemail.txt",
+    "lists/link-shorteners.txt",
+    "lists/parcel-carriers.txt",
+    "lists/phrases-account.txt",
+    "lists/phrases-button.txt",
+    "lists/phrases-deadline.txt",
+    "lists/phrases-fee.txt",
+    "lists/phrases-greeting.txt",
+    "lists/phrases-parcel.txt",
+    "lists/phrases-prize.txt",
+    "lists/public-sector.txt",
+    "malware.toml",
     "pack.toml",
+    "payment-fraud.toml",
+    "policy.toml",
+    "public-services.toml",
+    "spam.toml",
+    "vocabulary.toml",
 ];
 
 /// The shipped pack.
