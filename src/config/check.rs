@@ -10,6 +10,7 @@ use super::tree::Node;
 use crate::listener::{self, Tls};
 use crate::mail::Direction;
 use crate::rules::Action;
+use std::net::SocketAddr;
 
 /// Checks everything.
 pub(super) fn check(config: &Config, tree: &Node, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
@@ -122,11 +123,10 @@ impl Checker<'_> {
 
     fn addresses(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut taken: Vec<(std::net::SocketAddr, String)> = vec![(self.config.http.address, "[http]".to_owned())];
+        let mut taken: Vec<(SocketAddr, String)> = vec![(self.config.http.address, "[http]".to_owned())];
         for (index, listener) in self.config.listener.iter().enumerate() {
             let address = listener.address;
-            // Port 0 asks for any free one.
-            let same = taken.iter().find(|(other, _)| *other == address && address.port() != 0);
+            let same = taken.iter().find(|(other, _)| clash(*other, address));
             if let Some((_, owner)) = same {
                 problems.push(Problem::new(
                     &self.item_place("listener", index, "address"),
@@ -162,7 +162,9 @@ impl Checker<'_> {
         let policy = &self.config.policy;
         let general = [policy.tag, policy.quarantine, policy.reject];
         let mut problems = Vec::new();
-        problems.extend(disorder("[policy]", general, |field| self.place(&["policy", field])));
+        problems.extend(disorder("[policy]", general, None, |field| {
+            self.place(&["policy", field])
+        }));
         for (index, recipients) in policy.recipients.iter().enumerate() {
             let [tag, quarantine, reject] = general;
             let own = [
@@ -173,7 +175,7 @@ impl Checker<'_> {
             if own != general {
                 let owner = format!("[[policy.recipients]] {:?}", recipients.name);
                 let index = index.to_string();
-                problems.extend(disorder(&owner, own, |field| {
+                problems.extend(disorder(&owner, own, Some(general), |field| {
                     self.place(&["policy", "recipients", &index, field])
                 }));
             }
@@ -263,25 +265,41 @@ impl Checker<'_> {
     }
 }
 
-/// Thresholds out of order, or that no score could have.
-fn disorder(owner: &str, [tag, quarantine, reject]: [f64; 3], place: impl Fn(&str) -> Place) -> Vec<Problem> {
+/// Whether one of them makes binding the other fail. Port 0 asks for any free one.
+fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let overlap = one.ip() == other.ip() || (any && one.is_ipv4() == other.is_ipv4());
+    overlap && one.port() == other.port() && one.port() != 0
+}
+
+/// Thresholds out of order, or that no score could have; `general` ones have been looked at already.
+fn disorder(owner: &str, own: [f64; 3], general: Option<[f64; 3]>, place: impl Fn(&str) -> Place) -> Vec<Problem> {
+    const FIELDS: [&str; 3] = ["tag", "quarantine", "reject"];
     let mut problems = Vec::new();
-    for (field, value) in [("tag", tag), ("quarantine", quarantine), ("reject", reject)] {
-        if !value.is_finite() || value <= 0.0 {
-            problems.push(Problem::new(
-                &place(field),
-                format!("{owner} {field} = {value}: mail without a finding scores 0"),
-                "write a number above 0",
-            ));
-        }
+    let fields: Vec<(&str, f64, bool)> = FIELDS
+        .iter()
+        .zip(own)
+        .zip(general.map_or([None; 3], |general| general.map(Some)))
+        .map(|((field, value), general)| (*field, value, general != Some(value)))
+        .collect();
+    for (field, value, _) in fields
+        .iter()
+        .filter(|(_, value, is_own)| *is_own && !(value.is_finite() && *value > 0.0))
+    {
+        problems.push(Problem::new(
+            &place(field),
+            format!("{owner} {field} = {value}: mail without a finding scores 0"),
+            "write a number above 0",
+        ));
     }
-    for (lower, upper, low, high) in [
-        ("tag", "quarantine", tag, quarantine),
-        ("quarantine", "reject", quarantine, reject),
-    ] {
-        if low > high {
+    for pair in fields.windows(2) {
+        let [(lower, low, own_low), (upper, high, own_high)] = pair else {
+            continue;
+        };
+        if low > high && (*own_low || *own_high) {
+            let at = Some(place(lower)).filter(|place| *place != Place::Default);
             problems.push(Problem::new(
-                &place(lower),
+                &at.unwrap_or_else(|| place(upper)),
                 format!("{owner} {lower} = {low} is above {upper} = {high}"),
                 "keep tag <= quarantine <= reject",
             ));

@@ -4,6 +4,7 @@
 //! the environment takes the type that its setting has. Knows nothing of which settings exist.
 
 use super::problem::{Place, Problem, nearest};
+use super::shares::SHARED;
 use super::tree::{Node, Value};
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
@@ -83,8 +84,15 @@ pub(super) fn unknown_name<'n>(
     let remedy = match nearest(written, known.clone()) {
         Some(near) => match place {
             Place::Variable(name) => {
-                let stem = name.get(..name.len().saturating_sub(written.len())).unwrap_or_default();
-                format!("did you mean {stem}{}?", near.to_uppercase())
+                let parts = name.split("__");
+                let right = |part: &str| {
+                    if part.eq_ignore_ascii_case(written) {
+                        near.to_uppercase()
+                    } else {
+                        part.to_owned()
+                    }
+                };
+                format!("did you mean {}?", parts.map(right).collect::<Vec<_>>().join("__"))
             }
             _ => format!("did you mean {near:?}?"),
         },
@@ -93,10 +101,13 @@ pub(super) fn unknown_name<'n>(
     Problem::new(place, format!("{setting}: unknown setting"), remedy)
 }
 
-/// `listener[0].address`
+/// `listener[0].address`, as the administrator knows it: without the share of a shared section.
 fn dotted<'s>(path: impl Iterator<Item = &'s Step>) -> String {
     let mut text = String::new();
-    for step in path {
+    for (depth, step) in path.enumerate() {
+        if depth == 1 && SHARED.contains(&text.as_str()) {
+            continue;
+        }
         match step {
             Step::Key(name) if text.is_empty() => text.push_str(name),
             Step::Key(name) => text.extend([".", name]),
@@ -116,10 +127,27 @@ impl std::error::Error for Fault {}
 
 impl de::Error for Fault {
     fn custom<T: Display>(message: T) -> Self {
-        Self::new(message.to_string())
+        let message = message.to_string();
+        let remedy = match message.as_str() {
+            "invalid socket address syntax" => Some(ADDRESS),
+            "invalid IP address syntax" => Some("write a network such as \"10.0.0.0/8\""),
+            _ => None,
+        };
+        Self {
+            remedy: remedy.map(str::to_owned),
+            ..Self::new(message)
+        }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let wanted = in_words(&expected.to_string());
+        let remedy = match (&found, wanted.as_str()) {
+            (Unexpected::Signed(_) | Unexpected::Float(_), TEXT) => {
+                "put it in quotes; a size or a time has a unit, such as \"50MB\" or \"45s\"".to_owned()
+            }
+            (_, "socket address") => ADDRESS.to_owned(),
+            _ => format!("write {wanted}"),
+        };
         let found = match found {
             Unexpected::Map => "a table".to_owned(),
             Unexpected::Seq => "a list".to_owned(),
@@ -130,9 +158,8 @@ impl de::Error for Fault {
             Unexpected::Bool(truth) => truth.to_string(),
             other => other.to_string(),
         };
-        let wanted = in_words(&expected.to_string());
         Self {
-            remedy: Some(format!("write {wanted}")),
+            remedy: Some(remedy),
             ..Self::new(format!("{found} where {wanted} is needed"))
         }
     }
@@ -161,6 +188,9 @@ impl de::Error for Fault {
     }
 }
 
+const TEXT: &str = "a text in quotes";
+const ADDRESS: &str = "write address and port, such as \"127.0.0.1:2525\"";
+
 /// serde's names of types, in the administrator's.
 fn in_words(expected: &str) -> String {
     let words = match expected {
@@ -168,7 +198,7 @@ fn in_words(expected: &str) -> String {
         "f64" => "a number",
         "a boolean" => "true or false",
         "a sequence" => "a list",
-        "a string" | "path string" => "a text in quotes",
+        "a string" | "path string" => TEXT,
         _ if expected.starts_with("struct ") || expected == "a map" => "a table",
         _ if expected.contains("enum ") => "a word in quotes",
         other => other,
