@@ -8,9 +8,17 @@ use super::layers::named_arrays;
 use super::problem::{Place, Problem, nearest};
 use super::tree::Node;
 use crate::listener::{self, Tls};
-use crate::mail::Direction;
+use crate::mail::{Direction, Domain};
 use crate::rules::Action;
+use crate::telemetry;
 use std::net::SocketAddr;
+
+/// Characters of the name of a listener, route or policy.
+const NAME_MAX: usize = 64;
+/// Metrics count what they have no name for under this one.
+const RESERVED: &str = telemetry::catalogue::OTHER;
+/// Characters of the address of the help page.
+const HELP_MAX: usize = 200;
 
 /// Checks everything.
 pub(super) fn check(config: &Config, tree: &Node, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
@@ -24,6 +32,10 @@ pub(super) fn check(config: &Config, tree: &Node, problems: &mut Vec<Problem>, w
     problems.extend(checker.thresholds());
     problems.extend(checker.recipients());
     problems.extend(checker.limits());
+    problems.extend(checker.deadlines());
+    problems.extend(checker.names());
+    problems.extend(checker.domains());
+    problems.extend(checker.help());
     warnings.extend(checker.unwise());
 }
 
@@ -241,6 +253,100 @@ impl Checker<'_> {
             }
         }
         problems
+    }
+
+    /// Deadlines that would be over before anything could happen; those left out may be 0.
+    fn deadlines(&self) -> Vec<Problem> {
+        let session = &self.config.deadlines.session;
+        let upstream = &self.config.deadlines.upstream;
+        let needed = [
+            ("command", session.command),
+            ("command_overload", session.command_overload),
+            ("data_block", session.data_block),
+            ("data", session.data),
+            ("write", session.write),
+            ("handshake", session.handshake),
+            ("judging", self.config.deadlines.pipeline.judging),
+            ("upstream_connect", upstream.upstream_connect),
+            ("upstream_hello", upstream.upstream_hello),
+            ("upstream_command", upstream.upstream_command),
+            ("upstream_open", upstream.upstream_open),
+            ("upstream_replay", upstream.upstream_replay),
+            ("upstream_data", upstream.upstream_data),
+            ("upstream_block", upstream.upstream_block),
+            ("upstream_body", upstream.upstream_body),
+            ("upstream_dot", upstream.upstream_dot),
+        ];
+        let none = needed.iter().filter(|(_, span)| span.0.is_zero());
+        none.map(|(field, _)| {
+            let place = self.place(&["deadlines", field]);
+            Problem::new(&place, format!("{field} is 0: no mail could pass"), "raise it")
+        })
+        .collect()
+    }
+
+    /// Names stand in logs, metrics and replies.
+    fn names(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (setting, array) in named_arrays(self.tree) {
+            for item in array.items() {
+                let name = item.name().unwrap_or_default();
+                let place = item.get("name").map_or(&item.place, |node| &node.place);
+                let fine = (1..=NAME_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+                if !fine {
+                    let what = format!("[[{setting}]] cannot be named {name:?}");
+                    problems.push(Problem::new(
+                        place,
+                        what,
+                        format!("use 1 to {NAME_MAX} printable characters"),
+                    ));
+                }
+                if name == RESERVED && setting != "policy.recipients" {
+                    let what = format!("[[{setting}]] cannot be named {RESERVED:?}: metrics need that word");
+                    problems.push(Problem::new(place, what, "choose another"));
+                }
+            }
+        }
+        problems
+    }
+
+    fn domains(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (index, domain) in self.config.relay.domains.iter().enumerate() {
+            if Domain::parse(domain).is_none() {
+                problems.push(Problem::new(
+                    &self.place(&["relay", "domains", &index.to_string()]),
+                    format!("{domain:?} is no domain"),
+                    "write each domain in full, such as \"council.gov.uk\"",
+                ));
+            }
+        }
+        for (index, route) in self.config.route.iter().enumerate() {
+            for domain in &route.domains {
+                let base = domain.strip_prefix("*.").unwrap_or(domain);
+                if domain != "*" && Domain::parse(base).is_none() {
+                    problems.push(Problem::new(
+                        &self.item_place("route", index, "domains"),
+                        format!("{domain:?} is no domain"),
+                        "write \"council.gov.uk\", \"*.council.gov.uk\" or \"*\"",
+                    ));
+                }
+            }
+        }
+        problems
+    }
+
+    /// It stands in SMTP replies: one word of plain ASCII.
+    fn help(&self) -> Option<Problem> {
+        let help = &self.config.disclosure.help;
+        let fine = help.len() <= HELP_MAX && help.bytes().all(|byte| byte.is_ascii_graphic());
+        (!fine).then(|| {
+            Problem::new(
+                &self.place(&["disclosure", "help"]),
+                format!("{help:?} cannot stand in a reply"),
+                format!("write an address of at most {HELP_MAX} plain characters, without spaces"),
+            )
+        })
     }
 
     fn unwise(&self) -> Vec<Problem> {

@@ -18,9 +18,12 @@ pub(super) enum Step {
     Item(usize),
 }
 
-/// What does not fit a setting.
+/// What does not fit a setting; boxed, since serde passes it through many hands.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct Fault(Box<Detail>);
+
+#[derive(Debug, Default)]
+struct Detail {
     what: String,
     remedy: Option<String>,
     /// Names that could have stood there, for an unknown one.
@@ -37,39 +40,42 @@ pub(super) fn decode<T: de::DeserializeOwned>(node: &Node) -> Result<T, Fault> {
 
 impl Fault {
     fn new(what: String) -> Self {
-        Self {
+        Self(Box::new(Detail {
             what,
-            remedy: None,
-            known: None,
-            place: None,
-            steps: Vec::new(),
-        }
+            ..Detail::default()
+        }))
     }
 
+    fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.0.remedy = Some(remedy.into());
+        self
+    }
+
+    /// The innermost place counts.
     fn at(mut self, place: &Place) -> Self {
-        self.place.get_or_insert_with(|| place.clone());
+        self.0.place.get_or_insert_with(|| place.clone());
         self
     }
 
     fn under(mut self, step: Step) -> Self {
-        self.steps.push(step);
+        self.0.steps.push(step);
         self
     }
 
     /// From the root to what is wrong.
-    pub(super) fn path(&self) -> impl DoubleEndedIterator<Item = &Step> + Clone {
-        self.steps.iter().rev()
+    pub(super) fn path(&self) -> impl Iterator<Item = &Step> {
+        self.0.steps.iter().rev()
     }
 
-    /// For the administrator. `extra` are names that the tables of the root have besides their fields.
+    /// For the administrator. `extra` are names that the root has besides its fields.
     pub(super) fn into_problem(self, extra: &[&'static str]) -> Problem {
         let setting = dotted(self.path());
-        let place = self.place.clone().unwrap_or(Place::Default);
-        let Some((written, known)) = &self.known else {
-            let remedy = self.remedy.unwrap_or_else(|| "see docs/configuration.md".to_owned());
-            return Problem::new(&place, format!("{setting}: {}", self.what), remedy);
+        let place = self.0.place.clone().unwrap_or(Place::Default);
+        let Some((written, known)) = &self.0.known else {
+            let remedy = self.0.remedy.unwrap_or_else(|| "see docs/configuration.md".to_owned());
+            return Problem::new(&place, format!("{setting}: {}", self.0.what), remedy);
         };
-        let extra = if self.steps.len() == 1 { extra } else { &[] };
+        let extra = if self.0.steps.len() == 1 { extra } else { &[] };
         unknown_name(&place, &setting, written, known.iter().chain(extra).copied())
     }
 }
@@ -119,7 +125,7 @@ fn dotted<'s>(path: impl Iterator<Item = &'s Step>) -> String {
 
 impl Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.what)
+        formatter.write_str(&self.0.what)
     }
 }
 
@@ -127,15 +133,11 @@ impl std::error::Error for Fault {}
 
 impl de::Error for Fault {
     fn custom<T: Display>(message: T) -> Self {
-        let message = message.to_string();
-        let remedy = match message.as_str() {
-            "invalid socket address syntax" => Some(ADDRESS),
-            "invalid IP address syntax" => Some("write a network such as \"10.0.0.0/8\""),
-            _ => None,
-        };
-        Self {
-            remedy: remedy.map(str::to_owned),
-            ..Self::new(message)
+        // The standard library's words for addresses, and ipnet's for networks.
+        match message.to_string().as_str() {
+            "invalid socket address syntax" => Self::new("not an address".to_owned()).with_remedy(ADDRESS),
+            "invalid IP address syntax" => Self::new("not a network".to_owned()).with_remedy(NETWORK),
+            message => Self::new(message.to_owned()),
         }
     }
 
@@ -158,10 +160,7 @@ impl de::Error for Fault {
             Unexpected::Bool(truth) => truth.to_string(),
             other => other.to_string(),
         };
-        Self {
-            remedy: Some(remedy),
-            ..Self::new(format!("{found} where {wanted} is needed"))
-        }
+        Self::new(format!("{found} where {wanted} is needed")).with_remedy(remedy)
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -174,21 +173,18 @@ impl de::Error for Fault {
             || format!("write one of: {words}"),
             |near| format!("did you mean {near:?}? (one of: {words})"),
         );
-        Self {
-            remedy: Some(remedy),
-            ..Self::new(format!("{variant:?} is not known here"))
-        }
+        Self::new(format!("{variant:?} is not known here")).with_remedy(remedy)
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self {
-            known: Some((field.to_owned(), expected)),
-            ..Self::new(format!("unknown setting {field:?}"))
-        }
+        let mut fault = Self::new(format!("unknown setting {field:?}"));
+        fault.0.known = Some((field.to_owned(), expected));
+        fault
     }
 }
 
 const TEXT: &str = "a text in quotes";
+const NETWORK: &str = "write a network, such as \"10.0.0.0/8\"";
 const ADDRESS: &str = "write address and port, such as \"127.0.0.1:2525\"";
 
 /// serde's names of types, in the administrator's.
