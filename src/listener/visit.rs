@@ -84,7 +84,7 @@ impl<R: Reception> Visit<R> {
                 };
                 presence.secured = Some("starttls");
                 // Boxed, so that connections in the clear don't hold room for it.
-                Box::pin(suspended.resume(stream, tls).serve()).await;
+                Box::pin((*suspended).resume(stream, tls).serve()).await;
             }
         }
         drop(self.admission);

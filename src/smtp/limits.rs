@@ -44,6 +44,39 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What is wrong with them: the key, and a sentence for each fault.
+    pub fn faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        if self.recipients < RECIPIENTS_MIN {
+            let text = format!("RFC 5321 asks for {RECIPIENTS_MIN} recipients at least");
+            faults.push(("recipients", text));
+        }
+        if self.message_size.0 < MESSAGE_SIZE_MIN {
+            let text = format!("RFC 5321 asks for messages of {MESSAGE_SIZE_MIN} bytes at least");
+            faults.push(("message_size", text));
+        }
+        if self.memory.0 < self.message_size.0 {
+            let text = format!("is less than one message of {} may need", self.message_size);
+            faults.push(("memory", text));
+        }
+        for (key, count) in [
+            ("connections", self.connections),
+            ("connections_per_client", self.connections_per_client),
+        ] {
+            if count == 0 {
+                faults.push((key, "nobody could connect".to_owned()));
+            }
+        }
+        faults
+    }
+}
+
+/// Fewest recipients to take (RFC 5321 §4.5.3.1.8).
+const RECIPIENTS_MIN: usize = 100;
+/// Smallest message limit, in bytes (RFC 5321 §4.5.3.1.7).
+const MESSAGE_SIZE_MIN: u64 = 64 * 1024;
+
 /// How long a session waits for what: part of `[deadlines]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -88,5 +121,34 @@ impl Default for Deadlines {
             memory: seconds(2),
             drain: seconds(30),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_below_what_the_standard_asks_for_are_named() {
+        assert!(Limits::default().faults().is_empty());
+        for (recipients, fine) in [(99, false), (100, true), (101, true)] {
+            let limits = Limits {
+                recipients,
+                ..Limits::default()
+            };
+            assert_eq!(limits.faults().is_empty(), fine, "{recipients}");
+        }
+        let small = Limits {
+            message_size: Size(65_535),
+            memory: Size(65_534),
+            connections: 0,
+            connections_per_client: 0,
+            ..Limits::default()
+        };
+        let keys: Vec<&str> = small.faults().iter().map(|(key, _)| *key).collect();
+        assert_eq!(
+            keys,
+            ["message_size", "memory", "connections", "connections_per_client"]
+        );
     }
 }

@@ -4,7 +4,6 @@
 //! Takes nothing of the client's words, so nothing can be echoed. Replies of a desk are not made here.
 
 use super::Reply;
-use super::reply::Class;
 
 /// Which path of the envelope a refusal is about; decides the enhanced code (RFC 3463 §3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,8 +133,8 @@ impl Refusal {
     }
 
     /// Whether it counts against the client's errors: what it could have known better.
-    pub fn is_error(self) -> bool {
-        self.reply().class() == Class::Permanent
+    pub const fn is_error(self) -> bool {
+        self.row().0 >= 500
     }
 
     /// Code, enhanced code (RFC 3463, RFC 5248), text and reason.
@@ -184,6 +183,36 @@ impl Refusal {
             Self::Malformed(Malformed::BareLineFeed) => (550, "5.6.0", "Message holds a bare LF", "malformed"),
             Self::Malformed(Malformed::Nul) => (550, "5.6.0", "Message holds a NUL", "malformed"),
             Self::Fault => (421, "4.3.0", "A fault of ours, try again later", "fault"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::reply::Class;
+
+    #[test]
+    fn replies_and_their_consequences_agree() {
+        for (refusal, class, closes) in [
+            (Refusal::EarlyTalk, Class::Permanent, true),
+            (Refusal::UnknownCommand, Class::Permanent, false),
+            (Refusal::Recipients, Class::Transient, false),
+            (Refusal::Memory, Class::Transient, false),
+            (Refusal::Errors, Class::Transient, true),
+            (Refusal::Draining, Class::Transient, true),
+            (Refusal::TooBig, Class::Permanent, false),
+            (Refusal::Malformed(Malformed::Nul), Class::Permanent, true),
+        ] {
+            assert_eq!(
+                (refusal.reply().class(), refusal.closes()),
+                (class, closes),
+                "{refusal:?}"
+            );
+            assert_eq!(refusal.is_error(), class == Class::Permanent);
+            // RFC 3463 §2: the enhanced code's class is the reply's.
+            let digit = refusal.reply().code() / 100;
+            assert!(refusal.reply().lines()[0].starts_with(&format!("{digit}.")));
         }
     }
 }

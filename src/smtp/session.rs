@@ -56,6 +56,8 @@ pub enum Step {
     Answer(Reply),
     /// Answer with a refusal of our own, at this stage.
     Refuse(Refusal, &'static str),
+    /// The same for DATA: what follows it already is a body, and must not be read as commands.
+    RefuseData(Refusal, &'static str),
     /// Tell the desk who speaks, then answer.
     Hello(Client, Reply),
     /// Ask the desk, then [`Session::mail_answered`].
@@ -113,6 +115,9 @@ impl Session {
     pub fn command(&mut self, line: &[u8], offer: Offer) -> Step {
         match command::parse(line, self.reading()) {
             Ok(command) => self.carry_out(command, offer),
+            Err(refusal) if line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"DATA")) => {
+                self.refuse_data(refusal)
+            }
             Err(refusal) => self.refuse(refusal),
         }
     }
@@ -184,6 +189,11 @@ impl Session {
     fn refuse(&mut self, refusal: Refusal) -> Step {
         let stage = self.stage();
         Step::Refuse(self.counted(refusal), stage)
+    }
+
+    fn refuse_data(&mut self, refusal: Refusal) -> Step {
+        let stage = self.stage();
+        Step::RefuseData(self.counted(refusal), stage)
     }
 
     fn reading(&self) -> Reading {
@@ -290,17 +300,17 @@ impl Session {
     }
 
     fn data(&mut self) -> Step {
-        let (Some(transaction), Some(offer)) = (&self.transaction, self.hello) else {
-            let refusal = self.out_of_order();
-            return self.refuse(refusal);
+        let refusal = match (&self.transaction, self.hello) {
+            (Some(transaction), Some(offer)) if transaction.accepted > 0 => {
+                return Step::Data {
+                    declared: transaction.declared,
+                    size_max: offer.size,
+                };
+            }
+            (Some(_), _) => Refusal::NoRecipients,
+            (None, _) => self.out_of_order(),
         };
-        if transaction.accepted == 0 {
-            return self.refuse(Refusal::NoRecipients);
-        }
-        Step::Data {
-            declared: transaction.declared,
-            size_max: offer.size,
-        }
+        self.refuse_data(refusal)
     }
 
     /// Why there is no transaction.
@@ -370,7 +380,7 @@ mod tests {
     fn say(session: &mut Session, line: &str) -> u16 {
         match session.command(line.as_bytes(), OFFER) {
             Step::Answer(reply) | Step::Reset(reply) | Step::Hello(_, reply) => reply.code(),
-            Step::Refuse(refusal, _) => refusal.reply().code(),
+            Step::Refuse(refusal, _) | Step::RefuseData(refusal, _) => refusal.reply().code(),
             Step::Mail(mail) => {
                 let reply = Reply::new(250, "2.1.0", "OK");
                 session.mail_answered(Declared::from(&mail), &reply).unwrap();

@@ -57,7 +57,6 @@ where
         self.wire
             .say(&Reply::new(354, "", "End the message with <CRLF>.<CRLF>"));
         self.flush().await?;
-        let size_max = size_max.min(self.rest.service.limits.message_size.0);
         // Boxed: only a session in DATA pays for it.
         let received = Box::pin(self.receive(declared, size_max)).await?;
         self.wire.release();

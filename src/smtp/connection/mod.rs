@@ -152,7 +152,9 @@ where
         loop {
             let length = self.next_line().await?;
             let line = self.wire.input().get(..length).unwrap_or_default();
-            let step = self.rest.session.command(line, self.rest.desk.offer());
+            let mut offer = self.rest.desk.offer();
+            offer.size = offer.size.min(self.rest.service.limits.message_size.0);
+            let step = self.rest.session.command(line, offer);
             self.wire.consume(length + "\r\n".len());
             self.take(step).await?;
             if self.wire.has_much_to_say() {
@@ -237,6 +239,10 @@ where
         match step {
             Step::Answer(reply) => self.wire.say(&reply),
             Step::Refuse(refusal, stage) => return self.refuse(refusal, stage),
+            Step::RefuseData(refusal, stage) => {
+                self.refuse_pipelined().await?;
+                return self.refuse(refusal, stage);
+            }
             Step::Hello(client, reply) => {
                 self.refuse_pipelined().await?;
                 let answered = guard(self.rest.desk.hello(&client)).await;
@@ -347,14 +353,14 @@ where
 
 impl<D: Desk> Suspended<D> {
     /// Goes on over a stream that is inside TLS now; `tls` names its version and suite.
-    pub fn resume<S>(mut self: Box<Self>, stream: S, tls: String) -> Connection<S, D>
+    pub fn resume<S>(mut self, stream: S, tls: String) -> Connection<S, D>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         self.session.secured(tls);
         Connection {
             wire: Wire::new(stream, self.service.deadlines.write.0),
-            rest: *self,
+            rest: self,
         }
     }
 }

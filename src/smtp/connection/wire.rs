@@ -73,8 +73,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Reads once: the number of octets, 0 at the stream's end. May be dropped while it waits.
     pub(super) async fn fill(&mut self) -> io::Result<usize> {
-        if self.room() == 0 {
+        // Neither makes an idle connection's buffer grow: what was consumed is room again.
+        if self.input.is_empty() {
             self.input.reserve(INPUT_IDLE);
+        } else if self.room() == 0 {
+            self.input.reserve(INPUT_IDLE / 2);
         }
         self.stream.read_buf(&mut self.input).await
     }
@@ -138,5 +141,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_long_session_keeps_its_small_buffer() {
+        let (mut client, server) = tokio::io::duplex(1 << 16);
+        let mut wire = Wire::new(server, Duration::from_secs(1));
+        for length in (1..2000).step_by(7).cycle().take(1000) {
+            client.write_all(&vec![b'x'; length]).await.unwrap();
+            while wire.input().len() < length {
+                wire.fill().await.unwrap();
+            }
+            wire.consume(length);
+        }
+        wire.input.reserve(INPUT_IDLE);
+        assert_eq!(wire.input.capacity(), INPUT_IDLE);
     }
 }
