@@ -28,8 +28,8 @@ pub(super) struct Connection {
     is_dirty: bool,
     /// The server has said goodbye, or something that can't be trusted.
     is_spent: bool,
-    /// Messages that it took.
-    pub(super) delivered: usize,
+    /// Messages that it was sent.
+    pub(super) messages: usize,
 }
 
 /// How a message fared once DATA was said.
@@ -56,7 +56,7 @@ impl Connection {
             deadlines,
             is_dirty: false,
             is_spent: false,
-            delivered: 0,
+            messages: 0,
         }
     }
 
@@ -78,22 +78,24 @@ impl Connection {
         parameters: &[Parameter],
         recipients: &[Recipient],
     ) -> Result<Reply, Failure> {
-        let mut steps = Vec::with_capacity(recipients.len() + 2);
+        let mut stages = Vec::with_capacity(recipients.len() + 2);
+        let mut commands = Vec::with_capacity(recipients.len() + 2);
         if self.is_dirty {
-            steps.push((Stage::Reset, Command::rset()));
+            stages.push(Stage::Reset);
+            commands.push(Command::rset());
         }
-        let ours = understood(parameters, &self.extensions)?;
-        steps.push((Stage::Mail, Command::mail(reverse_path, &ours)?));
+        stages.push(Stage::Mail);
+        commands.push(Command::mail(reverse_path, &understood(parameters, &self.extensions)?)?);
         for recipient in recipients {
-            steps.push((Stage::Rcpt, self.rcpt_command(recipient)?));
+            stages.push(Stage::Rcpt);
+            commands.push(self.rcpt_command(recipient)?);
         }
         self.is_dirty = true;
         let mut last = None;
         let at_once = if self.extensions.pipelining { PIPELINED_MAX } else { 1 };
-        for chunk in steps.chunks(at_once) {
-            let commands: Vec<Command> = chunk.iter().map(|(_, command)| command.clone()).collect();
-            self.send(Stage::Mail, &commands).await?;
-            for (stage, _) in chunk {
+        for (stages, commands) in stages.chunks(at_once).zip(commands.chunks(at_once)) {
+            self.send(Stage::Mail, commands).await?;
+            for stage in stages {
                 last = Some(self.accepted(*stage).await?);
             }
         }
@@ -148,7 +150,7 @@ impl Connection {
                 self.events.answered(Stage::Dot, &reply);
                 self.is_spent = reply.closes();
                 self.is_dirty = !reply.is_success();
-                self.delivered += 1;
+                self.messages += 1;
                 Sent::Answered(reply)
             }
             Err(fault) => Sent::Silence(Failure::Fault(Stage::Dot, fault)),
@@ -197,7 +199,9 @@ impl Connection {
     async fn accepted(&mut self, stage: Stage) -> Result<Reply, Failure> {
         let reply = self.dialogue.reply(self.deadlines.upstream_command.0).await;
         let reply = reply.map_err(|fault| Failure::Fault(stage, fault))?;
-        self.events.answered(stage, &reply);
+        if stage != Stage::Reset {
+            self.events.answered(stage, &reply);
+        }
         if reply.is_success() && !reply.closes() {
             Ok(reply)
         } else {

@@ -14,7 +14,7 @@ pub(super) enum Stage {
     Connect,
     /// EHLO, STARTTLS and the handshake.
     Hello,
-    /// RSET, between two messages.
+    /// RSET, which makes way for MAIL and is counted with it when it fails.
     Reset,
     Mail,
     Rcpt,
@@ -29,8 +29,7 @@ impl Stage {
         match self {
             Self::Connect => "connect",
             Self::Hello => "hello",
-            Self::Reset => "reset",
-            Self::Mail => "mail",
+            Self::Reset | Self::Mail => "mail",
             Self::Rcpt => "rcpt",
             Self::Data => "data",
             Self::Dot => "dot",

@@ -75,10 +75,7 @@ impl Maildir {
         if let Err(error) = drafted {
             // A draft that can't be removed either harms nobody: no reader looks into tmp.
             let _ = std::fs::remove_file(&draft);
-            return Err(match error.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Unwritten::Full(error),
-                _ => Unwritten::Failed(error),
-            });
+            return Err(Unwritten::because(error));
         }
         File::open(self.path.join("new"))
             .and_then(|folder| folder.sync_all())
@@ -130,6 +127,15 @@ impl std::fmt::Display for Maildir {
     }
 }
 
+impl Unwritten {
+    fn because(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::Full(error),
+            _ => Self::Failed(error),
+        }
+    }
+}
+
 impl std::fmt::Display for Unwritten {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -168,4 +174,40 @@ fn envelope_headers(envelope: &Envelope) -> Vec<u8> {
 /// No address may forge a header line, wherever it came from.
 fn printable(address: &str) -> String {
     address.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_room_is_told_from_other_trouble() {
+        // ENOSPC, EDQUOT and EFBIG; EIO, EROFS and EACCES.
+        for (code, is_full) in [
+            (28, true),
+            (122, true),
+            (27, true),
+            (5, false),
+            (30, false),
+            (13, false),
+        ] {
+            let unwritten = Unwritten::because(io::Error::from_raw_os_error(code));
+            assert_eq!(matches!(unwritten, Unwritten::Full(_)), is_full, "{code}");
+        }
+    }
+
+    #[test]
+    fn no_address_forges_a_header() {
+        let mut envelope = Envelope::default();
+        assert_eq!(envelope_headers(&envelope), b"Return-Path: <>\r\n");
+        envelope.reverse_path = Some(crate::mail::Address::from_checked("a\r\nX-Forged: 1@b"));
+        assert_eq!(envelope_headers(&envelope), b"Return-Path: <a??X-Forged: 1@b>\r\n");
+    }
+
+    #[test]
+    fn host_names_are_escaped_in_file_names() {
+        let clock = Arc::new(crate::clock::FixedClock(jiff::Timestamp::UNIX_EPOCH));
+        let maildir = Maildir::new("x".into(), "a/b:c", clock);
+        assert!(maildir.unique_name().ends_with(".a\\057b\\072c"));
+    }
 }

@@ -105,12 +105,13 @@ impl Upstreams {
         Ok(upstreams)
     }
 
-    /// The route of a recipient: its exact domain, else the longest `*.suffix`, else `*`. A recipient without
-    /// a domain (`postmaster`) or with an address literal has the `*` route, else the first.
+    /// The route of a recipient: its exact domain, else the longest `*.suffix`, else `*`, which also has
+    /// address literals. `postmaster` without a domain has the `*` route, else the first.
     pub fn route_of(&self, recipient: &Address) -> Option<Arc<Route>> {
-        let index = match recipient.domain() {
-            Some(domain) => self.index_of(domain.as_str())?,
-            None => self.any.unwrap_or(0),
+        let index = match (recipient.domain(), recipient.domain_text()) {
+            (Some(domain), _) => self.index_of(domain.as_str())?,
+            (None, Some(_)) => self.any?,
+            (None, None) => self.any.unwrap_or(0),
         };
         self.routes.get(index).map(Arc::clone)
     }
@@ -150,9 +151,15 @@ impl Upstreams {
     /// Greets every SMTP target to learn what it offers, makes every Maildir, and closes connections that
     /// have been idle for too long. To be run at start and every minute or so.
     pub async fn probe(&self) -> Vec<Probe> {
+        let probe = |route: &Arc<Route>| {
+            let route = Arc::clone(route);
+            tokio::spawn(async move { route.probe().await })
+        };
+        // All at once: one that is down must not keep the others waiting for its deadline.
+        let under_way: Vec<_> = self.routes.iter().map(probe).collect();
         let mut probes = Vec::new();
-        for route in &self.routes {
-            probes.extend(route.probe().await);
+        for route in under_way {
+            probes.extend(route.await.unwrap_or_default());
         }
         probes
     }

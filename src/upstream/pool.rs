@@ -121,7 +121,7 @@ impl Lease {
     /// Gives the connection back if it may serve again, and closes it otherwise.
     pub(super) fn give_back(self) {
         let Self { connection, slot } = self;
-        if connection.is_reusable() && connection.delivered < slot.pool.messages_max {
+        if connection.is_reusable() && connection.messages < slot.pool.messages_max {
             slot.pool.push(connection);
         }
         // Only now is the slot free: the next to have it must find this connection.

@@ -53,7 +53,7 @@ pub(super) enum Target {
 
 /// A target on which a transaction stands open.
 pub(super) enum Way {
-    Smtp { lease: Lease, target: String },
+    Smtp { lease: Lease, target: Arc<str> },
     Maildir(Maildir),
 }
 
@@ -165,7 +165,7 @@ impl Route {
                     }
                     Target::Smtp(smtp) => smtp,
                 };
-                let target = smtp.to_string();
+                let target = Arc::clone(&smtp.name);
                 let failure = match smtp.open(reverse_path, parameters, recipients).await {
                     Ok((reply, lease)) => return Ok((reply, Way::Smtp { lease, target })),
                     Err(failure) => failure,
@@ -192,10 +192,10 @@ impl Route {
                 Target::Smtp(smtp) => {
                     smtp.pool.prune(false).await;
                     let probed = smtp.probe().await.map_err(|failure| {
-                        self.events.failed(&smtp.to_string(), &failure);
+                        self.events.failed(&smtp.name, &failure);
                         failure.to_string()
                     });
-                    (smtp.to_string(), probed.map(Some))
+                    (smtp.name.to_string(), probed.map(Some))
                 }
                 Target::Maildir(maildir) => {
                     let made = maildir.create().await.map_err(|error| error.to_string());
@@ -268,6 +268,7 @@ fn target(
 ) -> Result<Target, String> {
     match url {
         TargetUrl::Smtp { host, port } => Ok(Target::Smtp(Box::new(SmtpTarget {
+            name: url.to_string().into(),
             host: host.clone(),
             port: *port,
             tls: tls.clone(),

@@ -14,10 +14,13 @@ use crate::mail::{Address, Parameter, Recipient};
 use crate::smtp::Reply;
 use crate::smtp::client::{Command, Dialogue, Extensions, Fault};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::time::Instant;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
 
 /// An SMTP server and the connections to it.
 pub(super) struct SmtpTarget {
+    /// As settings write it, for logs.
+    pub(super) name: Arc<str>,
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) tls: Tls,
@@ -92,7 +95,7 @@ impl SmtpTarget {
 
     /// Connects only to see what is offered. Skipped when every slot is taken: real mail then tells.
     pub(super) async fn probe(&self) -> Result<Extensions, Failure> {
-        let Some(slot) = self.pool.slot(std::time::Duration::ZERO).await else {
+        let Some(slot) = self.pool.slot(Duration::ZERO).await else {
             return self.extensions().ok_or(Failure::Busy);
         };
         let connection = self.greet().await?;
@@ -107,7 +110,7 @@ impl SmtpTarget {
         let greeted = match self.converse(self.tls.mode).await {
             Err(Greeting::NoHandshake(fault)) if self.tls.mode == TlsMode::Opportunistic => {
                 self.events
-                    .warn(&self.to_string(), &format_args!("{fault}; going on in the clear"));
+                    .warn(&self.name, &format_args!("{fault}; going on in the clear"));
                 self.converse(TlsMode::Off).await
             }
             greeted => greeted,
@@ -129,34 +132,46 @@ impl SmtpTarget {
     }
 
     async fn converse(&self, mode: TlsMode) -> Result<(Dialogue<Box<dyn Stream>>, Extensions), Greeting> {
-        let patience = self.deadlines.upstream_hello.0;
-        let stream = self
+        let mut dialogue = self.reach().await?;
+        let extensions = self.hello(&mut dialogue).await?;
+        match mode {
+            TlsMode::Off => Ok((dialogue, extensions)),
+            TlsMode::Opportunistic if !extensions.starttls => Ok((dialogue, extensions)),
+            TlsMode::Required | TlsMode::Verified if !extensions.starttls => {
+                Err(fault(Stage::Hello, Fault::Insecure("it offers no STARTTLS".into())))
+            }
+            TlsMode::Opportunistic | TlsMode::Required | TlsMode::Verified => {
+                self.encrypt(mode, dialogue, extensions).await
+            }
+        }
+    }
+
+    /// Connects and reads the banner.
+    async fn reach(&self) -> Result<Dialogue<Box<dyn Stream>>, Greeting> {
+        let connected = self
             .connect
             .connect(&self.host, self.port, self.deadlines.upstream_connect.0)
             .await;
-        let stream = stream.map_err(|error| match error.kind() {
+        let stream = connected.map_err(|error| match error.kind() {
             std::io::ErrorKind::TimedOut => fault(Stage::Connect, Fault::TimedOut),
             _ => fault(Stage::Connect, Fault::Unreachable(error.to_string())),
         })?;
         let mut dialogue = Dialogue::new(stream);
-        let banner = dialogue
-            .reply(patience)
-            .await
-            .map_err(|reason| fault(Stage::Connect, reason))?;
-        self.welcome(Stage::Connect, banner)?;
-        let extensions = self.hello(&mut dialogue).await?;
-        match mode {
-            TlsMode::Off => return Ok((dialogue, extensions)),
-            TlsMode::Opportunistic if !extensions.starttls => return Ok((dialogue, extensions)),
-            TlsMode::Required | TlsMode::Verified if !extensions.starttls => {
-                return Err(insecure("it offers no STARTTLS"));
-            }
-            TlsMode::Opportunistic | TlsMode::Required | TlsMode::Verified => {}
-        }
-        let answer = dialogue
-            .ask(Command::starttls(), patience)
-            .await
-            .map_err(|reason| fault(Stage::Hello, reason))?;
+        let banner = dialogue.reply(self.deadlines.upstream_hello.0).await;
+        self.welcome(Stage::Connect, banner.map_err(|reason| fault(Stage::Connect, reason))?)?;
+        Ok(dialogue)
+    }
+
+    /// STARTTLS, the handshake, and EHLO anew. Only an opportunistic route goes on without.
+    async fn encrypt(
+        &self,
+        mode: TlsMode,
+        mut dialogue: Dialogue<Box<dyn Stream>>,
+        extensions: Extensions,
+    ) -> Result<(Dialogue<Box<dyn Stream>>, Extensions), Greeting> {
+        let patience = self.deadlines.upstream_hello.0;
+        let of_hello = |reason| fault(Stage::Hello, reason);
+        let answer = dialogue.ask(Command::starttls(), patience).await.map_err(of_hello)?;
         self.events.answered(Stage::Hello, &answer);
         if !answer.is_success() {
             return match mode {
@@ -164,10 +179,10 @@ impl SmtpTarget {
                 _ => Err(Greeting::Failed(Failure::Answer(Stage::Hello, answer))),
             };
         }
-        let stream = dialogue.into_stream().map_err(|reason| fault(Stage::Hello, reason))?;
-        let handshake = tokio::time::timeout(patience, self.tls.handshake(&self.host, stream)).await;
+        let stream = dialogue.into_stream().map_err(of_hello)?;
+        let handshake = timeout(patience, self.tls.handshake(&self.host, stream)).await;
         let stream = handshake
-            .map_err(|_| fault(Stage::Hello, Fault::TimedOut))?
+            .map_err(|_| of_hello(Fault::TimedOut))?
             .map_err(|error| Greeting::NoHandshake(Fault::Insecure(error.to_string())))?;
         let mut dialogue = Dialogue::after_handshake(stream);
         // RFC 3207 §4.2: what was offered in the clear counts for nothing now.
@@ -196,16 +211,6 @@ impl SmtpTarget {
     }
 }
 
-impl std::fmt::Display for SmtpTarget {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "smtp://{}:{}", self.host, self.port)
-    }
-}
-
 const fn fault(stage: Stage, fault: Fault) -> Greeting {
     Greeting::Failed(Failure::Fault(stage, fault))
-}
-
-fn insecure(why: &str) -> Greeting {
-    fault(Stage::Hello, Fault::Insecure(why.into()))
 }

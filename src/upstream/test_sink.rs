@@ -263,7 +263,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             if verb == "RSET" || verb == "EHLO" {
                 commands.clear();
             }
-            let usually = self.script.act(self.number, &verb, &line).is_none();
+            let act = self.script.act(self.number, &verb, &line);
+            let usually =
+                act.is_none() || matches!(&act, Some(Act::Say(words)) if verb == "DATA" && words.starts_with("354"));
             if !self.answer(&verb, &line, &usual).await? {
                 return Ok(false);
             }

@@ -5,7 +5,7 @@
 
 use super::Delivery;
 use super::connection::Sent;
-use super::failure::{Failure, Softening, Stage};
+use super::failure::{Failure, Stage};
 use super::maildir::{Maildir, Unwritten};
 use super::pool::Lease;
 use super::route::{Route, Way};
@@ -65,11 +65,11 @@ impl Transaction {
                     reply
                 }
             },
-            None => {
-                Failure::Fault(Stage::Rcpt, Fault::Dropped)
-                    .reply(&Softening::default())
-                    .0
-            }
+            None => Reply::new(
+                451,
+                "4.4.2",
+                "The mail server behind us closed the connection; try again later",
+            ),
         };
         if reply.is_success() {
             self.accepted.recipients.push(recipient.clone());
@@ -92,7 +92,9 @@ impl Transaction {
     pub async fn deliver(mut self, envelope: &Envelope, pieces: &[Bytes]) -> Delivery {
         match self.way.take() {
             Some(Way::Maildir(maildir)) => self.deliver_to_maildir(&maildir, envelope, pieces).await,
-            Some(Way::Smtp { lease, target }) if *envelope == self.accepted => self.send(lease, &target, pieces).await,
+            Some(Way::Smtp { lease, target }) if self.stands_open_for(envelope) => {
+                self.send(lease, &target, pieces).await
+            }
             Some(Way::Smtp { lease, target }) => match self.replay(lease, &target, envelope).await {
                 Ok(lease) => self.send(lease, &target, pieces).await,
                 Err(reply) => Delivery::NotSent(reply),
@@ -103,6 +105,11 @@ impl Transaction {
                 Err(reply) => Delivery::NotSent(reply),
             },
         }
+    }
+
+    /// Whether what upstream accepted is what is to be sent.
+    fn stands_open_for(&self, envelope: &Envelope) -> bool {
+        envelope.reverse_path == self.accepted.reverse_path && envelope.recipients == self.accepted.recipients
     }
 
     /// Says MAIL and RCPT again on the connection that we have.

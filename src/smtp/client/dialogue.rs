@@ -110,16 +110,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
     /// # Errors
     /// When they can't be written, or when the server has spoken out of turn.
     pub async fn send(&mut self, commands: &[Command], patience: Duration) -> Result<(), Fault> {
-        // Were this let pass, every later reply would be taken for the one before it.
+        // Were either let pass, every later reply would be taken for the one before it: the server said more
+        // than it was asked for, or a caller went away while an earlier reply was due.
         if self.owed == 0 && !self.received.is_empty() {
             return Err(Fault::Garbled("it spoke out of turn"));
+        }
+        if !self.is_in_step() {
+            return Err(Fault::Dropped);
         }
         self.owed += commands.len();
         self.is_torn = true;
         match commands {
             [command] => within(patience, self.stream.write_all(command.as_bytes())).await?,
             _ => {
-                let lines: Vec<u8> = commands.iter().flat_map(Command::as_bytes).copied().collect();
+                let lines = commands.iter().map(Command::as_bytes).collect::<Vec<_>>().concat();
                 within(patience, self.stream.write_all(&lines)).await?;
             }
         }
@@ -358,6 +362,16 @@ mod tests {
             Err(Fault::Garbled(_))
         ));
         assert!(matches!(dialogue.into_stream(), Err(Fault::Garbled(_))));
+    }
+
+    #[tokio::test]
+    async fn after_an_abandoned_wait_nothing_more_is_said() {
+        let (mut dialogue, mut theirs) = saying(b"220 hi\r\n").await;
+        dialogue.reply(PATIENCE).await.unwrap();
+        let abandoned = timeout(Duration::from_millis(1), dialogue.ask(Command::rset(), PATIENCE)).await;
+        assert!(abandoned.is_err());
+        theirs.write_all(b"250 late\r\n").await.unwrap();
+        assert_eq!(dialogue.ask(Command::data(), PATIENCE).await, Err(Fault::Dropped));
     }
 
     #[tokio::test]

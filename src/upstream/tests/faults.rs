@@ -1,6 +1,7 @@
 //! An upstream that refuses, lies, babbles, falls silent or goes away, at every step.
 
 use super::*;
+use crate::units::Span;
 use std::time::Duration;
 
 const STEPS: [&str; 6] = ["BANNER", "EHLO", "MAIL", "RCPT", "DATA", "BODY"];
@@ -131,12 +132,7 @@ async fn an_answer_to_some_other_command_is_451() {
 async fn silence_ends_at_a_deadline() {
     for step in STEPS {
         let sink = Sink::start().await;
-        let mut parts = parts();
-        parts.connect = sink.in_process();
-        let route = Upstreams::new(&[sink.settings()], &parts)
-            .unwrap()
-            .only_route()
-            .unwrap();
+        let route = route_in_process(&sink, |_, _| {});
         sink.at(step, "", Act::Silence);
         assert_eq!(converse(&route, BODY).await, (stopped_at(step), 451), "{step}");
     }
@@ -151,7 +147,7 @@ async fn an_upstream_that_is_not_there_is_451() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     settings.target = Targets::One(format!("smtp://127.0.0.1:{port}").parse().unwrap());
-    let route = upstreams(&[settings]).only_route().unwrap();
+    let route = route_as(&settings);
     assert_eq!(converse(&route, BODY).await, ("mail", 451));
 }
 
@@ -189,7 +185,7 @@ async fn softening_follows_the_settings() {
     let sink = Sink::start().await;
     let mut settings = sink.settings();
     settings.soft_codes = vec!["550 5.7.64".into()];
-    let route = upstreams(&[settings.clone()]).only_route().unwrap();
+    let route = route_as(&settings);
     sink.at(
         "RCPT",
         "",
@@ -199,7 +195,7 @@ async fn softening_follows_the_settings() {
     sink.at("RCPT", "", Act::Say("550 5.1.1 unknown\r\n"));
     assert_eq!(converse(&route, BODY).await, ("rcpt", 550));
     settings.soft_reject = true;
-    let route = upstreams(&[settings]).only_route().unwrap();
+    let route = route_as(&settings);
     assert_eq!(converse(&route, BODY).await, ("rcpt", 451));
 }
 
@@ -212,7 +208,7 @@ async fn another_target_is_tried_before_mail_is_accepted_and_not_after() {
     };
     for act in [Act::Close, Act::Say("554 no\r\n"), Act::SayAndClose("421 no\r\n")] {
         for step in ["BANNER", "EHLO"] {
-            let route = upstreams(&[settings.clone()]).only_route().unwrap();
+            let route = route_as(&settings);
             first.at(step, "", act.clone());
             assert_eq!(converse(&route, BODY).await, ("accepted", 250), "{step}");
             let tried = first.connections();
@@ -222,7 +218,7 @@ async fn another_target_is_tried_before_mail_is_accepted_and_not_after() {
         }
     }
     for (step, place) in [("RCPT", "rcpt"), ("DATA", "not sent"), ("BODY", "unsure")] {
-        let route = upstreams(&[settings.clone()]).only_route().unwrap();
+        let route = route_as(&settings);
         let taken = second.taken().len();
         first.at(step, "", Act::Close);
         assert_eq!(converse(&route, BODY).await, (place, 451));
@@ -231,21 +227,17 @@ async fn another_target_is_tried_before_mail_is_accepted_and_not_after() {
     }
     // A refusal of the sender is an answer, not a fault.
     first.at("MAIL", "", Act::Say("550 5.7.1 no\r\n"));
-    let route = upstreams(&[settings]).only_route().unwrap();
+    let route = route_as(&settings);
     assert_eq!(converse(&route, BODY).await, ("mail", 550));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_upstream_has_until_its_deadline() {
     let sink = Sink::start().await;
-    let mut parts = parts();
-    parts.connect = sink.in_process();
-    parts.deadlines.upstream_open = crate::units::Span(Duration::from_secs(10));
     sink.at("MAIL", "", Act::Silence);
-    let route = Upstreams::new(&[sink.settings()], &parts)
-        .unwrap()
-        .only_route()
-        .unwrap();
+    let route = route_in_process(&sink, |parts, _| {
+        parts.deadlines.upstream_open = Span(Duration::from_secs(10))
+    });
     let before = tokio::time::Instant::now();
     assert_eq!(converse(&route, BODY).await, ("mail", 451));
     assert_eq!(
@@ -263,16 +255,11 @@ async fn a_late_answer_to_the_dot_is_heard() {
         (Act::Close, None),
     ] {
         let sink = Sink::start().await;
-        let mut parts = parts();
-        parts.connect = sink.in_process();
-        let route = Upstreams::new(&[sink.settings()], &parts)
-            .unwrap()
-            .only_route()
-            .unwrap();
+        let route = route_in_process(&sink, |_, _| {});
         sink.at("BODY", "", act.clone());
         let mut transaction = opened(&route, &["a@example.net"]).await;
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        transaction.on_late_reply(|reply| drop(sender.send(reply.code())));
+        transaction.on_late_reply(|reply| sender.send(reply.code()).unwrap());
         let delivery = transaction
             .deliver(&envelope(&["a@example.net"]), &[Bytes::from_static(BODY)])
             .await;

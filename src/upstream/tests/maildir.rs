@@ -9,7 +9,7 @@ fn to(path: &Path) -> Arc<Route> {
         target: Targets::One(TargetUrl::Maildir(path.into())),
         ..Settings::default()
     };
-    upstreams(&[settings]).only_route().unwrap()
+    route_as(&settings)
 }
 
 fn files(folder: &Path) -> Vec<Vec<u8>> {

@@ -1,5 +1,6 @@
 //! The upstream leg against a scripted server: what goes well here, each kind of trouble in a file.
 
+mod chaos;
 mod faults;
 mod maildir;
 mod parameters;
@@ -36,7 +37,19 @@ fn envelope(recipients: &[&str]) -> Envelope {
 }
 
 fn route(sink: &Sink) -> Arc<Route> {
-    upstreams(&[sink.settings()]).only_route().unwrap()
+    route_as(&sink.settings())
+}
+
+fn route_as(settings: &Settings) -> Arc<Route> {
+    upstreams(std::slice::from_ref(settings)).only_route().unwrap()
+}
+
+/// Over no socket, so that paused time passes only when all stand still; `parts` as changed.
+fn route_in_process(sink: &Sink, change: impl FnOnce(&mut Parts, &mut Settings)) -> Arc<Route> {
+    let (mut parts, mut settings) = (parts(), sink.settings());
+    parts.connect = sink.in_process();
+    change(&mut parts, &mut settings);
+    Upstreams::new(&[settings], &parts).unwrap().only_route().unwrap()
 }
 
 /// A transaction on which these recipients were accepted.

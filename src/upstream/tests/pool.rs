@@ -90,7 +90,7 @@ async fn connections_are_limited_and_waited_for() {
     let sink = Sink::start().await;
     let mut settings = sink.settings();
     settings.connections = 2;
-    let route = upstreams(&[settings]).only_route().unwrap();
+    let route = route_as(&settings);
     let senders: Vec<_> = (0..12)
         .map(|_| {
             let route = Arc::clone(&route);
@@ -107,11 +107,7 @@ async fn connections_are_limited_and_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn the_wait_for_a_connection_is_bounded() {
     let sink = Sink::start().await;
-    let mut parts = parts();
-    parts.connect = sink.in_process();
-    let mut settings = sink.settings();
-    settings.connections = 2;
-    let route = Upstreams::new(&[settings], &parts).unwrap().only_route().unwrap();
+    let route = route_in_process(&sink, |_, settings| settings.connections = 2);
     let first = opened(&route, &[]).await;
     let second = opened(&route, &[]).await;
     assert_eq!(converse(&route, BODY).await, ("mail", 451));
@@ -126,7 +122,7 @@ async fn a_connection_serves_so_many_messages_and_no_more() {
         let sink = Sink::start().await;
         let mut settings = sink.settings();
         settings.messages = messages;
-        let route = upstreams(&[settings]).only_route().unwrap();
+        let route = route_as(&settings);
         for _ in 0..4 {
             assert_eq!(converse(&route, BODY).await, ("accepted", 250));
         }
@@ -138,13 +134,9 @@ async fn a_connection_serves_so_many_messages_and_no_more() {
 async fn an_idle_connection_is_kept_for_a_while() {
     for (idle, connections) in [(29, 1), (30, 2)] {
         let sink = Sink::start().await;
-        let mut parts = parts();
-        parts.connect = sink.in_process();
-        parts.deadlines.upstream_idle = Span(Duration::from_secs(30));
-        let route = Upstreams::new(&[sink.settings()], &parts)
-            .unwrap()
-            .only_route()
-            .unwrap();
+        let route = route_in_process(&sink, |parts, _| {
+            parts.deadlines.upstream_idle = Span(Duration::from_secs(30))
+        });
         assert_eq!(converse(&route, BODY).await, ("accepted", 250));
         tokio::time::advance(Duration::from_secs(idle)).await;
         assert_eq!(converse(&route, BODY).await, ("accepted", 250));

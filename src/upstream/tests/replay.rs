@@ -114,7 +114,7 @@ async fn a_replay_may_go_to_the_next_target() {
         target: Targets::Several(vec![first.url(), second.url()]),
         ..Settings::default()
     };
-    let route = upstreams(&[settings]).only_route().unwrap();
+    let route = route_as(&settings);
     let mut transaction = opened(&route, &BOTH).await;
     first.at("RSET", "", Act::Close);
     first.at("BANNER", "", Act::Close);

@@ -42,6 +42,7 @@ fn the_closest_domain_has_the_recipient() {
 fn without_a_star_others_have_no_route_but_postmaster_has() {
     let all = upstreams(&[named("town", &["town.example"]), named("city", &["city.example"])]);
     assert!(all.route_of(&address("a@elsewhere.example")).is_none());
+    assert!(all.route_of(&address("a@[192.0.2.1]")).is_none());
     assert_eq!(all.route_of(&address("Postmaster")).unwrap().name(), "town");
 }
 

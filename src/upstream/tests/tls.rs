@@ -34,7 +34,7 @@ fn route(sink: &Sink, tls: TlsMode, tls_ca: Option<PathBuf>, tls_name: Option<&s
         tls_name: tls_name.map(Into::into),
         ..sink.settings()
     };
-    upstreams(&[settings]).only_route().unwrap()
+    route_as(&settings)
 }
 
 /// Nothing of an envelope or message was said before encryption.
