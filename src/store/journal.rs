@@ -206,3 +206,143 @@ impl Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conformance::event;
+    use crate::store::memory::Operation;
+    use crate::store::{JournalQuery, MemoryStore, SqliteStore};
+
+    const FAST: Grouping = Grouping {
+        waiting_max: 8,
+        records_max: 4,
+        wait_max: Duration::from_millis(200),
+        tries_max: 3,
+        retry_pause: Duration::from_secs(5),
+    };
+
+    async fn numbers(store: &dyn Store) -> Vec<u128> {
+        let query = JournalQuery {
+            limit: 1_000,
+            ..JournalQuery::default()
+        };
+        let found = store.search_journal(query).await.expect("searched");
+        let ids = found.iter().rev().map(|record| record.id.parse::<uuid::Uuid>());
+        ids.map(|id| id.expect("an id").as_u128()).collect()
+    }
+
+    fn record(journal: &Journal, numbers: std::ops::Range<u128>) {
+        for number in numbers {
+            journal.record(event(number, i64::try_from(number).expect("small")));
+        }
+    }
+
+    /// Lets the task do what it can without time passing.
+    async fn settle() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_group_is_committed_at_once_and_others_when_their_time_is_up() {
+        let store = Arc::new(MemoryStore::default());
+        let journal = Journal::start_with(store.clone(), Telemetry::default(), FAST);
+        record(&journal, 0..3);
+        settle().await;
+        assert_eq!(numbers(&*store).await, [0_u128; 0], "three of four wait");
+        record(&journal, 3..5);
+        settle().await;
+        assert_eq!(numbers(&*store).await, [0, 1, 2, 3], "the fifth waits");
+        tokio::time::sleep(FAST.wait_max - Duration::from_millis(1)).await;
+        assert_eq!(numbers(&*store).await.len(), 4);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert_eq!(numbers(&*store).await.len(), 5);
+        assert_eq!(journal.dropped(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flush_commits_all_that_came_before() {
+        let store = Arc::new(MemoryStore::default());
+        let journal = Journal::start_with(store.clone(), Telemetry::default(), FAST);
+        record(&journal, 0..7);
+        journal.flush().await;
+        assert_eq!(numbers(&*store).await, (0..7).collect::<Vec<_>>());
+        journal.flush().await;
+        drop(journal);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_finds_no_room_is_dropped_and_counted() {
+        for (recorded, dropped) in [(7, 0), (8, 0), (9, 1), (20, 12)] {
+            let store = Arc::new(MemoryStore::default());
+            let journal = Journal::start_with(store.clone(), Telemetry::default(), FAST);
+            // The task hasn't run yet, so all of these wait.
+            record(&journal, 0..recorded);
+            assert_eq!(journal.dropped(), dropped, "{recorded} recorded");
+            journal.flush().await;
+            assert_eq!(numbers(&*store).await, (0..recorded.min(8)).collect::<Vec<_>>());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_store_is_asked_again_and_nothing_is_lost() {
+        let store = Arc::new(MemoryStore::default());
+        let journal = Journal::start_with(store.clone(), Telemetry::default(), FAST);
+        store.fail_next(Operation::AppendJournal, 2);
+        record(&journal, 0..6);
+        tokio::time::sleep(FAST.retry_pause * 3).await;
+        assert_eq!(numbers(&*store).await, (0..6).collect::<Vec<_>>());
+        assert_eq!(journal.dropped(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_that_was_tried_enough_is_dropped_and_the_next_goes_on() {
+        for (failures, dropped) in [(2, 0), (3, 4), (4, 4)] {
+            let store = Arc::new(MemoryStore::default());
+            let journal = Journal::start_with(store.clone(), Telemetry::default(), FAST);
+            store.fail_next(Operation::AppendJournal, failures);
+            record(&journal, 0..6);
+            tokio::time::sleep(FAST.retry_pause * 10).await;
+            assert_eq!(journal.dropped(), dropped, "{failures} failures");
+            assert_eq!(
+                numbers(&*store).await.len(),
+                6 - usize::try_from(dropped).expect("small")
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flush_ends_though_the_store_keeps_failing() {
+        let store = Arc::new(MemoryStore::default());
+        let journal = Journal::start_with(store.clone(), Telemetry::default(), FAST);
+        store.fail_next(Operation::AppendJournal, usize::MAX);
+        record(&journal, 0..6);
+        settle().await;
+        let begun = Instant::now();
+        journal.flush().await;
+        assert!(begun.elapsed() < FAST.retry_pause, "it doesn't sit out the pause");
+        assert_eq!(journal.dropped(), 6);
+        store.fail_next(Operation::AppendJournal, 0);
+        record(&journal, 6..8);
+        journal.flush().await;
+        assert_eq!(numbers(&*store).await, [6, 7]);
+    }
+
+    #[tokio::test]
+    async fn what_waits_when_the_last_handle_goes_is_committed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let opened = SqliteStore::open(folder.path().join("store.db"), Telemetry::default()).await;
+        let store = Arc::new(opened.expect("opens"));
+        let journal = Journal::start(store.clone(), Telemetry::default());
+        let other = journal.clone();
+        record(&journal, 0..600);
+        drop(journal);
+        record(&other, 600..601);
+        drop(other);
+        while numbers(&*store).await.len() < 601 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

@@ -321,3 +321,26 @@ impl Store for MemoryStore {
         self.locked().closed = true;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conformance::{id, message};
+
+    #[tokio::test]
+    async fn failures_come_as_asked_and_change_nothing() {
+        let store = MemoryStore::default();
+        store.fail_next(Operation::Quarantine, 2);
+        for _ in 0..2 {
+            let failed = store.quarantine(message(1, State::Held, &["a@town.example"])).await;
+            assert!(matches!(failed, Err(StoreError::Failed(_))));
+            assert_eq!(store.get(id(1)).await.map(|_| ()), Err(StoreError::NotFound));
+        }
+        let kept = store.quarantine(message(1, State::Held, &["a@town.example"])).await;
+        assert_eq!(kept, Ok(id(1)));
+        store.fail_next(Operation::Read, 1);
+        store.delete(id(1)).await.expect("other operations go on");
+        assert!(store.get(id(1)).await.is_err());
+        store.get(id(1)).await.expect("only the next one failed");
+    }
+}

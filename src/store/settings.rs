@@ -197,4 +197,27 @@ mod tests {
         assert_eq!(Retention::default().journal.to_string(), "90d");
         assert!(toml::from_str::<Settings>("path = \"x\"").is_err());
     }
+
+    #[tokio::test]
+    async fn a_store_is_opened_by_its_url() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("var/store.db");
+        let url = |url: String| Settings {
+            url,
+            ..Settings::default()
+        };
+        let on_disk = url(format!("sqlite:{}", path.display()));
+        let store = open(&on_disk, Telemetry::default()).await.expect("opens");
+        assert!(path.is_file());
+        store.close().await;
+        open(&url("memory:".to_owned()), Telemetry::default())
+            .await
+            .expect("opens");
+        std::fs::write(&path, "garbage").expect("written");
+        let refused = open(&on_disk, Telemetry::default()).await.err().expect("is refused");
+        assert!(
+            refused.to_string().starts_with(&path.display().to_string()),
+            "{refused}"
+        );
+    }
 }

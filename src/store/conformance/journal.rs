@@ -71,6 +71,10 @@ async fn an_id_has_one_record(store: Arc<dyn Store>) {
     assert_eq!(found(&*store, by_verdict).await, [], "its columns were replaced too");
 }
 
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
 async fn filters_hold_together(store: Arc<dyn Store>) {
     let mut records: Vec<MessageEvent> = (1..=4_u32)
         .map(|number| event(u128::from(number), i64::from(number)))
@@ -80,114 +84,30 @@ async fn filters_hold_together(store: Arc<dyn Store>) {
     records[2].recipients.clear();
     records[3].verdict = "deliver".to_owned();
     store.append_journal(records).await.expect("appended");
-    let all = JournalQuery::default;
-    let text = |text: &str| Some(text.to_owned());
-    for (query, expected) in [
-        (all(), vec![4, 3, 2, 1]),
+    type Ask = fn(&mut JournalQuery);
+    let table: [(Ask, &[u128]); 15] = [
+        (|_| {}, &[4, 3, 2, 1]),
+        (|query| query.id = Some(id(3)), &[3]),
+        (|query| query.id = Some(id(9)), &[]),
+        (|query| query.sender = text("BOUNCE@sender"), &[4, 3, 1]),
+        (|query| query.sender = text("chief@other"), &[2]),
+        (|query| query.sender = text(""), &[4, 3, 2, 1]),
+        (|query| query.recipient = text("bob@TOWN"), &[4, 2, 1]),
+        (|query| query.since = Some(at(3)), &[4, 3]),
+        (|query| query.until = Some(at(3)), &[3, 2, 1]),
+        (|query| (query.since, query.until) = (Some(at(2)), Some(at(3))), &[3, 2]),
+        (|query| (query.since, query.until) = (Some(at(4)), Some(at(3))), &[]),
+        (|query| query.verdict = text("deliver"), &[4]),
+        (|query| query.verdict = text("Deliver"), &[]),
         (
-            JournalQuery {
-                id: Some(id(3)),
-                ..all()
-            },
-            vec![3],
+            |query| (query.sender, query.recipient, query.verdict) = (text("ann"), text("bob"), text("quarantine")),
+            &[1],
         ),
-        (
-            JournalQuery {
-                id: Some(id(9)),
-                ..all()
-            },
-            vec![],
-        ),
-        (
-            JournalQuery {
-                sender: text("BOUNCE@sender"),
-                ..all()
-            },
-            vec![4, 3, 1],
-        ),
-        (
-            JournalQuery {
-                sender: text("chief@other"),
-                ..all()
-            },
-            vec![2],
-        ),
-        (
-            JournalQuery {
-                sender: text(""),
-                ..all()
-            },
-            vec![4, 3, 2, 1],
-        ),
-        (
-            JournalQuery {
-                recipient: text("bob@TOWN"),
-                ..all()
-            },
-            vec![4, 2, 1],
-        ),
-        (
-            JournalQuery {
-                since: Some(at(3)),
-                ..all()
-            },
-            vec![4, 3],
-        ),
-        (
-            JournalQuery {
-                until: Some(at(3)),
-                ..all()
-            },
-            vec![3, 2, 1],
-        ),
-        (
-            JournalQuery {
-                since: Some(at(2)),
-                until: Some(at(3)),
-                ..all()
-            },
-            vec![3, 2],
-        ),
-        (
-            JournalQuery {
-                since: Some(at(4)),
-                until: Some(at(3)),
-                ..all()
-            },
-            vec![],
-        ),
-        (
-            JournalQuery {
-                verdict: text("deliver"),
-                ..all()
-            },
-            vec![4],
-        ),
-        (
-            JournalQuery {
-                verdict: text("Deliver"),
-                ..all()
-            },
-            vec![],
-        ),
-        (
-            JournalQuery {
-                sender: text("ann"),
-                recipient: text("bob"),
-                verdict: text("quarantine"),
-                ..all()
-            },
-            vec![1],
-        ),
-        (
-            JournalQuery {
-                limit: 3,
-                sender: text("example"),
-                ..all()
-            },
-            vec![4, 3, 2],
-        ),
-    ] {
+        (|query| (query.sender, query.limit) = (text("example"), 3), &[4, 3, 2]),
+    ];
+    for (ask, expected) in table {
+        let mut query = JournalQuery::default();
+        ask(&mut query);
         assert_eq!(numbers(&*store, query.clone()).await, expected, "{query:?}");
     }
 }

@@ -6,8 +6,8 @@
 use super::{OpenError, schema};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
-use std::io;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// Connections that only read.
 const READERS: u32 = 4;
 /// How long a statement waits for another process's lock; ours never wait for each other.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a caller waits for a reader.
 const READER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the file is searched for damage before it is trusted.
@@ -69,10 +69,8 @@ pub(super) fn prepare(path: &Path) -> Result<(), OpenError> {
         .open(path);
     created.map_err(|error| OpenError::unusable(path, error))?;
     // SQLite gives its -wal and -shm the mode of the database; those of an earlier run may be laxer.
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        make_private(&PathBuf::from(name)).map_err(|error| OpenError::unusable(path, error))?;
+    for ending in ["", "-wal", "-shm"] {
+        make_private(&beside(path, ending)).map_err(|error| OpenError::unusable(path, error))?;
     }
     Ok(())
 }
@@ -94,6 +92,7 @@ fn make_private(path: &Path) -> io::Result<()> {
 /// a durable write, are found out before anything is trusted to it.
 pub(super) async fn open(path: &Path) -> Result<Opened, OpenError> {
     let unusable = |error: sqlx::Error| OpenError::unusable(path, error);
+    recognise(path).map_err(|error| OpenError::unusable(path, error))?;
     // Before the file is known to be ours, nothing may change it, its journal mode included.
     let mut inspector = plain(path).connect().await.map_err(unusable)?;
     let found = schema::inspect(&mut inspector).await;
@@ -121,6 +120,42 @@ pub(super) async fn open(path: &Path) -> Result<Opened, OpenError> {
         writer: OpenWriter { connection, identity },
         readers,
     })
+}
+
+/// Brings all that the write-ahead log holds into the database, and cuts the log to nothing.
+pub(super) async fn empty_log(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let kept_from: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(connection)
+        .await?;
+    if kept_from == 0 {
+        return Ok(());
+    }
+    Err(sqlx::Error::Protocol("somebody is still reading it".to_owned()))
+}
+
+/// Refuses what can't be the file that its write-ahead log belongs to: SQLite would take every page
+/// that the log has for good, and never look at the file.
+fn recognise(path: &Path) -> io::Result<()> {
+    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+    let mut header = Vec::with_capacity(MAGIC.len());
+    File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut header)?;
+    if header == MAGIC {
+        return Ok(());
+    }
+    if !header.is_empty() {
+        return Err(io::Error::other("file is not a database"));
+    }
+    match fs::metadata(beside(path, "-wal")) {
+        Ok(log) if log.len() > 0 => Err(io::Error::other("it is empty, but its write-ahead log is not")),
+        _ => Ok(()),
+    }
+}
+
+/// The file that SQLite keeps beside the database under this ending.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 fn plain(path: &Path) -> SqliteConnectOptions {
@@ -167,7 +202,7 @@ fn was_interrupted(error: &sqlx::Error) -> bool {
 /// Writes, and has it on the disk, as a commit would.
 async fn probe(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::query("INSERT INTO probe (id, filler) VALUES (1, randomblob(16384)) ON CONFLICT DO UPDATE SET filler = excluded.filler")
+    sqlx::query("INSERT OR REPLACE INTO probe (id, filler) VALUES (1, randomblob(16384))")
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await

@@ -84,6 +84,9 @@ impl Failure {
 /// ERROR, BUSY, LOCKED, INTERRUPT, TOOBIG, CONSTRAINT, MISMATCH.
 const HARMLESS: [u32; 7] = [1, 5, 6, 9, 18, 19, 20];
 
+/// How long reads that have begun may go on when everything is to be closed.
+const READS_END: Duration = Duration::from_secs(5);
+
 /// Shut by the first error that puts the file in doubt; opened by the writer, once it has reopened
 /// and verified it.
 #[derive(Debug)]
@@ -144,10 +147,10 @@ impl Latch {
         }
     }
 
-    /// Shuts the store if this failure says so; returns whether it does.
-    pub(super) fn close_on(&self, failure: &Failure) -> bool {
+    /// Shuts the store if this failure says so.
+    pub(super) fn close_on(&self, failure: &Failure) {
         if !failure.latches() {
-            return false;
+            return;
         }
         let why = match failure {
             Failure::Database(error) => error.to_string(),
@@ -162,7 +165,6 @@ impl Latch {
             why: format!("shut after an error: {why}"),
             retry_at: Instant::now() + self.reopen_pause,
         });
-        true
     }
 
     /// Opens the store again, on readers of the file as it was just verified.
@@ -175,10 +177,10 @@ impl Latch {
             .notice("store-reopened", "the database was reopened and verified");
     }
 
-    /// Ends all reading.
+    /// Ends all reading; what has begun is waited for, within reason.
     pub(super) async fn close_readers(&self) {
         let readers = self.inner().readers.clone();
-        readers.close().await;
+        tokio::time::timeout(READS_END, readers.close()).await.ok();
     }
 
     /// Counts a failure of the store's; a refusal is none.

@@ -10,12 +10,15 @@ mod latch;
 mod messages;
 mod records;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use super::{
     AuditEntry, Claim, JournalQuery, OpenError, QuarantineQuery, Quarantined, ReleaseOutcome, State, Store, StoreError,
     Summary, Totals, search,
 };
+use crate::compute::Compute;
 use crate::telemetry::{MessageEvent, Telemetry};
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -39,6 +42,7 @@ const REOPEN_PAUSE: Duration = Duration::from_secs(5);
 pub struct SqliteStore {
     writer: Writer,
     latch: Arc<Latch>,
+    packing: Compute,
 }
 
 impl SqliteStore {
@@ -56,7 +60,11 @@ impl SqliteStore {
         let opened = file::open(&path).await?;
         let latch = Arc::new(Latch::new(path, opened.readers, telemetry, reopen_pause));
         let writer = Writer::start(opened.writer, Arc::clone(&latch));
-        Ok(Self { writer, latch })
+        Ok(Self {
+            writer,
+            latch,
+            packing: Compute::pool(),
+        })
     }
 
     /// Has the writer make one change; counts it when it failed.
@@ -83,14 +91,17 @@ impl SqliteStore {
         if packed.size <= PACKED_INLINE_BYTES_MAX as u64 {
             return packed.unpack();
         }
-        off_the_loop(move || packed.unpack()).await?
+        self.off_the_loop(move || packed.unpack()).await
     }
-}
 
-/// Runs work that takes more than a moment on a blocking thread.
-async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Failure::Damaged("packing a body was interrupted".to_owned()))
+    /// Packs or unpacks a body that takes more than a moment.
+    async fn off_the_loop<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let done = self.packing.run(work).await;
+        done.unwrap_or_else(|_| Err(Failure::Damaged("packing a body was interrupted".to_owned())))
+    }
 }
 
 #[async_trait]
@@ -99,9 +110,7 @@ impl Store for SqliteStore {
         let packed = if message.body.len() <= PACKED_INLINE_BYTES_MAX {
             Packed::pack(message)
         } else {
-            off_the_loop(move || Packed::pack(message))
-                .await
-                .and_then(|packed| packed)
+            self.off_the_loop(move || Packed::pack(message)).await
         };
         let packed = self.read("quarantine", packed)?;
         self.change("quarantine", move |connection| {

@@ -114,7 +114,7 @@ where
 }
 
 struct Task {
-    /// `None` while latched.
+    /// `None` after it was put away and no other could be had.
     connection: Option<SqliteConnection>,
     identity: Identity,
     latch: Arc<Latch>,
@@ -133,7 +133,8 @@ impl Task {
             }
         }
         self.latch.close_readers().await;
-        self.drop_connection().await;
+        // Where that fails there is nothing left to be done, and nobody to tell.
+        self.put_away().await.ok();
         for closer in closers {
             closer.send(()).ok();
         }
@@ -144,10 +145,8 @@ impl Task {
             Ok(connection) => transact(connection, job.as_mut()).await,
             Err(failure) => Err(failure),
         };
-        if let Err(failure) = &done
-            && self.latch.close_on(failure)
-        {
-            self.drop_connection().await;
+        if let Err(failure) = &done {
+            self.latch.close_on(failure);
         }
         job.answer(done);
     }
@@ -157,7 +156,7 @@ impl Task {
         match self.latch.gate() {
             Gate::Shut(failure) => return Err(failure),
             Gate::TryAgain => {
-                self.drop_connection().await;
+                self.put_away().await?;
                 let opened = file::open(&self.latch.path).await;
                 let opened = opened.map_err(|error| Failure::Unusable(error.to_string()))?;
                 self.connection = Some(opened.writer.connection);
@@ -167,7 +166,8 @@ impl Task {
             Gate::Open => {
                 // A commit into a file that was removed or replaced under us would be durable
                 // nowhere that anyone will look.
-                if Identity::of(&self.latch.path) != Some(self.identity) {
+                if self.was_replaced() {
+                    self.put_away().await?;
                     return Err(Failure::Unusable(
                         "the database file was removed or replaced".to_owned(),
                     ));
@@ -175,6 +175,29 @@ impl Task {
             }
         }
         self.connection.as_mut().ok_or(Failure::Closed)
+    }
+
+    fn was_replaced(&self) -> bool {
+        Identity::of(&self.latch.path) != Some(self.identity)
+    }
+
+    /// Closes the connection, so that another can be opened.
+    async fn put_away(&mut self) -> Result<(), Failure> {
+        if self.was_replaced()
+            && let Some(connection) = &mut self.connection
+        {
+            // The log at this path is still the old file's, and SQLite would take it for the new
+            // one's: what it holds goes where it belongs, and it is emptied. Readers would keep it.
+            self.latch.close_readers().await;
+            file::empty_log(connection).await.map_err(|error| {
+                Failure::Unusable(format!(
+                    "the log of the database that was replaced can't be emptied: {error}"
+                ))
+            })?;
+        }
+        // Readers of a file that is still there go on until new ones take their place.
+        self.drop_connection().await;
+        Ok(())
     }
 
     async fn drop_connection(&mut self) {
