@@ -8,8 +8,17 @@ use super::layers::named_arrays;
 use super::problem::{Place, Problem, nearest};
 use super::tree::Node;
 use crate::listener::{self, Tls};
-use crate::mail::Direction;
+use crate::mail::{Direction, Domain};
 use crate::rules::Action;
+use crate::telemetry;
+use std::net::SocketAddr;
+
+/// Characters of the name of a listener, route or policy.
+const NAME_MAX: usize = 64;
+/// Metrics count what they have no name for under this one.
+const RESERVED: &str = telemetry::catalogue::OTHER;
+/// Characters of the address of the help page.
+const HELP_MAX: usize = 200;
 
 /// Checks everything.
 pub(super) fn check(config: &Config, tree: &Node, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
@@ -23,6 +32,10 @@ pub(super) fn check(config: &Config, tree: &Node, problems: &mut Vec<Problem>, w
     problems.extend(checker.thresholds());
     problems.extend(checker.recipients());
     problems.extend(checker.limits());
+    problems.extend(checker.deadlines());
+    problems.extend(checker.names());
+    problems.extend(checker.domains());
+    problems.extend(checker.help());
     warnings.extend(checker.unwise());
 }
 
@@ -122,11 +135,10 @@ impl Checker<'_> {
 
     fn addresses(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut taken: Vec<(std::net::SocketAddr, String)> = vec![(self.config.http.address, "[http]".to_owned())];
+        let mut taken: Vec<(SocketAddr, String)> = vec![(self.config.http.address, "[http]".to_owned())];
         for (index, listener) in self.config.listener.iter().enumerate() {
             let address = listener.address;
-            // Port 0 asks for any free one.
-            let same = taken.iter().find(|(other, _)| *other == address && address.port() != 0);
+            let same = taken.iter().find(|(other, _)| clash(*other, address));
             if let Some((_, owner)) = same {
                 problems.push(Problem::new(
                     &self.item_place("listener", index, "address"),
@@ -162,7 +174,9 @@ impl Checker<'_> {
         let policy = &self.config.policy;
         let general = [policy.tag, policy.quarantine, policy.reject];
         let mut problems = Vec::new();
-        problems.extend(disorder("[policy]", general, |field| self.place(&["policy", field])));
+        problems.extend(disorder("[policy]", general, None, |field| {
+            self.place(&["policy", field])
+        }));
         for (index, recipients) in policy.recipients.iter().enumerate() {
             let [tag, quarantine, reject] = general;
             let own = [
@@ -173,7 +187,7 @@ impl Checker<'_> {
             if own != general {
                 let owner = format!("[[policy.recipients]] {:?}", recipients.name);
                 let index = index.to_string();
-                problems.extend(disorder(&owner, own, |field| {
+                problems.extend(disorder(&owner, own, Some(general), |field| {
                     self.place(&["policy", "recipients", &index, field])
                 }));
             }
@@ -241,6 +255,100 @@ impl Checker<'_> {
         problems
     }
 
+    /// Deadlines that would be over before anything could happen; those left out may be 0.
+    fn deadlines(&self) -> Vec<Problem> {
+        let session = &self.config.deadlines.session;
+        let upstream = &self.config.deadlines.upstream;
+        let needed = [
+            ("command", session.command),
+            ("command_overload", session.command_overload),
+            ("data_block", session.data_block),
+            ("data", session.data),
+            ("write", session.write),
+            ("handshake", session.handshake),
+            ("judging", self.config.deadlines.pipeline.judging),
+            ("upstream_connect", upstream.upstream_connect),
+            ("upstream_hello", upstream.upstream_hello),
+            ("upstream_command", upstream.upstream_command),
+            ("upstream_open", upstream.upstream_open),
+            ("upstream_replay", upstream.upstream_replay),
+            ("upstream_data", upstream.upstream_data),
+            ("upstream_block", upstream.upstream_block),
+            ("upstream_body", upstream.upstream_body),
+            ("upstream_dot", upstream.upstream_dot),
+        ];
+        let none = needed.iter().filter(|(_, span)| span.0.is_zero());
+        none.map(|(field, _)| {
+            let place = self.place(&["deadlines", field]);
+            Problem::new(&place, format!("{field} is 0: no mail could pass"), "raise it")
+        })
+        .collect()
+    }
+
+    /// Names stand in logs, metrics and replies.
+    fn names(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (setting, array) in named_arrays(self.tree) {
+            for item in array.items() {
+                let name = item.name().unwrap_or_default();
+                let place = item.get("name").map_or(&item.place, |node| &node.place);
+                let fine = (1..=NAME_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+                if !fine {
+                    let what = format!("[[{setting}]] cannot be named {name:?}");
+                    problems.push(Problem::new(
+                        place,
+                        what,
+                        format!("use 1 to {NAME_MAX} printable characters"),
+                    ));
+                }
+                if name == RESERVED && setting != "policy.recipients" {
+                    let what = format!("[[{setting}]] cannot be named {RESERVED:?}: metrics need that word");
+                    problems.push(Problem::new(place, what, "choose another"));
+                }
+            }
+        }
+        problems
+    }
+
+    fn domains(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (index, domain) in self.config.relay.domains.iter().enumerate() {
+            if Domain::parse(domain).is_none() {
+                problems.push(Problem::new(
+                    &self.place(&["relay", "domains", &index.to_string()]),
+                    format!("{domain:?} is no domain"),
+                    "write each domain in full, such as \"council.gov.uk\"",
+                ));
+            }
+        }
+        for (index, route) in self.config.route.iter().enumerate() {
+            for domain in &route.domains {
+                let base = domain.strip_prefix("*.").unwrap_or(domain);
+                if domain != "*" && Domain::parse(base).is_none() {
+                    problems.push(Problem::new(
+                        &self.item_place("route", index, "domains"),
+                        format!("{domain:?} is no domain"),
+                        "write \"council.gov.uk\", \"*.council.gov.uk\" or \"*\"",
+                    ));
+                }
+            }
+        }
+        problems
+    }
+
+    /// It stands in SMTP replies: one word of plain ASCII.
+    fn help(&self) -> Option<Problem> {
+        let help = &self.config.disclosure.help;
+        let fine = help.len() <= HELP_MAX && help.bytes().all(|byte| byte.is_ascii_graphic());
+        (!fine).then(|| {
+            Problem::new(
+                &self.place(&["disclosure", "help"]),
+                format!("{help:?} cannot stand in a reply"),
+                format!("write an address of at most {HELP_MAX} plain characters, without spaces"),
+            )
+        })
+    }
+
     fn unwise(&self) -> Vec<Problem> {
         let mut warnings = Vec::new();
         if !self.config.http.address.ip().is_loopback() {
@@ -263,25 +371,41 @@ impl Checker<'_> {
     }
 }
 
-/// Thresholds out of order, or that no score could have.
-fn disorder(owner: &str, [tag, quarantine, reject]: [f64; 3], place: impl Fn(&str) -> Place) -> Vec<Problem> {
+/// Whether one of them makes binding the other fail. Port 0 asks for any free one.
+fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    let any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let overlap = one.ip() == other.ip() || (any && one.is_ipv4() == other.is_ipv4());
+    overlap && one.port() == other.port() && one.port() != 0
+}
+
+/// Thresholds out of order, or that no score could have; `general` ones have been looked at already.
+fn disorder(owner: &str, own: [f64; 3], general: Option<[f64; 3]>, place: impl Fn(&str) -> Place) -> Vec<Problem> {
+    const FIELDS: [&str; 3] = ["tag", "quarantine", "reject"];
     let mut problems = Vec::new();
-    for (field, value) in [("tag", tag), ("quarantine", quarantine), ("reject", reject)] {
-        if !value.is_finite() || value <= 0.0 {
-            problems.push(Problem::new(
-                &place(field),
-                format!("{owner} {field} = {value}: mail without a finding scores 0"),
-                "write a number above 0",
-            ));
-        }
+    let fields: Vec<(&str, f64, bool)> = FIELDS
+        .iter()
+        .zip(own)
+        .zip(general.map_or([None; 3], |general| general.map(Some)))
+        .map(|((field, value), general)| (*field, value, general != Some(value)))
+        .collect();
+    for (field, value, _) in fields
+        .iter()
+        .filter(|(_, value, is_own)| *is_own && !(value.is_finite() && *value > 0.0))
+    {
+        problems.push(Problem::new(
+            &place(field),
+            format!("{owner} {field} = {value}: mail without a finding scores 0"),
+            "write a number above 0",
+        ));
     }
-    for (lower, upper, low, high) in [
-        ("tag", "quarantine", tag, quarantine),
-        ("quarantine", "reject", quarantine, reject),
-    ] {
-        if low > high {
+    for pair in fields.windows(2) {
+        let [(lower, low, own_low), (upper, high, own_high)] = pair else {
+            continue;
+        };
+        if low > high && (*own_low || *own_high) {
+            let at = Some(place(lower)).filter(|place| *place != Place::Default);
             problems.push(Problem::new(
-                &place(lower),
+                &at.unwrap_or_else(|| place(upper)),
                 format!("{owner} {lower} = {low} is above {upper} = {high}"),
                 "keep tag <= quarantine <= reject",
             ));

@@ -4,6 +4,7 @@
 //! the environment takes the type that its setting has. Knows nothing of which settings exist.
 
 use super::problem::{Place, Problem, nearest};
+use super::shares::SHARED;
 use super::tree::{Node, Value};
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
@@ -17,9 +18,12 @@ pub(super) enum Step {
     Item(usize),
 }
 
-/// What does not fit a setting.
+/// What does not fit a setting; boxed, since serde passes it through many hands.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct Fault(Box<Detail>);
+
+#[derive(Debug, Default)]
+struct Detail {
     what: String,
     remedy: Option<String>,
     /// Names that could have stood there, for an unknown one.
@@ -36,39 +40,42 @@ pub(super) fn decode<T: de::DeserializeOwned>(node: &Node) -> Result<T, Fault> {
 
 impl Fault {
     fn new(what: String) -> Self {
-        Self {
+        Self(Box::new(Detail {
             what,
-            remedy: None,
-            known: None,
-            place: None,
-            steps: Vec::new(),
-        }
+            ..Detail::default()
+        }))
     }
 
+    fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.0.remedy = Some(remedy.into());
+        self
+    }
+
+    /// The innermost place counts.
     fn at(mut self, place: &Place) -> Self {
-        self.place.get_or_insert_with(|| place.clone());
+        self.0.place.get_or_insert_with(|| place.clone());
         self
     }
 
     fn under(mut self, step: Step) -> Self {
-        self.steps.push(step);
+        self.0.steps.push(step);
         self
     }
 
     /// From the root to what is wrong.
-    pub(super) fn path(&self) -> impl DoubleEndedIterator<Item = &Step> + Clone {
-        self.steps.iter().rev()
+    pub(super) fn path(&self) -> impl Iterator<Item = &Step> {
+        self.0.steps.iter().rev()
     }
 
-    /// For the administrator. `extra` are names that the tables of the root have besides their fields.
+    /// For the administrator. `extra` are names that the root has besides its fields.
     pub(super) fn into_problem(self, extra: &[&'static str]) -> Problem {
         let setting = dotted(self.path());
-        let place = self.place.clone().unwrap_or(Place::Default);
-        let Some((written, known)) = &self.known else {
-            let remedy = self.remedy.unwrap_or_else(|| "see docs/configuration.md".to_owned());
-            return Problem::new(&place, format!("{setting}: {}", self.what), remedy);
+        let place = self.0.place.clone().unwrap_or(Place::Default);
+        let Some((written, known)) = &self.0.known else {
+            let remedy = self.0.remedy.unwrap_or_else(|| "see docs/configuration.md".to_owned());
+            return Problem::new(&place, format!("{setting}: {}", self.0.what), remedy);
         };
-        let extra = if self.steps.len() == 1 { extra } else { &[] };
+        let extra = if self.0.steps.len() == 1 { extra } else { &[] };
         unknown_name(&place, &setting, written, known.iter().chain(extra).copied())
     }
 }
@@ -83,8 +90,15 @@ pub(super) fn unknown_name<'n>(
     let remedy = match nearest(written, known.clone()) {
         Some(near) => match place {
             Place::Variable(name) => {
-                let stem = name.get(..name.len().saturating_sub(written.len())).unwrap_or_default();
-                format!("did you mean {stem}{}?", near.to_uppercase())
+                let parts = name.split("__");
+                let right = |part: &str| {
+                    if part.eq_ignore_ascii_case(written) {
+                        near.to_uppercase()
+                    } else {
+                        part.to_owned()
+                    }
+                };
+                format!("did you mean {}?", parts.map(right).collect::<Vec<_>>().join("__"))
             }
             _ => format!("did you mean {near:?}?"),
         },
@@ -93,10 +107,13 @@ pub(super) fn unknown_name<'n>(
     Problem::new(place, format!("{setting}: unknown setting"), remedy)
 }
 
-/// `listener[0].address`
+/// `listener[0].address`, as the administrator knows it: without the share of a shared section.
 fn dotted<'s>(path: impl Iterator<Item = &'s Step>) -> String {
     let mut text = String::new();
-    for step in path {
+    for (depth, step) in path.enumerate() {
+        if depth == 1 && SHARED.contains(&text.as_str()) {
+            continue;
+        }
         match step {
             Step::Key(name) if text.is_empty() => text.push_str(name),
             Step::Key(name) => text.extend([".", name]),
@@ -108,7 +125,7 @@ fn dotted<'s>(path: impl Iterator<Item = &'s Step>) -> String {
 
 impl Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.what)
+        formatter.write_str(&self.0.what)
     }
 }
 
@@ -116,10 +133,23 @@ impl std::error::Error for Fault {}
 
 impl de::Error for Fault {
     fn custom<T: Display>(message: T) -> Self {
-        Self::new(message.to_string())
+        // The standard library's words for addresses, and ipnet's for networks.
+        match message.to_string().as_str() {
+            "invalid socket address syntax" => Self::new("not an address".to_owned()).with_remedy(ADDRESS),
+            "invalid IP address syntax" => Self::new("not a network".to_owned()).with_remedy(NETWORK),
+            message => Self::new(message.to_owned()),
+        }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        let wanted = in_words(&expected.to_string());
+        let remedy = match (&found, wanted.as_str()) {
+            (Unexpected::Signed(_) | Unexpected::Float(_), TEXT) => {
+                "put it in quotes; a size or a time has a unit, such as \"50MB\" or \"45s\"".to_owned()
+            }
+            (_, "socket address") => ADDRESS.to_owned(),
+            _ => format!("write {wanted}"),
+        };
         let found = match found {
             Unexpected::Map => "a table".to_owned(),
             Unexpected::Seq => "a list".to_owned(),
@@ -130,11 +160,7 @@ impl de::Error for Fault {
             Unexpected::Bool(truth) => truth.to_string(),
             other => other.to_string(),
         };
-        let wanted = in_words(&expected.to_string());
-        Self {
-            remedy: Some(format!("write {wanted}")),
-            ..Self::new(format!("{found} where {wanted} is needed"))
-        }
+        Self::new(format!("{found} where {wanted} is needed")).with_remedy(remedy)
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
@@ -147,19 +173,19 @@ impl de::Error for Fault {
             || format!("write one of: {words}"),
             |near| format!("did you mean {near:?}? (one of: {words})"),
         );
-        Self {
-            remedy: Some(remedy),
-            ..Self::new(format!("{variant:?} is not known here"))
-        }
+        Self::new(format!("{variant:?} is not known here")).with_remedy(remedy)
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self {
-            known: Some((field.to_owned(), expected)),
-            ..Self::new(format!("unknown setting {field:?}"))
-        }
+        let mut fault = Self::new(format!("unknown setting {field:?}"));
+        fault.0.known = Some((field.to_owned(), expected));
+        fault
     }
 }
+
+const TEXT: &str = "a text in quotes";
+const NETWORK: &str = "write a network, such as \"10.0.0.0/8\"";
+const ADDRESS: &str = "write address and port, such as \"127.0.0.1:2525\"";
 
 /// serde's names of types, in the administrator's.
 fn in_words(expected: &str) -> String {
@@ -168,7 +194,7 @@ fn in_words(expected: &str) -> String {
         "f64" => "a number",
         "a boolean" => "true or false",
         "a sequence" => "a list",
-        "a string" | "path string" => "a text in quotes",
+        "a string" | "path string" => TEXT,
         _ if expected.starts_with("struct ") || expected == "a map" => "a table",
         _ if expected.contains("enum ") => "a word in quotes",
         other => other,

@@ -31,10 +31,10 @@ pub(super) fn read_layers(main: &Path, problems: &mut Vec<Problem>) -> Vec<Layer
     for (index, path) in std::iter::once(main.to_owned()).chain(more).enumerate() {
         let name: Arc<str> = path.display().to_string().into();
         match read_text(&path, &name) {
-            Ok(text) => layers.push(Layer {
-                tree: parse(&text, &name, problems),
+            Ok(text) => layers.extend(parse(&text, &name, problems).map(|tree| Layer {
+                tree,
                 is_main: index == 0,
-            }),
+            })),
             Err(problem) => problems.push(problem),
         }
     }
@@ -128,16 +128,19 @@ fn unreadable(place: &Place, error: &std::io::Error) -> Problem {
     Problem::new(place, format!("cannot be read: {error}"), remedy)
 }
 
-/// Parses what can be parsed; every syntax error becomes a problem.
-pub(super) fn parse(text: &str, name: &Arc<str>, problems: &mut Vec<Problem>) -> Node {
+/// Parses a file; every syntax error becomes a problem, and what could be read beside them is not
+/// looked at: it would only seem wrong.
+pub(super) fn parse(text: &str, name: &Arc<str>, problems: &mut Vec<Problem>) -> Option<Node> {
     let lines = Lines::new(text, name);
     let (table, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
+    for error in &errors {
         let place = lines.place(error.span().map_or(0, |span| span.start));
         let what = error.message().lines().collect::<Vec<_>>().join(", ");
         problems.push(Problem::new(&place, what, "correct the TOML here"));
     }
-    lines.table(table.get_ref(), lines.place(0), problems)
+    errors
+        .is_empty()
+        .then(|| lines.table(table.get_ref(), lines.place(0), problems))
 }
 
 /// Turns byte offsets into places, and parsed values into nodes.
