@@ -1,1 +1,14 @@
-//! Not written yet.
+//! What is done with a judged message: passed on, kept, put off or refused; and what is released.
+//!
+//! The promise "nothing lost" is kept here: 250 is said only after upstream said it, or after the
+//! store has committed. Knows nothing of how a verdict came about.
+
+pub mod headers;
+mod perform;
+mod plan;
+mod release;
+
+pub use headers::{Marking, Stamp};
+pub use perform::{Assignment, Outcome, perform};
+pub use plan::{Plan, plan};
+pub use release::{ReleaseError, Released, release};

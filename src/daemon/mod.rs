@@ -1,1 +1,13 @@
-//! Not written yet.
+//! The composition root: builds the parts from the settings, binds, serves, reloads and drains.
+//!
+//! Everything below is handed what it needs; only here is it known what fits together.
+
+mod control;
+mod generation;
+pub mod protocol;
+mod start;
+mod state;
+mod watch;
+
+pub use generation::{Provenance, Unusable, criteria, criteria_with, describe, load_rules, test_rules};
+pub use start::{StartError, run, upstreams};

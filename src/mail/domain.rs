@@ -4,6 +4,7 @@
 //! public, so that `a.github.io` and `b.github.io` are two sites. Does no lookups.
 
 use std::fmt;
+use std::net::IpAddr;
 
 /// A domain name, lower case, A-labels (RFC 5890), without a trailing dot; or an IP address
 /// standing where a domain stands.
@@ -30,9 +31,66 @@ impl Domain {
         fine.then(|| Self(lower.into()))
     }
 
+    /// An IP address in its usual notation, IPv6 without brackets.
+    pub fn from_ip(address: IpAddr) -> Self {
+        Self(address.to_string().into())
+    }
+
     /// The whole name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The whole name, under the word that rules use.
+    pub fn host(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether an IP address stands here.
+    pub fn is_ip(&self) -> bool {
+        self.0.parse::<IpAddr>().is_ok()
+    }
+
+    /// The registrable domain: one label below the public suffix, private suffixes counted as
+    /// public. `None` for a public suffix itself, a single label and an IP address.
+    pub fn site(&self) -> Option<&str> {
+        if self.is_ip() { None } else { psl::domain_str(&self.0) }
+    }
+
+    /// The public suffix: `co.uk`, `com`, `github.io`; `None` for an IP address.
+    pub fn tld(&self) -> Option<&str> {
+        if self.is_ip() { None } else { psl::suffix_str(&self.0) }
+    }
+
+    /// The label of the site that its owner chose: `example` of `www.example.co.uk`.
+    pub fn label(&self) -> Option<&str> {
+        self.site()?.split('.').next()
+    }
+
+    /// What stands before the site: `www` of `www.example.co.uk`; empty without it.
+    pub fn subdomain(&self) -> &str {
+        let Some(site) = self.site() else { return "" };
+        let before = self.0.strip_suffix(site).unwrap_or("");
+        before.strip_suffix('.').unwrap_or(before)
+    }
+
+    /// Whether the public suffix list knows its suffix, so that the name can exist on the Internet.
+    pub fn has_known_suffix(&self) -> bool {
+        !self.is_ip() && psl::suffix(self.0.as_bytes()).is_some_and(|suffix| suffix.is_known())
+    }
+
+    /// Whether a label is an A-label, so that people see another spelling.
+    pub fn is_punycode(&self) -> bool {
+        self.0.split('.').any(|label| label.starts_with("xn--"))
+    }
+
+    /// The spelling that people see: U-labels where there are A-labels.
+    pub fn unicode(&self) -> String {
+        if !self.is_punycode() {
+            return self.0.to_string();
+        }
+        // What can't be decoded is given back as it stands, which is also what browsers show.
+        idna::domain_to_unicode(&self.0).0
     }
 
     /// Whether this is `other` or stands below it.
@@ -46,5 +104,73 @@ impl Domain {
 impl fmt::Display for Domain {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_in_one_form() {
+        for (text, expected) in [
+            ("Example.ORG.", Some("example.org")),
+            ("b\u{fc}cher.example", Some("xn--bcher-kva.example")),
+            ("a_b.example", Some("a_b.example")),
+            ("", None),
+            (".", None),
+            ("a..b", None),
+            ("a b", None),
+            ("[192.0.2.1]", None),
+        ] {
+            assert_eq!(Domain::parse(text).as_ref().map(Domain::as_str), expected, "{text}");
+        }
+        assert!(Domain::parse(&"a".repeat(63)).is_some());
+        assert!(Domain::parse(&"a".repeat(64)).is_none());
+    }
+
+    #[test]
+    fn sites_follow_the_public_suffix_list() {
+        for (text, site, tld, label, subdomain) in [
+            (
+                "www.example.co.uk",
+                Some("example.co.uk"),
+                Some("co.uk"),
+                Some("example"),
+                "www",
+            ),
+            (
+                "a.b.example.com",
+                Some("example.com"),
+                Some("com"),
+                Some("example"),
+                "a.b",
+            ),
+            (
+                "evil.github.io",
+                Some("evil.github.io"),
+                Some("github.io"),
+                Some("evil"),
+                "",
+            ),
+            ("co.uk", None, Some("co.uk"), None, ""),
+            ("192.0.2.1", None, None, None, ""),
+            ("2001:db8::1", None, None, None, ""),
+            ("localhost", None, Some("localhost"), None, ""),
+        ] {
+            let domain = Domain::parse(text).unwrap();
+            let found = (domain.site(), domain.tld(), domain.label(), domain.subdomain());
+            assert_eq!(found, (site, tld, label, subdomain), "{text}");
+        }
+    }
+
+    #[test]
+    fn punycode_is_told_and_undone() {
+        let domain = Domain::parse("xn--bcher-kva.example").unwrap();
+        assert!(domain.is_punycode());
+        assert_eq!(domain.unicode(), "b\u{fc}cher.example");
+        assert!(!Domain::parse("example.org").unwrap().is_punycode());
+        assert!(Domain::parse("a.example.org").unwrap().is_within("example.org"));
+        assert!(!Domain::parse("anexample.org").unwrap().is_within("example.org"));
     }
 }

@@ -4,14 +4,38 @@
 //! nothing of sessions, rules, policy or storage, and does no I/O.
 
 pub mod address;
+mod attachment;
+mod body;
+mod canvas;
+mod charset;
+mod defects;
 pub mod domain;
+mod element;
+mod encoded_word;
 pub mod envelope;
+mod header;
+mod html;
+mod kind;
+mod limits;
+mod link;
+mod mailbox;
 pub mod message;
+mod page;
+mod parameter;
+mod part;
+mod received;
+mod style;
+mod text;
+mod thread;
+mod transfer;
+mod url;
 
 pub use address::Address;
 pub use domain::Domain;
 pub use envelope::{Envelope, Parameter, Recipient};
-pub use message::Message;
+pub use message::{
+    Attachment, Defect, Field, Form, Hop, Image, Limits, Link, Mailbox, Message, Origin, Part, Thread, Url,
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;

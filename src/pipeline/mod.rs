@@ -1,1 +1,217 @@
-//! Not written yet.
+//! The whole story of a message: from the end of DATA to the reply.
+//!
+//! [`inspect`] turns a message into a judgement, [`handle`] has it acted on and recorded; [`desk`]
+//! answers the session before that. Each stage is called once, in the order mail travels. Knows
+//! nothing of sockets, and holds no detail of any stage.
+
+mod desk;
+mod disclosure;
+mod loops;
+mod record;
+mod relay;
+
+pub use desk::{Profile, GateDesk};
+pub use disclosure::{Detail, DisclosureSettings};
+pub use record::judged;
+pub use relay::{RelayGuard, RelaySettings};
+
+use crate::action::{self, Assignment, Marking, Outcome, Plan, Stamp, headers};
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::compute::Compute;
+use crate::evidence::{Evidence, Outside};
+use crate::mail::{Mail, Message, message};
+use crate::rules::{Finding, Findings, RuleSet, Status};
+use crate::smtp::Reply;
+use crate::store::Store;
+use crate::store::journal::Journal;
+use crate::telemetry::{Telemetry, UnscannedEvent};
+use crate::upstream::{Transaction, Upstreams};
+use crate::verdict::{self, Mode, Policy, Verdict};
+use arc_swap::ArcSwap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Mail up to this size is judged on the event loop; more goes to the pool.
+const INLINE_MOST: usize = 64 << 10;
+
+/// What a message is judged by: one generation of everything, swapped whole.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// What decides the verdict.
+    pub criteria: Criteria,
+    /// Whose mail is taken.
+    pub relay: Arc<RelayGuard>,
+    /// Where mail goes on.
+    pub upstreams: Arc<Upstreams>,
+    /// What senders are told.
+    pub disclosure: Arc<DisclosureSettings>,
+    /// Who we are in headers.
+    pub stamp: Arc<Stamp>,
+    /// The most bytes of a message.
+    pub message_size: u64,
+    /// How long judging may take, waiting for its turn included.
+    pub judging: Duration,
+    /// How long the store may take to commit.
+    pub commit: Duration,
+}
+
+/// What decides a verdict, shared by the daemon and `scan`. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Criteria {
+    /// The rules.
+    pub rules: Arc<RuleSet>,
+    /// Thresholds and recipients' policies.
+    pub policy: Arc<Policy>,
+    /// How much of a message is looked at.
+    pub parsing: message::Limits,
+}
+
+/// Everything that handling a message needs.
+pub struct Gate {
+    /// What messages are judged by.
+    pub live: ArcSwap<Live>,
+    /// The quarantine and the logs that last.
+    pub store: Arc<dyn Store>,
+    /// Records on their way to the store.
+    pub journal: Journal,
+    /// Log lines and metrics.
+    pub telemetry: Telemetry,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for ids.
+    pub chance: Arc<dyn Chance>,
+    /// Where heavy mail is judged.
+    pub compute: Compute,
+}
+
+/// What the gate makes of a message, free of the message itself.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Rules that matched, active and shadow.
+    pub findings: Vec<Finding>,
+    /// Rules that stayed undecided.
+    pub undecided: Vec<String>,
+    /// What a strict reader would object to.
+    pub defects: Vec<&'static str>,
+    /// Checks that could not run.
+    pub unscanned: Vec<UnscannedEvent>,
+    /// The author's address.
+    pub author: String,
+    /// The subject, decoded.
+    pub subject: String,
+}
+
+/// Judges a message: parse, evidence, rules, verdict. Pure.
+pub fn inspect(mail: &Mail, criteria: &Criteria, outside: Outside, now: jiff::Timestamp) -> Judgement {
+    let message = Message::parse(&mail.bytes, &criteria.parsing);
+    let evidence = Evidence { now, mail, message: &message, outside, has_envelope: !mail.envelope.recipients.is_empty() };
+    let findings = criteria.rules.evaluate(&evidence);
+    let defects: Vec<&'static str> = message.defects().iter().map(|defect| defect.0).collect();
+    let unscanned = record::unscanned(&findings, &defects);
+    let verdict = verdict::decide(&findings, &unscanned, &criteria.policy, &mail.envelope);
+    Judgement {
+        verdict,
+        undecided: findings.undecided.into_iter().map(|undecided| undecided.rule).collect(),
+        findings: findings.matched,
+        defects,
+        unscanned,
+        author: message.from().map(|author| author.address.clone()).unwrap_or_default(),
+        subject: message.subject().to_owned(),
+    }
+}
+
+/// Handles a received message to its end: the reply to its sender.
+pub async fn handle(mail: Mail, read: Duration, gate: &Gate, live: &Arc<Live>, leg: Transaction, profile: &Profile) -> Reply {
+    let begun = Instant::now();
+    if loops::is_looping(&mail.bytes, &live.stamp.hostname) {
+        gate.telemetry.rejected("loop", "message");
+        return Reply::new(554, "5.4.6", format!("Too many hops, this message is going in circles. id {}", mail.id));
+    }
+    let mail = Arc::new(mail);
+    let Some(judgement) = judge(&mail, gate, live).await else {
+        gate.telemetry.rejected("judging-deadline", "message");
+        gate.telemetry.unscanned("judging", "deadline");
+        return Reply::new(451, "4.3.2", format!("Too busy to judge the message now, try again later. id {}", mail.id));
+    };
+    let judged = Instant::now();
+
+    let plan = action::plan(&judgement.verdict.recipients, profile.peer_relays);
+    let added = headers::added(&mail, &live.stamp, &marking(&judgement, &plan, live));
+    let assignment = Assignment {
+        pieces: headers::pieces(&added, &mail.bytes, mail.direction, &live.stamp),
+        added,
+        route: leg.route().name().to_owned(),
+        accepted: live.disclosure.accepted(mail.id),
+        deferred: live.disclosure.deferred(mail.id),
+        refused: live.disclosure.refused(&judgement.verdict, mail.id),
+        store_deadline: live.commit,
+        event: record::event(&mail, &judgement, &plan, live),
+        mail: &mail,
+        plan,
+    };
+    let outcome = action::perform(assignment, leg, gate.store.as_ref(), &gate.telemetry).await;
+    conclude(outcome, [("read", read), ("judge", judged - begun), ("act", judged.elapsed())], gate)
+}
+
+/// One journal record, one log line, one count of each kind.
+fn conclude(mut outcome: Outcome, stages: [(&'static str, Duration); 3], gate: &Gate) -> Reply {
+    for (stage, took) in stages {
+        gate.telemetry.stage(stage, took.as_secs_f64());
+        outcome.event.stages.push((stage.to_owned(), took.as_secs_f64() * 1000.0));
+    }
+    for missed in &outcome.event.unscanned {
+        gate.telemetry.unscanned(&missed.check, &missed.cause);
+    }
+    gate.telemetry.message(&outcome.event);
+    if !outcome.journalled {
+        gate.journal.record(outcome.event);
+    }
+    outcome.reply
+}
+
+/// Judges inline or on the pool; `None` when there was no turn in time. A parser that panics leaves
+/// a message that nobody judged: unknown, never clean.
+async fn judge(mail: &Arc<Mail>, gate: &Gate, live: &Arc<Live>) -> Option<Judgement> {
+    let now = gate.clock.now();
+    let work = {
+        let (mail, live) = (Arc::clone(mail), Arc::clone(live));
+        move || catch_unwind(AssertUnwindSafe(|| inspect(&mail, &live.criteria, Outside::not_gathered(), now))).ok()
+    };
+    let judged = if mail.bytes.len() <= INLINE_MOST {
+        work()
+    } else {
+        tokio::time::timeout(live.judging, gate.compute.run(work)).await.ok()?.ok().flatten()
+    };
+    Some(judged.unwrap_or_else(|| unjudged(mail, live)))
+}
+
+fn unjudged(mail: &Mail, live: &Live) -> Judgement {
+    let unscanned = vec![UnscannedEvent { check: "judging".into(), cause: "panic".into() }];
+    let verdict = verdict::decide(&Findings::default(), &unscanned, &live.criteria.policy, &mail.envelope);
+    Judgement {
+        verdict,
+        findings: Vec::new(),
+        undecided: Vec::new(),
+        defects: Vec::new(),
+        unscanned,
+        author: String::new(),
+        subject: String::new(),
+    }
+}
+
+fn marking(judgement: &Judgement, plan: &Plan, live: &Live) -> Marking {
+    let counted = judgement.findings.iter().filter(|finding| finding.rule.status == Status::Active);
+    Marking {
+        verdict: judgement.verdict.action.as_str(),
+        score: judgement.verdict.score.points(),
+        required: live.criteria.policy.tag_threshold().points(),
+        rules: counted.map(|finding| finding.rule.id.clone()).collect(),
+        tagged: matches!(plan, Plan::Relay { tagged: true, .. }),
+        shown: live.criteria.policy.mode() != Mode::Observe,
+    }
+}

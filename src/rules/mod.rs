@@ -3,6 +3,32 @@
 //! Rule files in, a [`RuleSet`] out, whole or not at all; evidence in, [`Findings`] out. Knows
 //! nothing of policy, thresholds, stores or the wire.
 
+mod assemble;
+pub mod compile;
+mod compose;
+pub mod diagnostic;
+mod embedded;
+pub mod evaluate;
+pub mod function;
+pub mod guard;
+mod link;
+mod list_entry;
+pub mod lists;
+mod overlay;
+pub mod pack;
+pub mod schema;
+pub mod set;
+mod snapshot;
+pub mod source;
+pub mod syntax;
+mod table;
+pub mod test_entry;
+pub mod testing;
+pub mod text;
+pub mod value;
+
+pub use set::{Loaded, RuleSet};
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;

@@ -94,6 +94,9 @@ mod tests {
                     Found::Refused(count, refusal) => {
                         lines.push(Err(refusal));
                         buffer.drain(..count);
+                        if refusal == Refusal::LineEndless {
+                            return lines;
+                        }
                     }
                 }
                 assert!(buffer.len() <= LINE_WITH_PARAMETERS_MAX + step);

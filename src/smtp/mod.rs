@@ -4,6 +4,7 @@
 //! over any stream, and asks a [`Desk`] what to answer. [`client`] is the other side of the wire.
 
 pub mod budget;
+pub mod client;
 pub mod command;
 pub mod connection;
 pub mod data;

@@ -1,7 +1,22 @@
 //! What lasts: the quarantine, the journal and the audit log, behind one trait.
 //!
-//! [`memory`] serves tests and the simulator, [`sqlite`] the machine. Knows nothing of rules or
-//! the wire: it keeps what it is given, durably, and says so only when it is true.
+//! [`memory`] serves tests and the simulator, [`sqlite`] the machine; [`custody`] decides, for both,
+//! what may become of a kept message. [`journal`] gathers records into group commits. Knows nothing
+//! of rules or the wire: it keeps what it is given, durably, and says so only when it is true.
+
+#[cfg(test)]
+mod conformance;
+mod custody;
+pub mod journal;
+pub mod memory;
+mod search;
+pub mod settings;
+pub mod sqlite;
+
+pub use journal::Journal;
+pub use memory::MemoryStore;
+pub use settings::{OpenError, Retention, Settings, open};
+pub use sqlite::SqliteStore;
 
 use crate::mail::Envelope;
 use crate::telemetry::MessageEvent;
@@ -84,7 +99,7 @@ pub struct Summary {
     pub received: Timestamp,
     /// The reverse-path.
     pub reverse_path: String,
-    /// Recipients that it is still held for.
+    /// Recipients that it is still held for; once `Released`, all that it was held for.
     pub recipients: Vec<String>,
     /// The author's address.
     pub from: String,
@@ -96,6 +111,9 @@ pub struct Summary {
     pub size: u64,
 }
 
+/// The most that one listing or search returns.
+pub const LIMIT_MAX: u32 = 10_000;
+
 /// Which quarantined messages to list.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct QuarantineQuery {
@@ -105,7 +123,7 @@ pub struct QuarantineQuery {
     pub recipient: Option<String>,
     /// Only those whose reverse-path or author contains this, any case.
     pub sender: Option<String>,
-    /// Newest first, at most so many; 0 is 100.
+    /// Newest first, at most so many; 0 is 100, and more than [`LIMIT_MAX`] is that.
     pub limit: u32,
 }
 
@@ -124,7 +142,7 @@ pub struct JournalQuery {
     pub until: Option<Timestamp>,
     /// This verdict word.
     pub verdict: Option<String>,
-    /// Newest first, at most so many; 0 is 100.
+    /// Newest first, at most so many; 0 is 100, and more than [`LIMIT_MAX`] is that.
     pub limit: u32,
 }
 
@@ -183,7 +201,7 @@ pub enum StoreError {
     NotFound,
     /// Its state doesn't allow that; which it is in.
     WrongState(State),
-    /// None of the recipients named is held for.
+    /// A recipient named is not one that it is held for, so nothing was done for any of them.
     NoSuchRecipient,
     /// The machine failed: disk full, I/O error, store latched. Try again later.
     Failed(String),
@@ -207,10 +225,16 @@ impl std::error::Error for StoreError {}
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Keeps a message and its journal record in one transaction. An identical one (same
-    /// fingerprint) that is still held is merged: the id of the kept one is returned.
+    /// fingerprint) that is still pending or held is merged: the id of the kept one is returned,
+    /// and the journal still gets this message's own record.
+    ///
+    /// A merge never weakens what is kept: with a held message on either side the result is held,
+    /// and a pending one that several attempts share is voided only when each of them was.
     async fn quarantine(&self, message: Quarantined) -> Result<Uuid, StoreError>;
 
-    /// Moves a `Pending` message on: to `Held`, or to `Voided` (its body is then removed).
+    /// Moves a `Pending` message on: to `Held`, or to `Voided` (its body is then removed). Doing so
+    /// twice is no error. `WrongState(Held)` in answer to `Voided` says that an identical message
+    /// merged into this one is held: it stays, and rightly so.
     async fn settle(&self, id: Uuid, state: State) -> Result<(), StoreError>;
 
     /// Messages in the quarantine, newest first.
@@ -220,16 +244,20 @@ pub trait Store: Send + Sync {
     async fn get(&self, id: Uuid) -> Result<Quarantined, StoreError>;
 
     /// Marks a release as under way (`ReleaseUnknown`) for the named recipients, or all when none
-    /// is named. Only a `Held` message can be claimed.
+    /// is named. Only a `Held` message can be claimed. A name matches as `custody` says: its domain
+    /// in any ASCII case, its local part exactly or else in any ASCII case.
     async fn claim(&self, id: Uuid, recipients: &[String]) -> Result<Claim, StoreError>;
 
-    /// Records how a claimed release ended: `Released`, or `Held` for those that remain.
+    /// Records how a claimed release ended: `Released`, or `Held` for those that remain. No names
+    /// are all that were claimed. A person who has found out what became of a `ReleaseUnknown`
+    /// message says so by this too.
     async fn settle_release(&self, id: Uuid, recipients: &[String], outcome: ReleaseOutcome) -> Result<(), StoreError>;
 
     /// Removes the body and marks the record `Deleted`; from `Held`, `Pending` or `ReleaseUnknown`.
     async fn delete(&self, id: Uuid) -> Result<(), StoreError>;
 
-    /// Appends journal records, in one transaction.
+    /// Appends journal records, in one transaction. An id has one record: the first one stays, but
+    /// that of [`Store::quarantine`] replaces any, since it is bound to what is kept.
     async fn append_journal(&self, events: Vec<MessageEvent>) -> Result<(), StoreError>;
 
     /// Finds journal records, newest first.
@@ -238,13 +266,18 @@ pub trait Store: Send + Sync {
     /// Appends to the audit log.
     async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError>;
 
-    /// The audit log of one message, or the newest 100 of all.
+    /// The audit log of one message, or the newest 100 of all; newest first.
     async fn audit(&self, message: Option<Uuid>) -> Result<Vec<AuditEntry>, StoreError>;
 
     /// Counts for the gauges.
     async fn totals(&self) -> Result<Totals, StoreError>;
 
     /// Removes journal records received before the first time, and settled quarantine records
-    /// before the second; returns how many went.
+    /// before the second; returns how many went. Settled are held, voided, released and deleted
+    /// ones; one that is pending or `ReleaseUnknown` waits for a person, however old.
     async fn expire(&self, journal_before: Timestamp, quarantine_before: Timestamp) -> Result<u64, StoreError>;
+
+    /// Ends what is under way, then closes; later calls fail. Dropping the store does the same, only
+    /// later and unseen.
+    async fn close(&self) {}
 }

@@ -3,156 +3,267 @@
 //! Takes plain fields only and imports nothing of ours. A stuck log or metrics reader never stops
 //! mail: what can't be written is counted and dropped.
 
-use serde::{Deserialize, Serialize};
+pub mod catalogue;
+mod diagnostics;
+mod escape;
+mod event;
+mod families;
+mod line;
+mod log;
+mod metrics;
+mod register;
+mod settings;
+mod writer;
 
-/// One rule that matched, as logged and journalled.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct FindingEvent {
-    /// The rule's id.
-    pub rule: String,
-    /// Points.
-    pub score: f64,
-    /// The severity's word.
-    pub severity: String,
-    /// The category's word.
-    pub category: String,
-    /// `active` or `shadow`.
-    pub status: String,
-    /// The rule's file.
-    pub file: String,
-    /// The rule's line.
-    pub line: usize,
-    /// What matched.
-    pub evidence: Vec<EvidenceEvent>,
-}
+pub use event::{EvidenceEvent, FindingEvent, MessageEvent, RecipientEvent, UnscannedEvent};
+pub use settings::{Format, Level, Settings};
 
-/// Text that made a rule true.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct EvidenceEvent {
-    /// The field's schema name.
-    pub field: String,
-    /// The text, cut.
-    pub text: String,
-    /// Byte offset in the field.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub offset: Option<usize>,
-}
+use jiff::Timestamp;
+use log::Log;
+use metrics::Metrics;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// A check that could not run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnscannedEvent {
-    /// The fact's schema name or the check's.
-    pub check: String,
-    /// Why.
-    pub cause: String,
-}
+/// Tells the time of day to what is logged and scraped.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What became of one recipient.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecipientEvent {
-    /// The address as it came.
-    pub address: String,
-    /// The verdict's word for this recipient, after policy.
-    pub verdict: String,
-}
-
-/// One message: the journal record, and what its log line says.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct MessageEvent {
-    /// UUIDv7.
-    pub id: String,
-    /// When it was received, RFC 3339 UTC.
-    pub time: String,
-    /// The first 12 hex digits of the rule set's hash.
-    pub generation: String,
-    /// The listener's name.
-    pub listener: String,
-    /// `inbound` or `outbound`.
-    pub direction: String,
-    /// `observe`, `tag` or `enforce`.
-    pub mode: String,
-    /// The client's address; empty when unknown.
-    pub client: String,
-    /// As it came.
-    pub helo: String,
-    /// TLS version and suite; empty in the clear.
-    pub tls: String,
-    /// The reverse-path; empty when null.
-    pub from: String,
-    /// The author's address, from the header.
-    pub author: String,
-    /// The subject, decoded and cut.
-    pub subject: String,
-    /// Accepted recipients and what became of each.
-    pub recipients: Vec<RecipientEvent>,
-    /// Bytes as received.
-    pub size: u64,
-    /// What the rules and thresholds say: deliver, tag, defer, quarantine, reject.
-    pub verdict: String,
-    /// What was done, after mode, policy and failures: the same words, or `failed` when upstream or
-    /// the store didn't take it.
-    pub action: String,
-    /// Points.
-    pub score: f64,
-    /// Of the strongest finding; empty without one.
-    pub severity: String,
-    /// Of the strongest finding; empty without one.
-    pub category: String,
-    /// Rules that matched.
-    pub findings: Vec<FindingEvent>,
-    /// Why the action is what it is, in words, strongest first.
-    pub reasons: Vec<String>,
-    /// What a strict reader would object to.
-    pub defects: Vec<String>,
-    /// Checks that could not run.
-    pub unscanned: Vec<UnscannedEvent>,
-    /// Milliseconds by stage: read, judge, act.
-    pub stages: Vec<(String, f64)>,
-    /// The route taken; empty when none was.
-    pub route: String,
-    /// Upstream's reply to the dot; empty when none came.
-    pub upstream_reply: String,
-    /// What the client was told.
-    pub reply: String,
+/// A list of the rule set in use.
+#[derive(Debug, Clone, Copy)]
+pub struct ListEvent<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// How many entries it has.
+    pub entries: usize,
+    /// When its file was last written; `None` for a list written among the rules.
+    pub written: Option<Timestamp>,
 }
 
 /// The handle through which every module reports what happened. Cheap to clone.
-#[derive(Debug, Clone, Default)]
-pub struct Telemetry {}
+///
+/// The default one counts and logs nowhere; [`Telemetry::new`] logs.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    metrics: Arc<Metrics>,
+    log: Option<Arc<Log>>,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            metrics: Arc::new(Metrics::new()),
+            log: None,
+        }
+    }
+}
 
 impl Telemetry {
+    /// Counts, and logs to `output` (stderr, for the daemon) from a thread of its own.
+    pub fn new(settings: Settings, output: Box<dyn Write + Send>, now: Now) -> Self {
+        let metrics = Arc::new(Metrics::new());
+        let log = Log::start(settings, output, now, metrics.events_dropped.clone());
+        Self {
+            metrics,
+            log: Some(Arc::new(log)),
+        }
+    }
+
+    /// Sends what we and our libraries say through `tracing` to the same log. Whether that worked:
+    /// only the first call in a process does.
+    pub fn install_diagnostics(&self) -> bool {
+        self.log.as_ref().is_some_and(diagnostics::install)
+    }
+
+    /// Changes format and level from now on.
+    pub fn configure_log(&self, settings: Settings) {
+        if let Some(log) = &self.log {
+            log.configure(settings);
+            diagnostics::level_changed();
+        }
+    }
+
+    /// Waits until all log lines so far are written, or `patience` is over; whether they are.
+    pub fn flush(&self, patience: Duration) -> bool {
+        self.log.as_ref().is_none_or(|log| log.flush(patience))
+    }
+
+    /// The metrics in Prometheus' text format.
+    pub fn scrape(&self) -> String {
+        let now = self.log.as_ref().map_or(Timestamp::UNIX_EPOCH, |log| log.now());
+        self.metrics.scrape(now)
+    }
+
+    /// The listeners and routes of the settings: others count as `other`. Replaces those before.
+    pub fn names(&self, listeners: &[&str], routes: &[&str]) {
+        self.metrics.set_names(listeners, routes);
+    }
+
     /// A connection was accepted.
-    pub fn connection_opened(&self, _listener: &str) {}
+    pub fn connection_opened(&self, _listener: &str) {
+        self.metrics.connections_open.inc();
+    }
+
     /// It ended.
-    pub fn connection_closed(&self, _listener: &str) {}
+    pub fn connection_closed(&self, _listener: &str) {
+        self.metrics.connections_open.dec();
+    }
+
     /// TLS was agreed on a connection (`implicit` or `starttls`), or it greeted in the clear (`none`).
-    pub fn connection_secured(&self, _listener: &str, _tls: &'static str) {}
+    pub fn connection_secured(&self, listener: &str, tls: &'static str) {
+        self.metrics.connection(listener, tls);
+    }
+
     /// A 4xx or 5xx of our own: a word for why, and the stage (`connect`, `hello`, `mail`, `rcpt`, `data`, `message`).
-    pub fn rejected(&self, _reason: &'static str, _stage: &'static str) {}
-    /// A message got its verdict and its reply: one log line, and its counts.
-    pub fn message(&self, _event: &MessageEvent) {}
+    pub fn rejected(&self, reason: &'static str, stage: &'static str) {
+        self.metrics.reject(reason, stage);
+    }
+
+    /// A message got its verdict and its reply: one log line, and its counts. Its stages and what
+    /// went unscanned are logged here but counted by [`Self::stage`] and [`Self::unscanned`].
+    pub fn message(&self, event: &MessageEvent) {
+        self.count_message(event);
+        if let Some(log) = &self.log {
+            log.message(event);
+        }
+    }
+
+    /// A rule could not be decided for a message.
+    pub fn rule_unknown(&self, rule: &str) {
+        self.metrics.rule(rule, |series| series.unknown.inc());
+    }
+
     /// Seconds spent in a stage (`read`, `parse`, `judge`, `upstream`, `store`, `total`).
-    pub fn stage(&self, _stage: &'static str, _seconds: f64) {}
+    pub fn stage(&self, stage: &'static str, seconds: f64) {
+        self.metrics.stage(stage, seconds);
+    }
+
     /// Upstream answered: the stage (`connect`, `hello`, `mail`, `rcpt`, `data`, `dot`) and class (`2xx`…, `none`).
-    pub fn upstream_reply(&self, _route: &str, _stage: &'static str, _class: &'static str) {}
+    pub fn upstream_reply(&self, route: &str, stage: &'static str, class: &'static str) {
+        self.metrics.upstream_reply(route, stage, class);
+    }
+
     /// Upstream connections of a route in a state (`idle`, `busy`).
-    pub fn upstream_connections(&self, _route: &str, _state: &'static str, _count: i64) {}
+    pub fn upstream_connections(&self, route: &str, state: &'static str, count: i64) {
+        self.metrics.upstream_connections(route, state, count);
+    }
+
     /// A 5xx of upstream's was softened to 451: worth waking somebody for.
-    pub fn upstream_softened(&self, _route: &str, _stage: &'static str, _reply: &str) {}
+    pub fn upstream_softened(&self, route: &str, stage: &'static str, reply: &str) {
+        self.metrics.upstream_softened(route, stage);
+        self.log_fields(
+            Level::Warning,
+            "upstream_softened",
+            &[("route", route), ("stage", stage), ("upstream_reply", reply)],
+        );
+    }
+
     /// A check could not run.
-    pub fn unscanned(&self, _check: &str, _cause: &str) {}
+    pub fn unscanned(&self, check: &str, cause: &str) {
+        self.metrics.unscanned(check, cause);
+    }
+
+    /// The rule set in use: its hash, its rules with their status, its lists. Series of rules and
+    /// lists that are no longer there go.
+    pub fn rules_loaded(&self, sha256: &str, rules: &[(&str, &str)], lists: &[ListEvent<'_>]) {
+        self.metrics.set_rules(rules);
+        self.metrics.set_sha256(sha256);
+        self.metrics.set_lists(lists);
+    }
+
+    /// An attempt to load the rules ended: `loaded`, `unchanged`, `refused` (a list shrank, say) or
+    /// `failed`, and a sentence with the place.
+    pub fn ruleset_reloaded(&self, result: &'static str, text: &str) {
+        let fine = matches!(result, "loaded" | "unchanged");
+        self.metrics.reload(result);
+        self.metrics.reload_successful.set(i64::from(fine));
+        if fine && let Some(log) = &self.log {
+            self.metrics.reload_success_time.set(log.now().as_second());
+        }
+        let level = if fine { Level::Info } else { Level::Warning };
+        self.log_fields(level, "ruleset_reload", &[("result", result), ("message", text)]);
+    }
+
+    /// What the quarantine holds: messages by category, bytes, when the oldest was received.
+    pub fn quarantine_totals(&self, held: &[(String, u64)], bytes: u64, oldest: Option<Timestamp>) {
+        self.metrics.set_quarantine(held, bytes, oldest);
+    }
+
     /// The store failed at an operation.
-    pub fn store_error(&self, _operation: &'static str, _why: &str) {}
+    pub fn store_error(&self, operation: &'static str, why: &str) {
+        self.metrics.store_error(operation);
+        self.log_fields(
+            Level::Warning,
+            "store_error",
+            &[("operation", operation), ("message", why)],
+        );
+    }
+
     /// Journal records were dropped.
-    pub fn journal_dropped(&self, _count: u64) {}
-    /// A release was asked for and how it ended.
-    pub fn release(&self, _by: &'static str, _category: &str, _outcome: &str) {}
+    pub fn journal_dropped(&self, count: u64) {
+        self.metrics.journal_dropped.inc_by(count);
+    }
+
+    /// A release was asked for and how it ended; `delivered` counts.
+    pub fn release(&self, by: &'static str, category: &str, outcome: &str) {
+        if outcome == "delivered" {
+            self.metrics.release(by, category);
+        }
+        self.log_fields(
+            Level::Info,
+            "release",
+            &[("by", by), ("category", category), ("outcome", outcome)],
+        );
+    }
+
     /// Bytes of the budget for message bodies in a state (`used`, `limit`).
-    pub fn memory_budget(&self, _state: &'static str, _bytes: u64) {}
+    pub fn memory_budget(&self, state: &'static str, bytes: u64) {
+        self.metrics.memory_budget(state, bytes);
+    }
+
     /// When a certificate expires, seconds since 1970.
-    pub fn certificate_expiry(&self, _name: &str, _unix_seconds: i64) {}
+    pub fn certificate_expiry(&self, name: &str, unix_seconds: i64) {
+        self.metrics.set_certificate_expiry(name, unix_seconds);
+    }
+
     /// Something worth a line in the log that is no message: a word for what, and a sentence.
-    pub fn notice(&self, _what: &'static str, _text: &str) {}
+    pub fn notice(&self, what: &'static str, text: &str) {
+        self.log_fields(Level::Info, what, &[("message", text)]);
+    }
+
     /// Something that needs a person.
-    pub fn warning(&self, _what: &'static str, _text: &str) {}
+    pub fn warning(&self, what: &'static str, text: &str) {
+        self.log_fields(Level::Warning, what, &[("message", text)]);
+    }
+
+    fn log_fields(&self, level: Level, event: &str, fields: &[(&str, &str)]) {
+        if let Some(log) = &self.log {
+            log.fields(level, event, fields);
+        }
+    }
+
+    fn count_message(&self, event: &MessageEvent) {
+        let metrics = &self.metrics;
+        metrics.message(&event.verdict, &event.direction, &event.mode);
+        #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2⁵²")]
+        metrics.message_size.observe(event.size as f64);
+        for recipient in &event.recipients {
+            metrics.recipient(&recipient.verdict);
+        }
+        for finding in &event.findings {
+            let is_shadow = finding.status == catalogue::SHADOW;
+            if !is_shadow {
+                metrics.finding(&finding.category, &finding.severity);
+            }
+            metrics.rule(&finding.rule, |series| series.hits(is_shadow).inc());
+        }
+        for rule in &event.sole_causes {
+            metrics.rule(rule, |series| series.only_hits.inc());
+        }
+        for rule in &event.undecided {
+            metrics.rule(rule, |series| series.unknown.inc());
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,35 @@
 //! the client: faults of upstream's have become 4xx, softening applied. Knows nothing of rules,
 //! verdicts or storage.
 
-use crate::mail::{Address, Envelope, Parameter, Recipient};
+mod any_certificate;
+mod connect;
+mod connection;
+mod events;
+mod failure;
+mod maildir;
+mod parameters;
+mod pool;
+mod route;
+mod settings;
+mod smtp_target;
+mod target_url;
+mod tls;
+mod transaction;
+
+#[cfg(test)]
+mod test_sink;
+#[cfg(test)]
+mod tests;
+
+pub use connect::{Connect, Stream, TcpConnect};
+pub use route::{Parts, Probe, Route};
+pub use settings::{Deadlines, Settings, Targets, TlsMode};
+pub use target_url::TargetUrl;
+pub use transaction::Transaction;
+
+use crate::mail::{Address, Domain};
 use crate::smtp::Reply;
-use bytes::Bytes;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How a delivery ended.
@@ -44,77 +70,136 @@ pub struct Capabilities {
 
 /// All routes.
 #[derive(Debug)]
-pub struct Upstreams {}
-
-/// One route: recipient domains and where their mail goes.
-#[derive(Debug)]
-pub struct Route {}
-
-/// One message on its way to one route: opened by MAIL, ended by [`Transaction::deliver`] or by
-/// being dropped (the connection is then reset before anyone else has it).
-#[derive(Debug)]
-pub struct Transaction {}
+pub struct Upstreams {
+    /// In the order of the settings.
+    routes: Vec<Arc<Route>>,
+    /// By exact domain, by `*.suffix` without its star and dot, and by `*`.
+    exact: HashMap<Box<str>, usize>,
+    below: HashMap<Box<str>, usize>,
+    any: Option<usize>,
+}
 
 impl Upstreams {
-    /// The route of a recipient: its exact domain, else the longest `*.suffix`, else `*`.
-    pub fn route_of(&self, _recipient: &Address) -> Option<Arc<Route>> {
-        None
+    /// Builds every route; connects to nothing yet.
+    ///
+    /// # Errors
+    /// In words, naming the route and the setting: a target or file that can't be used, a domain that is
+    /// none, a name or domain that two routes claim.
+    pub fn new(settings: &[Settings], parts: &Parts) -> Result<Self, String> {
+        let mut upstreams = Self {
+            routes: Vec::with_capacity(settings.len()),
+            exact: HashMap::new(),
+            below: HashMap::new(),
+            any: None,
+        };
+        for route in settings {
+            let place = |error| format!("route {:?}: {error}", route.name);
+            if upstreams.route_named(&route.name).is_some() {
+                return Err(place("another route has this name".into()));
+            }
+            upstreams.routes.push(Route::new(route, parts).map_err(place)?);
+            for domain in &route.domains {
+                upstreams.claim(domain).map_err(place)?;
+            }
+        }
+        Ok(upstreams)
+    }
+
+    /// The route of a recipient: its exact domain, else the longest `*.suffix`, else `*`, which also has
+    /// address literals. `postmaster` without a domain has the `*` route, else the first.
+    pub fn route_of(&self, recipient: &Address) -> Option<Arc<Route>> {
+        let index = match (recipient.domain(), recipient.domain_text()) {
+            (Some(domain), _) => self.index_of(domain.as_str())?,
+            (None, Some(_)) => self.any?,
+            (None, None) => self.any.unwrap_or(0),
+        };
+        self.routes.get(index).map(Arc::clone)
     }
 
     /// The route of this name.
-    pub fn route_named(&self, _name: &str) -> Option<Arc<Route>> {
-        None
+    pub fn route_named(&self, name: &str) -> Option<Arc<Route>> {
+        self.routes.iter().find(|route| route.name() == name).map(Arc::clone)
     }
 
     /// The one route, when there is just one: MAIL can then be asked upstream at once.
     pub fn only_route(&self) -> Option<Arc<Route>> {
-        None
+        match self.routes.as_slice() {
+            [route] => Some(Arc::clone(route)),
+            _ => None,
+        }
     }
 
     /// What EHLO may offer, from the last probe; before one, nothing beyond the basics.
     pub fn capabilities(&self) -> Capabilities {
-        Capabilities {
+        let mut all = Capabilities {
             size: None,
-            smtputf8: false,
-            dsn: false,
+            smtputf8: true,
+            dsn: true,
+        };
+        for offer in self.routes.iter().flat_map(|route| route.offers()) {
+            let offer = offer.unwrap_or_default();
+            all.smtputf8 &= offer.smtputf8;
+            all.dsn &= offer.dsn;
+            all.size = match (all.size, offer.size_limit) {
+                (Some(smallest), Some(limit)) => Some(smallest.min(limit)),
+                (one, other) => one.or(other),
+            };
+        }
+        all
+    }
+
+    /// Greets every SMTP target to learn what it offers, makes every Maildir, and closes connections that
+    /// have been idle for too long. To be run at start and every minute or so.
+    pub async fn probe(&self) -> Vec<Probe> {
+        let probe = |route: &Arc<Route>| {
+            let route = Arc::clone(route);
+            tokio::spawn(async move { route.probe().await })
+        };
+        // All at once: one that is down must not keep the others waiting for its deadline.
+        let under_way: Vec<_> = self.routes.iter().map(probe).collect();
+        let mut probes = Vec::new();
+        for route in under_way {
+            probes.extend(route.await.unwrap_or_default());
+        }
+        probes
+    }
+
+    /// Says goodbye on every idle connection, when the daemon stops.
+    pub async fn close(&self) {
+        for route in &self.routes {
+            route.close().await;
         }
     }
-}
 
-impl Route {
-    /// The name in settings, logs and metrics.
-    pub fn name(&self) -> &str {
-        ""
+    /// Gives `domain` to the route added last.
+    fn claim(&mut self, domain: &str) -> Result<(), String> {
+        let index = self.routes.len().saturating_sub(1);
+        if domain == "*" {
+            return match self.any.replace(index) {
+                None => Ok(()),
+                Some(_) => Err("domains: another route has \"*\"".into()),
+            };
+        }
+        let (name, map) = match domain.strip_prefix("*.") {
+            Some(suffix) => (suffix, &mut self.below),
+            None => (domain, &mut self.exact),
+        };
+        let name = Domain::parse(name).ok_or_else(|| format!("domains: {domain:?} is not a domain"))?;
+        match map.insert(name.as_str().into(), index) {
+            None => Ok(()),
+            Some(_) => Err(format!("domains: {domain:?} is named twice")),
+        }
     }
 
-    /// Asks upstream MAIL. Upstream's reply, whatever it is; the transaction is there when it is 2xx.
-    pub async fn open(
-        self: &Arc<Self>,
-        _reverse_path: Option<&Address>,
-        _parameters: &[Parameter],
-    ) -> (Reply, Option<Transaction>) {
-        (Reply::new(451, "4.3.0", "not built"), None)
-    }
-
-    /// Opens, asks every recipient and delivers: a release. Delivered only if every recipient is taken.
-    pub async fn deliver(self: &Arc<Self>, _envelope: &Envelope, _pieces: &[Bytes]) -> Delivery {
-        Delivery::NotSent(Reply::new(451, "4.3.0", "not built"))
-    }
-}
-
-impl Transaction {
-    /// Asks upstream RCPT. Its reply, softened where it must be.
-    pub async fn rcpt(&mut self, _recipient: &Recipient) -> Reply {
-        Reply::new(451, "4.3.0", "not built")
-    }
-
-    /// Gives the connection back while the body dawdles; `deliver` says MAIL and RCPT again.
-    pub async fn park(&mut self) {}
-
-    /// Sends the message to the recipients of `envelope`, which are all or some of those accepted.
-    /// When they are fewer, or the transaction was parked, MAIL and RCPT are said again, pipelined,
-    /// and any changed answer is `NotSent` with a 4xx.
-    pub async fn deliver(self, _envelope: &Envelope, _pieces: &[Bytes]) -> Delivery {
-        Delivery::NotSent(Reply::new(451, "4.3.0", "not built"))
+    fn index_of(&self, domain: &str) -> Option<usize> {
+        if let Some(index) = self.exact.get(domain) {
+            return Some(*index);
+        }
+        // A domain has at most 127 dots; the longest suffix comes first.
+        domain
+            .match_indices('.')
+            .filter_map(|(dot, _)| domain.get(dot + 1..))
+            .find_map(|suffix| self.below.get(suffix).copied())
+            .or(self.any)
     }
 }

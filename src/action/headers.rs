@@ -1,0 +1,303 @@
+//! The headers that we add and those that we take away; everything else stays byte for byte.
+//!
+//! Knows nothing of why: it is told the verdict in words.
+
+use crate::mail::{Direction, Mail};
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+
+/// Who we are in headers.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// Our host name: the `by` of Received and our id in Authentication-Results.
+    pub hostname: String,
+}
+
+/// What the headers tell of the verdict.
+#[derive(Debug, Clone)]
+pub struct Marking {
+    /// The verdict's word.
+    pub verdict: &'static str,
+    /// Points.
+    pub score: f64,
+    /// Points from which mail is tagged.
+    pub required: f64,
+    /// Rules that count.
+    pub rules: Vec<String>,
+    /// Whether mail clients are to see it as spam.
+    pub tagged: bool,
+    /// False in observe mode: the message goes on unmarked.
+    pub shown: bool,
+}
+
+/// Beyond so many names the header says how many more there are.
+const RULES_SHOWN_MOST: usize = 20;
+
+/// The fields to stand before the message, CRLF-ended (`operations.md`, "Headers").
+pub fn added(mail: &Mail, stamp: &Stamp, marking: &Marking) -> Bytes {
+    let mut out = received(mail, stamp);
+    if mail.direction == Direction::Inbound {
+        out.push_str(&format!("Authentication-Results: {}; none\r\n", stamp.hostname));
+    }
+    out.push_str(&format!("X-Portreeve-Id: {}\r\n", mail.id));
+    if mail.direction == Direction::Inbound && marking.shown {
+        let rules = rule_names(&marking.rules);
+        let (verdict, score) = (marking.verdict, marking.score);
+        out.push_str(&format!(
+            "X-Portreeve-Verdict: {verdict}; score={score:.1};\r\n rules={rules}\r\n"
+        ));
+        if marking.tagged {
+            out.push_str("X-Spam-Flag: YES\r\n");
+            out.push_str(&format!(
+                "X-Spam-Status: Yes, score={score:.1} required={:.1}\r\n tests={rules}\r\n",
+                marking.required
+            ));
+            out.push_str(&format!("X-Spam-Level: {}\r\n", "*".repeat(stars(score))));
+        }
+    }
+    Bytes::from(out)
+}
+
+/// One star a point, as mail clients' filters count them, at most 50.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped first")]
+fn stars(score: f64) -> usize {
+    score.clamp(0.0, 50.0) as usize
+}
+
+/// RFC 5321 §4.4. The HELO name is the client's own claim: kept to what can't break the field.
+fn received(mail: &Mail, stamp: &Stamp) -> String {
+    let helo: String = mail
+        .client
+        .helo
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '?' })
+        .take(255)
+        .collect();
+    let helo = if helo.is_empty() { "unknown".to_owned() } else { helo };
+    let address = match mail.client.address.map(|address| address.ip().to_canonical()) {
+        Some(std::net::IpAddr::V6(v6)) => format!("[IPv6:{v6}]"),
+        Some(v4) => format!("[{v4}]"),
+        None => "unknown".to_owned(),
+    };
+    let date = jiff::fmt::rfc2822::to_string(&mail.received.to_zoned(TimeZone::UTC)).unwrap_or_default();
+    format!(
+        "Received: from {helo} ({address})\r\n by {} with {} id {};\r\n {date}\r\n",
+        stamp.hostname,
+        protocol(mail),
+        mail.id
+    )
+}
+
+/// RFC 3848 and RFC 6531 §4.3.
+fn protocol(mail: &Mail) -> &'static str {
+    let utf8 = mail.envelope.parameter("SMTPUTF8").is_some();
+    match (mail.client.extended, mail.client.tls.is_some(), utf8) {
+        (false, ..) => "SMTP",
+        (true, false, false) => "ESMTP",
+        (true, true, false) => "ESMTPS",
+        (true, false, true) => "UTF8SMTP",
+        (true, true, true) => "UTF8SMTPS",
+    }
+}
+
+const fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':' | '[' | ']')
+}
+
+fn rule_names(rules: &[String]) -> String {
+    let mut names = rules
+        .iter()
+        .take(RULES_SHOWN_MOST)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(",\r\n  ");
+    if rules.len() > RULES_SHOWN_MOST {
+        names.push_str(&format!(" (and {} more)", rules.len() - RULES_SHOWN_MOST));
+    }
+    if names.is_empty() { "none".to_owned() } else { names }
+}
+
+/// The message as it goes on: the added fields, then what was received, without the fields that
+/// only we may write. Inbound alone; slices share the message's memory.
+pub fn pieces(added: &Bytes, body: &Bytes, direction: Direction, stamp: &Stamp) -> Vec<Bytes> {
+    let mut pieces = vec![added.clone()];
+    let forged = if direction == Direction::Inbound {
+        forged_fields(body, &stamp.hostname)
+    } else {
+        Vec::new()
+    };
+    let mut from = 0;
+    for field in forged {
+        pieces.push(body.slice(from..field.start));
+        from = field.end;
+    }
+    pieces.push(body.slice(from..));
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
+/// Byte ranges of whole fields (folds and line end included) that claim to be ours.
+fn forged_fields(message: &[u8], hostname: &str) -> Vec<std::ops::Range<usize>> {
+    let mut forged: Vec<std::ops::Range<usize>> = Vec::new();
+    let (mut start, mut within_forged) = (0, false);
+    while let Some(line) = message.get(start..).filter(|rest| !rest.is_empty()) {
+        let length = memchr::memchr(b'\n', line).map_or(line.len(), |end| end + 1);
+        let line = line.get(..length).unwrap_or(line);
+        if line == b"\r\n" || line == b"\n" {
+            break;
+        }
+        let is_fold = matches!(line.first(), Some(b' ' | b'\t'));
+        within_forged = if is_fold {
+            within_forged
+        } else {
+            is_ours(line, message.get(start..).unwrap_or(line), hostname)
+        };
+        if within_forged {
+            match forged.last_mut() {
+                Some(last) if last.end == start => last.end = start + length,
+                _ => forged.push(start..start + length),
+            }
+        }
+        start += length;
+    }
+    forged
+}
+
+fn is_ours(line: &[u8], from_line: &[u8], hostname: &str) -> bool {
+    let Some(colon) = memchr::memchr(b':', line) else {
+        return false;
+    };
+    // Some readers allow space before the colon (RFC 5322 §4.5), so a forger may use it.
+    let name = line.get(..colon).unwrap_or_default().trim_ascii_end();
+    let starts = |prefix: &[u8]| {
+        name.get(..prefix.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+    };
+    let is = |whole: &[u8]| name.eq_ignore_ascii_case(whole);
+    starts(b"X-Portreeve-")
+        || is(b"X-Spam-Flag")
+        || is(b"X-Spam-Status")
+        || is(b"X-Spam-Level")
+        || (is(b"Authentication-Results") && claims_id(from_line.get(colon + 1..).unwrap_or_default(), hostname))
+}
+
+/// Whether an Authentication-Results body names us as its author (RFC 8601 §5), comments and folds
+/// before the id skipped. Looks at a bounded stretch: an id that lies beyond it isn't taken for ours
+/// by any reader we know.
+fn claims_id(body: &[u8], hostname: &str) -> bool {
+    const LOOKED_AT_MOST: usize = 4096;
+    let mut depth = 0_usize;
+    let mut id = Vec::new();
+    let mut previous = 0_u8;
+    for byte in body.iter().take(LOOKED_AT_MOST) {
+        // A line end without a fold after it ends the field.
+        if previous == b'\n' && !matches!(byte, b' ' | b'\t') {
+            break;
+        }
+        previous = *byte;
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            b' ' | b'\t' | b'\r' | b'\n' | b'"' if id.is_empty() => {}
+            b' ' | b'\t' | b'\r' | b'\n' | b';' | b'"' | b'/' => break,
+            byte => id.push(*byte),
+        }
+    }
+    id.eq_ignore_ascii_case(hostname.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::{Client, Envelope};
+
+    fn mail(direction: Direction) -> Mail {
+        Mail {
+            id: uuid::Uuid::nil(),
+            received: "2026-11-23T09:00:00Z".parse().unwrap(),
+            listener: "inbound".into(),
+            direction,
+            client: Client {
+                address: Some("192.0.2.1:25".parse().unwrap()),
+                helo: "a b\r\nX: y(".into(),
+                extended: true,
+                tls: Some("TLSv1.3".into()),
+            },
+            envelope: Envelope::default(),
+            bytes: Bytes::new(),
+        }
+    }
+
+    fn stamp() -> Stamp {
+        Stamp {
+            hostname: "mx.example.gov.uk".into(),
+        }
+    }
+
+    fn marking(rules: &[&str], tagged: bool) -> Marking {
+        let rules = rules.iter().map(|&rule| rule.to_owned()).collect();
+        Marking {
+            verdict: "tag",
+            score: 6.24,
+            required: 5.0,
+            rules,
+            tagged,
+            shown: true,
+        }
+    }
+
+    fn text_of(bytes: &Bytes) -> String {
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn inbound_mail_is_stamped_and_marked() {
+        let rules = ["A", "B"];
+        assert_eq!(
+            text_of(&added(&mail(Direction::Inbound), &stamp(), &marking(&rules, true))),
+            "Received: from a?b??X:?y? ([192.0.2.1])\r\n by mx.example.gov.uk with ESMTPS id \
+             00000000-0000-0000-0000-000000000000;\r\n Mon, 23 Nov 2026 09:00:00 +0000\r\n\
+             Authentication-Results: mx.example.gov.uk; none\r\n\
+             X-Portreeve-Id: 00000000-0000-0000-0000-000000000000\r\n\
+             X-Portreeve-Verdict: tag; score=6.2;\r\n rules=A,\r\n  B\r\n\
+             X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=6.2 required=5.0\r\n tests=A,\r\n  B\r\nX-Spam-Level: ******\r\n"
+        );
+    }
+
+    #[test]
+    fn outbound_and_observed_mail_is_not_marked() {
+        let outbound = text_of(&added(&mail(Direction::Outbound), &stamp(), &marking(&[], true)));
+        assert!(outbound.contains("X-Portreeve-Id") && !outbound.contains("Verdict") && !outbound.contains("Auth"));
+        let observed = Marking {
+            shown: false,
+            ..marking(&[], true)
+        };
+        assert!(!text_of(&added(&mail(Direction::Inbound), &stamp(), &observed)).contains("Verdict"));
+    }
+
+    fn stripped(message: &str, direction: Direction) -> String {
+        let body = Bytes::copy_from_slice(message.as_bytes());
+        text_of(&pieces(&Bytes::new(), &body, direction, &stamp()).concat().into())
+    }
+
+    #[test]
+    fn only_what_claims_to_be_ours_is_taken_away() {
+        let message = "X-Portreeve-Verdict: deliver;\r\n folded\r\nx-spam-flag : NO\r\nSubject: X-Spam-Flag: YES\r\n\
+                       Authentication-Results: (c (n)) \"MX.example.gov.uk\"; spf=pass\r\n\
+                       Authentication-Results: other.example; spf=pass\r\n\
+                       Authentication-Results:\r\n mx.example.gov.uk 1;\r\n spf=pass\r\n\
+                       X-Spam-Report: kept\r\n\r\nX-Portreeve-Id: body\r\n";
+        let kept = "Subject: X-Spam-Flag: YES\r\nAuthentication-Results: other.example; spf=pass\r\n\
+                    X-Spam-Report: kept\r\n\r\nX-Portreeve-Id: body\r\n";
+        assert_eq!(stripped(message, Direction::Inbound), kept);
+        assert_eq!(stripped(message, Direction::Outbound), message);
+    }
+
+    #[test]
+    fn odd_messages_pass_as_they_are() {
+        for message in ["", "\r\n", "no colon\r\n", "a: b", " fold first\r\n\r\n", ":\r\n"] {
+            assert_eq!(stripped(message, Direction::Inbound), message);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Carries a plan out, in the order that loses nothing.
+//!
+//! For mixed recipients: the kept part is committed as `pending` first, upstream gets the rest, and
+//! upstream's answer settles what was kept. Knows nothing of sessions: a reply comes out.
+
+use super::plan::Plan;
+use crate::mail::{Envelope, Mail};
+use crate::smtp::Reply;
+use crate::store::{Quarantined, State, Store, StoreError};
+use crate::telemetry::{MessageEvent, Telemetry};
+use crate::upstream::{Delivery, Transaction};
+use bytes::Bytes;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Everything that carrying out takes.
+#[derive(Debug)]
+pub struct Assignment<'a> {
+    /// What to do.
+    pub plan: Plan,
+    /// The message.
+    pub mail: &'a Mail,
+    /// The message as it goes on, our headers first.
+    pub pieces: Vec<Bytes>,
+    /// Our headers, kept beside a quarantined body.
+    pub added: Bytes,
+    /// Where it would go.
+    pub route: String,
+    /// Told when it is kept for everyone.
+    pub accepted: Reply,
+    /// Told when it is put off.
+    pub deferred: Reply,
+    /// Told when it is refused.
+    pub refused: Reply,
+    /// How long the store may take before the client is told to come back.
+    pub store_deadline: Duration,
+    /// The record so far; what is done is added to it.
+    pub event: MessageEvent,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What the client is told.
+    pub reply: Reply,
+    /// The finished record.
+    pub event: MessageEvent,
+    /// Whether the store already holds that record, beside the message that it kept.
+    pub journalled: bool,
+}
+
+/// Does what the plan says. `leg` is the open transaction with upstream; a plan that needs none
+/// drops it.
+pub async fn perform(
+    assignment: Assignment<'_>,
+    leg: Transaction,
+    store: &dyn Store,
+    telemetry: &Telemetry,
+) -> Outcome {
+    match assignment.plan.clone() {
+        Plan::Reject => assignment.answered("reject", |own| own.refused.clone()),
+        Plan::Defer => assignment.answered("defer", |own| own.deferred.clone()),
+        Plan::Quarantine => {
+            drop(leg);
+            quarantine(assignment, store, telemetry).await
+        }
+        Plan::Relay { tagged, to, keep } if keep.is_empty() => {
+            let envelope = subset(&assignment.mail.envelope, &to);
+            let delivery = leg.deliver(&envelope, &assignment.pieces).await;
+            assignment.relayed(tagged, &delivery)
+        }
+        Plan::Relay { tagged, to, keep } => divide(assignment, tagged, &to, &keep, leg, store, telemetry).await,
+    }
+}
+
+async fn quarantine(mut assignment: Assignment<'_>, store: &dyn Store, telemetry: &Telemetry) -> Outcome {
+    assignment.event.action = "quarantine".into();
+    assignment.event.reply = assignment.accepted.to_string();
+    let kept = assignment.to_keep(State::Held, assignment.mail.envelope.clone());
+    match commit(store, kept, assignment.store_deadline).await {
+        Ok(id) => {
+            let journalled = id == assignment.mail.id;
+            if !journalled {
+                assignment
+                    .event
+                    .reasons
+                    .push(format!("a retry of {id}, which is kept already"));
+            }
+            Outcome {
+                reply: assignment.accepted,
+                event: assignment.event,
+                journalled,
+            }
+        }
+        Err(why) => assignment.store_failed(&why, telemetry),
+    }
+}
+
+/// Some recipients get it, for the others it is kept.
+async fn divide(
+    mut assignment: Assignment<'_>,
+    tagged: bool,
+    to: &[usize],
+    keep: &[usize],
+    leg: Transaction,
+    store: &dyn Store,
+    telemetry: &Telemetry,
+) -> Outcome {
+    let kept = assignment.to_keep(State::Pending, subset(&assignment.mail.envelope, keep));
+    let id = match commit(store, kept, assignment.store_deadline).await {
+        Ok(id) => id,
+        Err(why) => return assignment.store_failed(&why, telemetry),
+    };
+    let delivery = leg
+        .deliver(&subset(&assignment.mail.envelope, to), &assignment.pieces)
+        .await;
+    // Whatever but a clear yes is a 4xx or 5xx to the client, who then still has the message: what
+    // was kept is void. A record that can't be settled stays `pending`, for a person to look at.
+    let state = if matches!(delivery, Delivery::Accepted(_)) {
+        State::Held
+    } else {
+        State::Voided
+    };
+    if let Err(why) = store.settle(id, state).await {
+        telemetry.store_error("settle", &why.to_string());
+        telemetry.warning(
+            "quarantine-unsettled",
+            &format!("{id} stays pending, it should be {}", state.as_str()),
+        );
+    }
+    assignment.event.reasons.push(format!(
+        "kept for {} of {} recipients",
+        keep.len(),
+        to.len() + keep.len()
+    ));
+    assignment.relayed(tagged, &delivery)
+}
+
+async fn commit(store: &dyn Store, kept: Quarantined, deadline: Duration) -> Result<Uuid, StoreError> {
+    // The commit itself runs on to its end: should it hold after all, the client's retry merges with it.
+    let committed = tokio::time::timeout(deadline, store.quarantine(kept)).await;
+    committed.unwrap_or_else(|_| Err(StoreError::Failed("no answer in time".into())))
+}
+
+impl Assignment<'_> {
+    fn answered(mut self, action: &str, reply: impl Fn(&Self) -> Reply) -> Outcome {
+        let reply = reply(&self);
+        self.event.action = action.into();
+        self.event.reply = reply.to_string();
+        Outcome {
+            reply,
+            event: self.event,
+            journalled: false,
+        }
+    }
+
+    fn relayed(mut self, tagged: bool, delivery: &Delivery) -> Outcome {
+        let reply = delivery.reply().clone();
+        self.event.action = match delivery {
+            Delivery::Accepted(_) if tagged => "tag",
+            Delivery::Accepted(_) => "deliver",
+            Delivery::Refused(_) | Delivery::NotSent(_) | Delivery::Unsure(_) => "failed",
+        }
+        .into();
+        self.event.upstream_reply = match delivery {
+            Delivery::Accepted(reply) | Delivery::Refused(reply) => reply.to_string(),
+            Delivery::NotSent(_) | Delivery::Unsure(_) => String::new(),
+        };
+        self.event.route.clone_from(&self.route);
+        self.event.reply = reply.to_string();
+        Outcome {
+            reply,
+            event: self.event,
+            journalled: false,
+        }
+    }
+
+    fn store_failed(self, why: &StoreError, telemetry: &Telemetry) -> Outcome {
+        telemetry.store_error("quarantine", &why.to_string());
+        let id = self.mail.id;
+        self.answered("failed", |_| {
+            Reply::new(
+                452,
+                "4.3.1",
+                format!("Cannot keep the message now, try again later. id {id}"),
+            )
+        })
+    }
+
+    fn to_keep(&self, state: State, envelope: Envelope) -> Quarantined {
+        Quarantined {
+            id: self.mail.id,
+            state,
+            received: self.mail.received,
+            fingerprint: fingerprint(&envelope, &self.mail.bytes),
+            envelope,
+            route: self.route.clone(),
+            category: self.event.category.clone(),
+            from: self.event.author.clone(),
+            subject: self.event.subject.clone(),
+            body: self.mail.bytes.clone(),
+            added: self.added.clone(),
+            event: self.event.clone(),
+        }
+    }
+}
+
+/// The same message said again has the same fingerprint: reverse-path, recipients in any order, body.
+fn fingerprint(envelope: &Envelope, body: &[u8]) -> String {
+    let mut recipients: Vec<&str> = envelope
+        .recipients
+        .iter()
+        .map(|recipient| recipient.address.as_str())
+        .collect();
+    recipients.sort_unstable();
+    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+    digest.update(envelope.reverse_path_text().as_bytes());
+    for recipient in recipients {
+        digest.update(b"\n");
+        digest.update(recipient.as_bytes());
+    }
+    digest.update(b"\n\n");
+    digest.update(body);
+    digest
+        .finish()
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn subset(envelope: &Envelope, places: &[usize]) -> Envelope {
+    Envelope {
+        reverse_path: envelope.reverse_path.clone(),
+        parameters: envelope.parameters.clone(),
+        recipients: places
+            .iter()
+            .filter_map(|place| envelope.recipients.get(*place).cloned())
+            .collect(),
+    }
+}

@@ -1,0 +1,117 @@
+//! Lets a quarantined message go on, once, to whom it was meant for, as it was meant.
+//!
+//! Claimed in the store before upstream hears of it, so that no second release can run and a crash
+//! leaves `release_unknown`, never a silent resend. The message isn't judged again.
+
+use super::headers::{self, Stamp};
+use crate::mail::Direction;
+use crate::smtp::Reply;
+use crate::store::{ReleaseOutcome, Store, StoreError};
+use crate::upstream::{Delivery, Upstreams};
+use std::fmt;
+use uuid::Uuid;
+
+/// A release that upstream took.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// To whom.
+    pub recipients: Vec<String>,
+    /// Recipients for whom it is still held.
+    pub remaining: usize,
+    /// The verdict's category, for the counts.
+    pub category: String,
+    /// Upstream's reply.
+    pub reply: Reply,
+}
+
+/// Why a message was not released.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReleaseError {
+    /// The store says no, or can't.
+    Store(StoreError),
+    /// No route leads to its recipients any more; it stays held.
+    NoRoute,
+    /// Upstream didn't take it; it stays held.
+    NotDelivered(Reply),
+    /// Upstream went away after the dot, or its answer couldn't be recorded: it may have arrived.
+    Unknown(Reply),
+}
+
+impl fmt::Display for ReleaseError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(formatter),
+            Self::NoRoute => formatter.write_str("no route leads to its recipients; the message stays held"),
+            Self::NotDelivered(reply) => write!(formatter, "upstream did not take it; the message stays held: {reply}"),
+            Self::Unknown(reply) => write!(
+                formatter,
+                "it may have arrived, ask upstream before trying again: {reply}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ReleaseError {}
+
+/// Releases to the named recipients, or to all that it is held for.
+///
+/// # Errors
+/// See [`ReleaseError`]; in each case but `Unknown` the message is where it was.
+pub async fn release(
+    store: &dyn Store,
+    upstreams: &Upstreams,
+    stamp: &Stamp,
+    id: Uuid,
+    recipients: &[String],
+) -> Result<Released, ReleaseError> {
+    let claim = store.claim(id, recipients).await.map_err(ReleaseError::Store)?;
+    let kept = claim.message;
+    let by_recipient = || {
+        kept.envelope
+            .recipients
+            .first()
+            .and_then(|first| upstreams.route_of(&first.address))
+    };
+    let named: Vec<String> = kept
+        .envelope
+        .recipients
+        .iter()
+        .map(|recipient| recipient.address.to_string())
+        .collect();
+    let settle = |outcome| store.settle_release(id, &named, outcome);
+
+    let Some(route) = upstreams.route_named(&kept.route).or_else(by_recipient) else {
+        settle(ReleaseOutcome::NotDelivered)
+            .await
+            .map_err(ReleaseError::Store)?;
+        return Err(ReleaseError::NoRoute);
+    };
+    let direction = if kept.event.direction == "outbound" {
+        Direction::Outbound
+    } else {
+        Direction::Inbound
+    };
+    let pieces = headers::pieces(&kept.added, &kept.body, direction, stamp);
+    match route.deliver(&kept.envelope, &pieces).await {
+        Delivery::Accepted(reply) => match settle(ReleaseOutcome::Delivered).await {
+            Ok(()) => Ok(Released {
+                recipients: named,
+                remaining: claim.remaining,
+                category: kept.category,
+                reply,
+            }),
+            // Delivered but not recorded: the claim stands, so nothing sends it again.
+            Err(_) => Err(ReleaseError::Unknown(reply)),
+        },
+        Delivery::Refused(reply) | Delivery::NotSent(reply) => {
+            settle(ReleaseOutcome::NotDelivered)
+                .await
+                .map_err(ReleaseError::Store)?;
+            Err(ReleaseError::NotDelivered(reply))
+        }
+        Delivery::Unsure(reply) => {
+            settle(ReleaseOutcome::Unknown).await.map_err(ReleaseError::Store)?;
+            Err(ReleaseError::Unknown(reply))
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! `portreeve quarantine`: list, show, release and delete what is kept.
+//!
+//! Everything goes through the running gate, which audits it.
+
+use super::exit::Exit;
+use super::{Shared, gate, terminal};
+use crate::daemon::protocol::{Kept, Request, Response};
+use crate::store::{QuarantineQuery, State, Summary};
+use std::io::Write;
+use uuid::Uuid;
+
+/// Arguments of `quarantine`.
+#[derive(Debug, clap::Subcommand)]
+pub enum Arguments {
+    /// What is kept, newest first.
+    List {
+        /// Only messages in this state: held, pending, release_unknown, released, voided, deleted.
+        #[arg(long, value_parser = parse_state)]
+        state: Option<State>,
+        /// Only messages for a recipient containing this.
+        #[arg(long)]
+        recipient: Option<String>,
+        /// Only messages from a sender containing this.
+        #[arg(long)]
+        sender: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// One message: its envelope, and why it is kept.
+    Show {
+        /// The message's id.
+        id: Uuid,
+        /// Why you look; it is recorded.
+        #[arg(long)]
+        reason: String,
+        /// Print the message itself, byte for byte, instead.
+        #[arg(long)]
+        raw: bool,
+    },
+    /// Deliver a message to whom it was meant for.
+    Release {
+        /// The message's id.
+        id: Uuid,
+        /// Only to this recipient; may be given several times.
+        #[arg(long)]
+        recipient: Vec<String>,
+        /// Why; it is recorded.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Remove a message.
+    Delete {
+        /// The message's id.
+        id: Uuid,
+        /// Why; it is recorded.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Who did what to kept mail.
+    Audit {
+        /// Only to this message.
+        id: Option<Uuid>,
+    },
+}
+
+fn parse_state(word: &str) -> Result<State, String> {
+    let states = [State::Held, State::Pending, State::ReleaseUnknown, State::Released, State::Voided, State::Deleted];
+    states.into_iter().find(|state| state.as_str() == word).ok_or_else(|| "no such state".into())
+}
+
+/// Asks the gate and prints what it says.
+pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
+    let raw = matches!(arguments, Arguments::Show { raw: true, .. });
+    let request = match arguments {
+        Arguments::List { state, recipient, sender, limit } => {
+            Request::QuarantineList(QuarantineQuery { state, recipient, sender, limit })
+        }
+        Arguments::Show { id, reason, raw } => Request::QuarantineShow { id, reason, body: raw },
+        Arguments::Release { id, recipient, reason } => Request::QuarantineRelease { id, recipients: recipient, reason },
+        Arguments::Delete { id, reason } => Request::QuarantineDelete { id, reason },
+        Arguments::Audit { id } => Request::Audit { id },
+    };
+    let answer = shared.socket().and_then(|socket| gate::ask(&socket, &request));
+    match answer {
+        Ok((Response::Quarantine { messages }, _)) => list(&messages, shared),
+        Ok((Response::Message(_), body)) if raw => match std::io::stdout().lock().write_all(&body) {
+            Ok(()) => Exit::Fine,
+            Err(_) => Exit::Unavailable,
+        },
+        Ok((Response::Message(kept), _)) => show(&kept, shared),
+        Ok((Response::Audit { entries }, _)) => {
+            terminal::print_each(&entries, shared.json, |entry| {
+                let message = entry.message.map(|id| id.to_string()).unwrap_or_default();
+                format!("{} {} {} {message} {:?}: {}", entry.time, entry.actor, entry.act, entry.reason, entry.outcome)
+            });
+            Exit::Fine
+        }
+        Ok((Response::Done { message }, _)) => {
+            shared.say(&message);
+            Exit::Fine
+        }
+        Ok(_) => Exit::Unavailable,
+        Err(exit) => exit,
+    }
+}
+
+fn list(messages: &[Summary], shared: &Shared) -> Exit {
+    terminal::print_each(messages, shared.json, |message| {
+        let to = message.recipients.join(",");
+        format!(
+            "{} {:<15} {} {:<20} <{}> -> {} {:?}",
+            message.id,
+            message.state.as_str(),
+            message.received,
+            message.category,
+            terminal::plain(&message.reverse_path),
+            terminal::plain(&to),
+            message.subject
+        )
+    });
+    if messages.is_empty() { Exit::Findings } else { Exit::Fine }
+}
+
+fn show(kept: &Kept, shared: &Shared) -> Exit {
+    if shared.json {
+        terminal::print_json(kept);
+    } else {
+        println!("state {}, route {}", kept.state.as_str(), kept.route);
+        print!("{}", terminal::explanation(&kept.event));
+    }
+    Exit::Fine
+}

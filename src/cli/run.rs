@@ -1,0 +1,24 @@
+//! `portreeve run`: keeps the gate until told to stop.
+
+use super::Shared;
+use super::exit::Exit;
+use crate::daemon::{self, StartError, Unusable};
+
+/// Runs the gate.
+pub fn run(shared: &Shared) -> Exit {
+    let loaded = match shared.load() {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    match daemon::run(loaded, shared.sources(), shared.quiet) {
+        Ok(()) => Exit::Fine,
+        Err(error) => {
+            eprintln!("portreeve: {error}");
+            match error {
+                StartError::Unusable(Unusable::Rules(_) | Unusable::Tests(_) | Unusable::Policy(_) | Unusable::Route(_))
+                | StartError::Setting(..) => Exit::Configuration,
+                StartError::Unavailable(..) => Exit::Unavailable,
+            }
+        }
+    }
+}

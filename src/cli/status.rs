@@ -1,0 +1,54 @@
+//! `portreeve status` and `portreeve reload`.
+
+use super::exit::Exit;
+use super::{Shared, gate, terminal};
+use crate::daemon::protocol::{Request, Response, Status};
+
+/// Arguments of `reload`.
+#[derive(Debug, clap::Args)]
+pub struct ReloadArguments {
+    /// Take the rules even though a list vanished, emptied or shrank by more than half.
+    #[arg(long)]
+    force: bool,
+}
+
+/// How the running gate is.
+pub fn run(shared: &Shared) -> Exit {
+    match shared.socket().and_then(|socket| gate::ask(&socket, &Request::Status)) {
+        Ok((Response::Status(status), _)) => {
+            if shared.json { terminal::print_json(&status) } else { print(&status) }
+            if status.degraded { Exit::Findings } else { Exit::Fine }
+        }
+        Ok(_) => Exit::Unavailable,
+        Err(exit) => exit,
+    }
+}
+
+fn print(status: &Status) {
+    println!("portreeve {}, process {}, since {}, mode {}", status.version, status.pid, status.started, status.mode);
+    for listener in &status.listeners {
+        println!("listens    {listener}");
+    }
+    for route in &status.routes {
+        println!("route      {route}");
+    }
+    println!("http       {}", status.http);
+    println!("rules      {} active, {} shadow, generation {}", status.rules_active, status.rules_shadow, status.generation);
+    println!("reload     {}", status.last_reload);
+    if status.degraded {
+        println!("DEGRADED   the present rules do not load; the last good ones serve");
+    }
+    println!("store      {}, {} messages held", status.store, status.quarantined);
+}
+
+/// Has the gate read everything again.
+pub fn reload(arguments: &ReloadArguments, shared: &Shared) -> Exit {
+    match shared.socket().and_then(|socket| gate::ask(&socket, &Request::Reload { force: arguments.force })) {
+        Ok((Response::Done { message }, _)) => {
+            shared.say(&message);
+            Exit::Fine
+        }
+        Ok(_) => Exit::Unavailable,
+        Err(exit) => exit,
+    }
+}

@@ -1,0 +1,167 @@
+//! The control socket: answers the command line of whoever may open it (mode 0600).
+//!
+//! Every act on kept mail goes to the audit log with the asking user. Knows nothing of arguments
+//! and terminals.
+
+use super::protocol::{Failure, Kept, REQUEST_MOST, Request, Response};
+use super::state::Daemon;
+use crate::action::{self, ReleaseError};
+use crate::store::{AuditEntry, StoreError};
+use bytes::Bytes;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How long one exchange may take; a release waits for upstream.
+const EXCHANGE_MOST: Duration = Duration::from_secs(600);
+
+/// Opens the socket. One that a dead gate left behind is replaced; a living gate's is not.
+///
+/// # Errors
+/// When the path can't be used, or another gate answers there.
+pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, "another portreeve answers there"));
+    }
+    if path.exists() {
+        std::fs::remove_file(path)?;
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves until told to stop.
+pub async fn serve(listener: UnixListener, daemon: Arc<Daemon>, stop: CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let daemon = Arc::clone(&daemon);
+                tokio::spawn(async move {
+                    let _ = tokio::time::timeout(EXCHANGE_MOST, exchange(stream, &daemon)).await;
+                });
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+async fn exchange(stream: UnixStream, daemon: &Daemon) -> std::io::Result<()> {
+    let actor = stream.peer_cred().map_or_else(|_| "unknown".into(), |peer| format!("uid {}", peer.uid()));
+    let (reader, mut writer) = stream.into_split();
+    let mut line = Vec::new();
+    BufReader::new(reader.take(REQUEST_MOST as u64)).read_until(b'\n', &mut line).await?;
+    let (response, body) = match serde_json::from_slice(&line) {
+        Ok(request) => answer(request, &actor, daemon).await,
+        Err(error) => (failed(Failure::Usage, error.to_string()), Bytes::new()),
+    };
+    let mut out = serde_json::to_vec(&response)?;
+    out.push(b'\n');
+    writer.write_all(&out).await?;
+    writer.write_all(&body).await?;
+    writer.shutdown().await
+}
+
+async fn answer(request: Request, actor: &str, daemon: &Daemon) -> (Response, Bytes) {
+    let store = daemon.gate.store.as_ref();
+    let response = match request {
+        Request::Status => Ok(Response::Status(Box::new(daemon.status().await))),
+        Request::Reload { force } => Ok(daemon.reload("control socket", force).await),
+        Request::QuarantineList(query) => store.list(query).await.map(|messages| Response::Quarantine { messages }),
+        Request::QuarantineShow { id, reason, body } => return show(id, &reason, body, actor, daemon).await,
+        Request::QuarantineRelease { id, recipients, reason } => {
+            Ok(release(id, &recipients, &reason, actor, daemon).await)
+        }
+        Request::QuarantineDelete { id, reason } => {
+            let outcome = store.delete(id).await;
+            let told = outcome.as_ref().map_or_else(ToString::to_string, |()| "deleted".into());
+            audit(daemon, actor, "delete", id, &reason, &told).await;
+            outcome.map(|()| Response::Done { message: format!("{id} is deleted") })
+        }
+        Request::JournalSearch(query) => store.search_journal(query).await.map(|records| Response::Journal { records }),
+        Request::Audit { id } => store.audit(id).await.map(|entries| Response::Audit { entries }),
+    };
+    (response.unwrap_or_else(|error| store_failure(&error)), Bytes::new())
+}
+
+async fn show(id: Uuid, reason: &str, body: bool, actor: &str, daemon: &Daemon) -> (Response, Bytes) {
+    match daemon.gate.store.get(id).await {
+        Ok(kept) => {
+            let act = if body { "show body" } else { "show" };
+            audit(daemon, actor, act, id, reason, "shown").await;
+            let bytes = if body { kept.body } else { Bytes::new() };
+            let kept = Kept {
+                id,
+                state: kept.state,
+                envelope: kept.envelope,
+                route: kept.route,
+                event: kept.event,
+                body_bytes: bytes.len() as u64,
+            };
+            (Response::Message(Box::new(kept)), bytes)
+        }
+        Err(error) => (store_failure(&error), Bytes::new()),
+    }
+}
+
+async fn release(id: Uuid, recipients: &[String], reason: &str, actor: &str, daemon: &Daemon) -> Response {
+    let live = daemon.gate.live.load_full();
+    let outcome = action::release(daemon.gate.store.as_ref(), &live.upstreams, &live.stamp, id, recipients).await;
+    let told = match &outcome {
+        Ok(released) => format!("released to {}: {}", released.recipients.join(", "), released.reply),
+        Err(error) => error.to_string(),
+    };
+    audit(daemon, actor, "release", id, reason, &told).await;
+    let category = outcome.as_ref().map_or("", |released| released.category.as_str());
+    daemon.gate.telemetry.release("administrator", category, if outcome.is_ok() { "delivered" } else { "failed" });
+    match outcome {
+        Ok(released) => {
+            let still = match released.remaining {
+                0 => String::new(),
+                remaining => format!("; still held for {remaining} more"),
+            };
+            Response::Done { message: format!("{id} {told}{still}") }
+        }
+        Err(ReleaseError::Store(error)) => store_failure(&error),
+        Err(error) => failed(Failure::TryAgain, format!("{id}: {error}")),
+    }
+}
+
+async fn audit(daemon: &Daemon, actor: &str, act: &str, message: Uuid, reason: &str, outcome: &str) {
+    let entry = AuditEntry {
+        time: daemon.gate.clock.now(),
+        actor: actor.into(),
+        act: act.into(),
+        message: Some(message),
+        reason: reason.into(),
+        outcome: outcome.into(),
+    };
+    if let Err(error) = daemon.gate.store.append_audit(entry).await {
+        daemon.gate.telemetry.store_error("audit", &error.to_string());
+    }
+}
+
+fn store_failure(error: &StoreError) -> Response {
+    let kind = match error {
+        StoreError::NotFound | StoreError::WrongState(_) | StoreError::NoSuchRecipient => Failure::NotFound,
+        StoreError::Failed(_) => Failure::TryAgain,
+    };
+    failed(kind, error.to_string())
+}
+
+fn failed(kind: Failure, message: String) -> Response {
+    Response::Failed { kind, message }
+}

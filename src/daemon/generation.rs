@@ -1,0 +1,175 @@
+//! Settings and rule files become one generation: everything that a message is judged by and where
+//! it goes, whole or not at all.
+//!
+//! Reads files; swaps nothing in. Knows nothing of sockets and sessions.
+
+use crate::action::Stamp;
+use crate::config::Config;
+use crate::mail::{Mail, message};
+use crate::pipeline::{Criteria, Live, RelayGuard};
+use crate::rules::diagnostic::{self, Diagnostic};
+use crate::rules::testing::{self, Report};
+use crate::rules::{Findings, Loaded, RuleSet, guard};
+use crate::upstream::Upstreams;
+use crate::verdict::{self, Policy, PolicyError};
+use jiff::Timestamp;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Why a generation can't be built.
+#[derive(Debug)]
+pub enum Unusable {
+    /// Rules that don't load, or shrink a list.
+    Rules(Vec<Diagnostic>),
+    /// Rules whose own tests fail.
+    Tests(Vec<Report>),
+    /// A policy that can't stand.
+    Policy(Vec<PolicyError>),
+    /// A route that can't be built.
+    Route(String),
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rules(diagnostics) => formatter.write_str(diagnostic::render_all(diagnostics, false).trim_end()),
+            Self::Tests(failed) => {
+                let lines: Vec<String> = failed.iter().map(describe).collect();
+                formatter.write_str(&lines.join("\n"))
+            }
+            Self::Policy(errors) => {
+                let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                formatter.write_str(&lines.join("\n"))
+            }
+            Self::Route(why) => formatter.write_str(why),
+        }
+    }
+}
+
+impl Unusable {
+    /// The first problem, on one line: for the log.
+    pub fn first_line(&self) -> String {
+        match self {
+            Self::Rules(diagnostics) => diagnostics.first().map_or_else(String::new, |first| {
+                let record = first.record();
+                format!("{}:{}:{}: {}", record.file, record.line, record.column, record.message)
+            }),
+            other => other.to_string().lines().next().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// A failed test as people read it.
+pub fn describe(report: &Report) -> String {
+    let rule = report.rule.as_deref().unwrap_or("verdict");
+    format!("{}: test {:?} of {rule} fails: {}", report.place, report.name, report.failures.join("; "))
+}
+
+/// Where the rules came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// The paths in the settings.
+    Files,
+    /// The shipped rules inside the binary: the default path isn't there.
+    Embedded,
+    /// The last good ones, since the present files don't load.
+    LastGood,
+}
+
+/// Reads the rules that the settings name. Where they name nothing but the default folder, and that
+/// isn't there, the shipped rules inside the binary serve.
+///
+/// # Errors
+/// Every problem found.
+pub fn load_rules(config: &Config, now: Timestamp) -> Result<(Loaded, Provenance), Unusable> {
+    let default_only = config.rules.paths == crate::rules::Settings::default().paths;
+    if default_only && !config.rules.paths.iter().any(|path| path.exists()) {
+        return RuleSet::load_embedded(now).map(|loaded| (loaded, Provenance::Embedded)).map_err(Unusable::Rules);
+    }
+    RuleSet::load(&config.rules.paths, now).map(|loaded| (loaded, Provenance::Files)).map_err(Unusable::Rules)
+}
+
+/// The rules to start with: the present ones, or the last good ones when those don't load.
+///
+/// # Errors
+/// What is wrong with the present rules, when there are no last good ones either.
+pub fn rules_at_start(config: &Config, now: Timestamp) -> Result<(Loaded, Provenance, Option<Unusable>), Unusable> {
+    match load_rules(config, now) {
+        Ok((loaded, provenance)) => Ok((loaded, provenance, None)),
+        Err(why) => match RuleSet::load_snapshot(&config.rules.last_good, now) {
+            Ok(loaded) => Ok((loaded, Provenance::LastGood, Some(why))),
+            Err(_) => Err(why),
+        },
+    }
+}
+
+/// Reads rules anew for a gate that serves `old`: they must load, pass their tests and, unless
+/// forced, shrink no list.
+///
+/// # Errors
+/// Every problem found; nothing has changed.
+pub fn rules_anew(config: &Config, old: &RuleSet, force: bool, now: Timestamp) -> Result<Loaded, Unusable> {
+    let (loaded, _) = load_rules(config, now)?;
+    let failed: Vec<Report> = test_rules(&loaded.set)?.into_iter().filter(|report| !report.passed()).collect();
+    if !failed.is_empty() {
+        return Err(Unusable::Tests(failed));
+    }
+    if !force {
+        guard::guard(old, &loaded.set).map_err(Unusable::Rules)?;
+    }
+    Ok(loaded)
+}
+
+/// Runs the tests that stand beside the rules; whole-verdict tests under the default policy.
+///
+/// # Errors
+/// When a pack doesn't load without the house's files.
+pub fn test_rules(rules: &RuleSet) -> Result<Vec<Report>, Unusable> {
+    let policy = Policy::new(&crate::verdict::Settings::default()).map_err(Unusable::Policy)?;
+    let verdict = |findings: &Findings, mail: &Mail| verdict::decide(findings, &[], &policy, &mail.envelope).action;
+    testing::run(rules, &verdict).map_err(Unusable::Rules)
+}
+
+/// What decides verdicts: for `scan` and `explain`, and for the daemon at start.
+///
+/// # Errors
+/// Every problem found.
+pub fn criteria(config: &Config, now: Timestamp) -> Result<Criteria, Unusable> {
+    let (loaded, _) = load_rules(config, now)?;
+    criteria_with(config, Arc::new(loaded.set))
+}
+
+/// The same with rules that are loaded already.
+///
+/// # Errors
+/// A policy that can't stand.
+pub fn criteria_with(config: &Config, rules: Arc<RuleSet>) -> Result<Criteria, Unusable> {
+    let policy = Arc::new(Policy::new(&config.policy).map_err(Unusable::Policy)?);
+    Ok(Criteria { rules, policy, parsing: message::Limits::default() })
+}
+
+/// A whole generation.
+///
+/// # Errors
+/// A policy that can't stand.
+pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> Result<Live, Unusable> {
+    Ok(Live {
+        criteria: criteria_with(config, rules)?,
+        relay: Arc::new(RelayGuard::new(&config.relay)),
+        upstreams,
+        disclosure: Arc::new(config.disclosure.clone()),
+        stamp: Arc::new(Stamp { hostname: config.hostname() }),
+        message_size: config.limits.message_size.0,
+        judging: config.deadlines.judging.0,
+        commit: config.deadlines.commit.0,
+    })
+}
+
+/// Keeps the texts of a good set, so that a restart with broken files can begin from them.
+///
+/// # Errors
+/// Of the file system.
+pub fn keep(rules: &RuleSet, folder: &Path) -> std::io::Result<()> {
+    rules.snapshot(folder)
+}

@@ -1,0 +1,160 @@
+//! What passes over the control socket: one JSON line asked, one JSON line answered, and for a
+//! message its raw bytes after that line.
+//!
+//! Both sides import this; neither side's work is here.
+
+use crate::store::{AuditEntry, JournalQuery, QuarantineQuery, State, Summary};
+use crate::telemetry::MessageEvent;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The longest request line, in bytes.
+pub const REQUEST_MOST: usize = 64 << 10;
+
+/// What the command line asks of a running gate.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum Request {
+    /// How it is.
+    Status,
+    /// Read settings, rules and certificates again.
+    Reload {
+        /// Take rules even though a list shrank.
+        force: bool,
+    },
+    /// What is kept.
+    QuarantineList(QuarantineQuery),
+    /// One kept message: envelope, verdict, and its bytes when asked for.
+    QuarantineShow {
+        /// The message.
+        id: Uuid,
+        /// Why it is looked at; for the audit log.
+        reason: String,
+        /// Whether the bytes are wanted too.
+        body: bool,
+    },
+    /// Let it go on.
+    QuarantineRelease {
+        /// The message.
+        id: Uuid,
+        /// To these of its recipients; to all when empty.
+        recipients: Vec<String>,
+        /// Why; for the audit log.
+        reason: String,
+    },
+    /// Remove it.
+    QuarantineDelete {
+        /// The message.
+        id: Uuid,
+        /// Why; for the audit log.
+        reason: String,
+    },
+    /// What happened to mail.
+    JournalSearch(JournalQuery),
+    /// Who did what to kept mail.
+    Audit {
+        /// Of this message, or the newest of all.
+        id: Option<Uuid>,
+    },
+}
+
+/// What the gate answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Response {
+    /// To `Status`.
+    Status(Box<Status>),
+    /// To `QuarantineList`.
+    Quarantine {
+        /// Newest first.
+        messages: Vec<Summary>,
+    },
+    /// To `QuarantineShow`.
+    Message(Box<Kept>),
+    /// To `JournalSearch`.
+    Journal {
+        /// Newest first.
+        records: Vec<MessageEvent>,
+    },
+    /// To `Audit`.
+    Audit {
+        /// Oldest first.
+        entries: Vec<AuditEntry>,
+    },
+    /// It is done; a sentence about it.
+    Done {
+        /// For people.
+        message: String,
+    },
+    /// It is not done.
+    Failed {
+        /// What kind of failure.
+        kind: Failure,
+        /// For people: what is wrong and what to do.
+        message: String,
+    },
+}
+
+/// Whose fault a failure is; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failure {
+    /// No such message, or not in a state for that.
+    NotFound,
+    /// The request makes no sense.
+    Usage,
+    /// Settings or rules don't load; the old ones serve on.
+    Configuration,
+    /// Upstream or the store can't now.
+    TryAgain,
+}
+
+/// How a running gate is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// The program's version.
+    pub version: String,
+    /// Process id.
+    pub pid: u32,
+    /// RFC 3339.
+    pub started: String,
+    /// The policy's mode.
+    pub mode: String,
+    /// Name, direction and address of each listener.
+    pub listeners: Vec<String>,
+    /// SHA-256 of the rule set, hex.
+    pub generation: String,
+    /// Rules that act.
+    pub rules_active: usize,
+    /// Rules that only watch.
+    pub rules_shadow: usize,
+    /// Whether the gate runs on the last good rules because the present ones don't load.
+    pub degraded: bool,
+    /// How the last reload ended, in words.
+    pub last_reload: String,
+    /// Whether the store takes messages.
+    pub store: String,
+    /// Kept messages.
+    pub quarantined: u64,
+    /// Routes and their targets.
+    pub routes: Vec<String>,
+    /// Where HTTP is served.
+    pub http: String,
+}
+
+/// One kept message.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Kept {
+    /// The message's id.
+    pub id: Uuid,
+    /// Where it stands.
+    pub state: State,
+    /// Its envelope.
+    pub envelope: crate::mail::Envelope,
+    /// The route that it takes when released.
+    pub route: String,
+    /// The record of its verdict.
+    pub event: MessageEvent,
+    /// Bytes that follow this line; 0 when none were asked for.
+    pub body_bytes: u64,
+}

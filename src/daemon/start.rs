@@ -1,0 +1,322 @@
+//! From settings to a serving gate, and from SIGTERM to a quiet end.
+//!
+//! Binds everything before it serves anything, so that a gate either runs whole or says why not.
+
+use super::generation::{self, Unusable};
+use super::state::{Daemon, Standing, announce};
+use super::{control, watch};
+use crate::admin;
+use crate::chance::SystemChance;
+use crate::clock::{Clock, SystemClock};
+use crate::compute::Compute;
+use crate::config::{Config, Loaded, Sources};
+use crate::listener::{self, ConnectionInfo, ListenFault, Listener, Premises};
+use crate::pipeline::{Gate, GateDesk, Profile};
+use crate::resolver::SystemResolver;
+use crate::rules::RuleSet;
+use crate::smtp::Peer;
+use crate::store::journal::Journal;
+use crate::store::{self, OpenError};
+use crate::telemetry::Telemetry;
+use crate::upstream::{Parts, TcpConnect, Upstreams};
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How often the gauges that the store answers are asked.
+const GAUGES_EVERY: Duration = Duration::from_secs(15);
+/// How often upstream is asked what it offers.
+const PROBE_EVERY: Duration = Duration::from_secs(60);
+/// How often what is past its retention is removed.
+const EXPIRY_EVERY: Duration = Duration::from_secs(3600);
+/// How long the log may take to be written out at the end.
+const LOG_FLUSH_MOST: Duration = Duration::from_secs(2);
+
+/// Why the gate doesn't start.
+#[derive(Debug)]
+pub enum StartError {
+    /// Rules, policy or routes that can't serve.
+    Unusable(Unusable),
+    /// A setting that can't be used as it is: its name, and why.
+    Setting(&'static str, String),
+    /// Something that the machine doesn't give: its name, and why.
+    Unavailable(String, String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unusable(why) => why.fmt(formatter),
+            Self::Setting(name, why) => write!(formatter, "{name}: {why}"),
+            Self::Unavailable(what, why) => write!(formatter, "{what}: {why}"),
+        }
+    }
+}
+
+/// Runs a gate to its end.
+///
+/// # Errors
+/// What stands in the way of starting; once it serves, it ends only when told to.
+pub fn run(loaded: Loaded, sources: Sources, quiet: bool) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::Unavailable("the runtime".into(), error.to_string()))?;
+    runtime.block_on(async {
+        let gate = Running::start(loaded, sources).await?;
+        if !quiet {
+            print!("{}", banner(&gate.daemon).await);
+        }
+        gate.serve().await;
+        Ok(())
+    })
+}
+
+/// A gate with everything bound, not serving yet.
+struct Running {
+    daemon: Arc<Daemon>,
+    listeners: Vec<Listener<FrontDesk>>,
+    control: tokio::net::UnixListener,
+    http: admin::Server,
+}
+
+/// Hands each accepted connection a desk of the pipeline's.
+struct FrontDesk(Arc<Gate>);
+
+impl listener::Reception for FrontDesk {
+    type Desk = GateDesk;
+
+    fn desk(&self, connection: &ConnectionInfo) -> GateDesk {
+        let profile = Profile {
+            listener: Arc::clone(&connection.listener),
+            direction: connection.direction,
+            peer_relays: connection.peer == Peer::Relay,
+            upstream: connection.upstream.clone(),
+        };
+        GateDesk::new(Arc::clone(&self.0), profile)
+    }
+}
+
+impl Running {
+    async fn start(loaded: Loaded, sources: Sources) -> Result<Self, StartError> {
+        let config = loaded.config;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let telemetry = telemetry(&config, &clock);
+        for warning in &loaded.warnings {
+            telemetry.warning("settings", &warning.to_string());
+        }
+        let (rules, standing) = rules(Arc::new(config), clock.now(), &telemetry)?;
+        let config = Arc::clone(&standing.config);
+        let upstreams = upstreams(&config, &telemetry).map_err(StartError::Unusable)?;
+        let live = generation::live(&config, Arc::clone(&rules), upstreams).map_err(StartError::Unusable)?;
+        announce(&telemetry, &rules, &config);
+
+        let store = store::open(&config.store, telemetry.clone()).await.map_err(|error| match error {
+            OpenError::Url(why) => StartError::Setting("store.url", why),
+            other => StartError::Unavailable("store".into(), other.to_string()),
+        })?;
+        let gate = Arc::new(Gate {
+            live: ArcSwap::from_pointee(live),
+            journal: Journal::start(Arc::clone(&store), telemetry.clone()),
+            store,
+            telemetry: telemetry.clone(),
+            clock: Arc::clone(&clock),
+            chance: Arc::new(SystemChance),
+            compute: Compute::pool(),
+        });
+        let (limits, deadlines) = (config.limits.clone(), config.deadlines.session.clone());
+        let premises = Arc::new(Premises::new(&config.hostname(), limits, deadlines, telemetry));
+        let listeners = listen(&config, &gate, &premises, clock.as_ref()).await?;
+        let http = admin::Server::bind(&config.http)
+            .await
+            .map_err(|error| StartError::Unavailable(format!("http.address {}", config.http.address), error.to_string()))?;
+        let control = control::bind(&config.control.socket).map_err(|error| {
+            StartError::Unavailable(format!("control.socket {}", config.control.socket.display()), error.to_string())
+        })?;
+        let daemon = Arc::new(Daemon {
+            started: clock.now(),
+            gate,
+            sources,
+            premises,
+            certificates: listeners.iter().filter_map(Listener::certificate).collect(),
+            bound: listeners.iter().zip(&config.listener).map(|(bound, settings)| (settings.name.clone(), settings.direction.as_str(), bound.address())).collect(),
+            http: http.address(),
+            turn: tokio::sync::Mutex::new(()),
+            standing: Mutex::new(standing),
+        });
+        Ok(Self { daemon, listeners, control, http })
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains.
+    async fn serve(self) {
+        let Self { daemon, listeners, control, http } = self;
+        let stop = CancellationToken::new();
+        let background = TaskTracker::new();
+        background.spawn(control::serve(control, Arc::clone(&daemon), stop.clone()));
+        background.spawn(http.serve(Arc::clone(&daemon) as Arc<dyn admin::Health>, stop.clone()));
+        background.spawn(keep_up(Arc::clone(&daemon), stop.clone()));
+        background.spawn(keep_rules(Arc::clone(&daemon), stop.clone()));
+        let sessions = TaskTracker::new();
+        for listener in listeners {
+            sessions.spawn(listener.run());
+        }
+        sessions.close();
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+        daemon.gate.telemetry.notice("start", "serving");
+
+        wait_for_end(&daemon).await;
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        daemon.gate.telemetry.notice("drain", "no new connections; sessions finish what they have begun");
+        daemon.premises.drain();
+        sessions.wait().await;
+        daemon.gate.live.load().upstreams.close().await;
+        daemon.gate.journal.flush().await;
+        stop.cancel();
+        background.close();
+        background.wait().await;
+        let _ = std::fs::remove_file(&daemon.standing().config.control.socket);
+        daemon.gate.telemetry.notice("stop", "drained");
+        daemon.gate.telemetry.flush(LOG_FLUSH_MOST);
+    }
+}
+
+fn telemetry(config: &Config, clock: &Arc<dyn Clock>) -> Telemetry {
+    let clock = Arc::clone(clock);
+    let telemetry = Telemetry::new(config.log, Box::new(std::io::stderr()), Arc::new(move || clock.now()));
+    telemetry.install_diagnostics();
+    telemetry
+}
+
+fn rules(config: Arc<Config>, now: Timestamp, telemetry: &Telemetry) -> Result<(Arc<RuleSet>, Standing), StartError> {
+    let (loaded, provenance, broken) = generation::rules_at_start(&config, now).map_err(StartError::Unusable)?;
+    let last_reload = match &broken {
+        Some(why) => {
+            eprintln!("{why}\nportreeve: these rules do not load; starting from the last good ones");
+            telemetry.ruleset_reloaded("failed", &format!("start: {}", why.first_line()));
+            format!("{now} at start FAILED, the last good rules serve: {}", why.first_line())
+        }
+        None => {
+            telemetry.ruleset_reloaded("loaded", "start");
+            if let Err(error) = loaded.set.snapshot(&config.rules.last_good) {
+                let folder = config.rules.last_good.display();
+                telemetry.warning("last-good-rules", &format!("{folder}: {error}: a restart with broken rules would not start"));
+            }
+            format!("{now} at start")
+        }
+    };
+    Ok((Arc::new(loaded.set), Standing { config, provenance, last_reload }))
+}
+
+/// Builds the routes.
+///
+/// # Errors
+/// The route and setting that can't be used.
+pub fn upstreams(config: &Config, telemetry: &Telemetry) -> Result<Arc<Upstreams>, Unusable> {
+    let parts = Parts {
+        our_name: config.hostname().into(),
+        deadlines: config.deadlines.upstream,
+        connect: Arc::new(TcpConnect::new(Arc::new(SystemResolver))),
+        clock: Arc::new(SystemClock),
+        telemetry: telemetry.clone(),
+    };
+    Upstreams::new(&config.route, &parts).map(Arc::new).map_err(Unusable::Route)
+}
+
+async fn listen(config: &Config, gate: &Arc<Gate>, premises: &Arc<Premises>, clock: &dyn Clock) -> Result<Vec<Listener<FrontDesk>>, StartError> {
+    let front = Arc::new(FrontDesk(Arc::clone(gate)));
+    let mut listeners = Vec::new();
+    for settings in &config.listener {
+        let bound = Listener::bind(settings.clone(), Arc::clone(premises), Arc::clone(&front), clock).await;
+        listeners.push(bound.map_err(|fault| match fault {
+            ListenFault::Address(address, error) => StartError::Unavailable(format!("listener {:?} at {address}", settings.name), error.to_string()),
+            other => StartError::Setting("listener", format!("{}: {other}", settings.name)),
+        })?);
+    }
+    Ok(listeners)
+}
+
+/// SIGHUP reloads, SIGTERM and SIGINT end.
+async fn wait_for_end(daemon: &Daemon) {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else { return };
+    loop {
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => return,
+            _ = interrupt.recv() => return,
+            _ = hangup.recv() => {
+                let reloading = sd_notify::NotifyState::monotonic_usec_now();
+                let _ = reloading.map(|now| sd_notify::notify(&[sd_notify::NotifyState::Reloading, now]));
+                daemon.reload("SIGHUP", false).await;
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+            }
+        }
+    }
+}
+
+/// Asks upstream what it offers, the store how full it is, and removes what is past its time.
+async fn keep_up(daemon: Arc<Daemon>, stop: CancellationToken) {
+    let mut gauges = tokio::time::interval(GAUGES_EVERY);
+    let mut probe = tokio::time::interval(PROBE_EVERY);
+    let mut expiry = tokio::time::interval(EXPIRY_EVERY);
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            _ = probe.tick() => daemon.probe().await,
+            _ = gauges.tick() => daemon.refresh_gauges().await,
+            _ = expiry.tick() => daemon.expire().await,
+        }
+    }
+}
+
+/// Reloads rules when their files change.
+async fn keep_rules(daemon: Arc<Daemon>, stop: CancellationToken) {
+    loop {
+        let (changed, mut changes) = mpsc::channel(1);
+        let paths = daemon.standing().config.rules.paths.clone();
+        let watching = tokio::task::spawn_blocking(move || watch::watch(&paths, changed)).await;
+        let _watch = match watching {
+            Ok(Ok(watch)) => watch,
+            Ok(Err(why)) => {
+                daemon.gate.telemetry.warning("watch", &format!("rule files are not watched, reload by hand: {why}"));
+                return stop.cancelled().await;
+            }
+            Err(_) => return,
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            change = changes.recv() => if change.is_none() { return },
+            // Reloading settings may have changed what is to be watched.
+            () = daemon.paths_changed.notified() => continue,
+        }
+        daemon.reload_rules().await;
+    }
+}
+
+/// What a person who has just started the gate needs to know, in a few lines.
+async fn banner(daemon: &Daemon) -> String {
+    let status = daemon.status().await;
+    let mut lines = vec![format!("portreeve {} keeps the gate, mode {}", status.version, status.mode)];
+    lines.extend(status.listeners.iter().map(|listener| format!("  SMTP   {listener}")));
+    lines.push(format!("  HTTP   http://{}/metrics /healthz /readyz", status.http));
+    lines.extend(status.routes.iter().map(|route| format!("  mail   to {route}")));
+    lines.push(format!("  rules  {} enforced, {} in shadow", status.rules_active, status.rules_shadow));
+    if status.degraded {
+        lines.push("  DEGRADED: the present rules do not load, the last good ones serve (portreeve status)".into());
+    }
+    let undecided = daemon.left_undecided().await;
+    if undecided > 0 {
+        lines.push(format!("  {undecided} messages were left undecided by a crash: portreeve quarantine list --state pending"));
+    }
+    let to = daemon.bound.first().map(|(_, _, address)| address.to_string()).unwrap_or_default();
+    lines.push(format!("Try it: portreeve send tests/samples --to {to}; portreeve journal search"));
+    lines.join("\n") + "\n"
+}

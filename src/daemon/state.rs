@@ -1,0 +1,264 @@
+//! The running gate as a whole: how it is, and taking up new settings, rules and certificates.
+//!
+//! A reload is all or nothing: what doesn't load is told, and what served goes on serving. Knows
+//! nothing of who asks.
+
+use super::generation::{self, Provenance, Unusable};
+use super::protocol::{Failure, Response, Status};
+use crate::config::{Config, Sources};
+use crate::listener::{Certificate, Premises};
+use crate::pipeline::Gate;
+use crate::rules::RuleSet;
+use crate::store::{QuarantineQuery, State};
+use crate::telemetry::{ListEvent, Telemetry};
+use crate::units::Span;
+use crate::upstream::Upstreams;
+use jiff::Timestamp;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the control socket, signals and the file watcher act on.
+pub struct Daemon {
+    /// The parts that handle mail.
+    pub gate: Arc<Gate>,
+    /// Where the settings were read from, to read them again.
+    pub sources: Sources,
+    /// What the listeners share.
+    pub premises: Arc<Premises>,
+    /// Certificates of listeners.
+    pub certificates: Vec<Arc<Certificate>>,
+    /// Where it listens: name, direction, address.
+    pub bound: Vec<(String, &'static str, SocketAddr)>,
+    /// Where HTTP is served.
+    pub http: SocketAddr,
+    /// When it started.
+    pub started: Timestamp,
+    /// One reload at a time.
+    pub turn: tokio::sync::Mutex<()>,
+    /// Told when the settings name other rule files.
+    pub paths_changed: tokio::sync::Notify,
+    /// What the last reload left.
+    pub standing: Mutex<Standing>,
+}
+
+/// What is in force beside the generation itself.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Where the rules came from.
+    pub provenance: Provenance,
+    /// How the last reload ended, in words.
+    pub last_reload: String,
+}
+
+/// What a reload prepared before it swaps anything in.
+struct Prepared {
+    config: Arc<Config>,
+    rules: Arc<RuleSet>,
+    warnings: usize,
+}
+
+impl Daemon {
+    /// What is in force.
+    pub fn standing(&self) -> Standing {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How the gate is.
+    pub async fn status(&self) -> Status {
+        let live = self.gate.live.load_full();
+        let standing = self.standing();
+        let counts = live.criteria.rules.counts();
+        let held = self.gate.store.totals().await;
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            started: self.started.to_string(),
+            mode: live.criteria.policy.mode().as_str().into(),
+            listeners: self.bound.iter().map(|(name, direction, address)| format!("{name} {direction} {address}")).collect(),
+            generation: live.criteria.rules.sha256().to_owned(),
+            rules_active: counts.active,
+            rules_shadow: counts.shadow,
+            degraded: standing.provenance == Provenance::LastGood,
+            last_reload: standing.last_reload,
+            quarantined: held.as_ref().map_or(0, |totals| totals.held_by_category.iter().map(|(_, count)| count).sum()),
+            store: held.map_or_else(|error| error.to_string(), |_| "ready".into()),
+            routes: live.upstreams.routes().iter().map(|route| route.describe()).collect(),
+            http: self.http.to_string(),
+        }
+    }
+
+    /// Takes up settings, rules and certificates anew.
+    pub async fn reload(&self, by: &str, force: bool) -> Response {
+        let _turn = self.turn.lock().await;
+        let sources = self.sources.clone();
+        let config = match tokio::task::spawn_blocking(move || crate::config::load(&sources)).await {
+            Ok(Ok(loaded)) => loaded.config,
+            Ok(Err(problems)) => {
+                let first = problems.0.first().map(ToString::to_string).unwrap_or_default();
+                return self.refused(by, &first, &problems.to_string());
+            }
+            Err(_) => return self.refused(by, "reading settings failed", "reading settings failed"),
+        };
+        let restart = needs_restart(&self.standing().config, &config);
+        self.take_up(by, Arc::new(config), force, restart).await
+    }
+
+    /// Takes up rules anew, the settings as they are: a rule file changed.
+    pub async fn reload_rules(&self) -> Response {
+        let _turn = self.turn.lock().await;
+        let config = self.standing().config;
+        self.take_up("file change", config, false, Vec::new()).await
+    }
+
+    async fn take_up(&self, by: &str, config: Arc<Config>, force: bool, restart: Vec<String>) -> Response {
+        let live = self.gate.live.load_full();
+        let (old, now) = (Arc::clone(&live.criteria.rules), self.gate.clock.now());
+        let prepared = tokio::task::spawn_blocking(move || prepare(config, &old, force, now)).await;
+        let prepared = match prepared {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(why)) => return self.refused(by, &why.first_line(), &why.to_string()),
+            Err(_) => return self.refused(by, "loading failed", "loading failed"),
+        };
+        let config = prepared.config;
+        let upstreams = match self.upstreams_for(&config, &live.upstreams) {
+            Ok(upstreams) => upstreams,
+            Err(why) => return self.refused(by, &why.first_line(), &why.to_string()),
+        };
+        let next = match generation::live(&config, Arc::clone(&prepared.rules), upstreams) {
+            Ok(next) => next,
+            Err(why) => return self.refused(by, &why.first_line(), &why.to_string()),
+        };
+        let unchanged = prepared.rules.sha256() == live.criteria.rules.sha256();
+        self.gate.live.store(Arc::new(next));
+        self.premises.reload(&config.hostname(), config.limits.clone(), config.deadlines.session.clone());
+        self.gate.telemetry.configure_log(config.log);
+        let certificates = self.reload_certificates();
+        self.taken_up(by, config, &prepared.rules, prepared.warnings, unchanged, &[restart, certificates].concat())
+    }
+
+    /// The same routes keep their connections.
+    fn upstreams_for(&self, config: &Config, old: &Arc<Upstreams>) -> Result<Arc<Upstreams>, Unusable> {
+        let before = self.standing().config;
+        if config.route == before.route && config.deadlines.upstream == before.deadlines.upstream {
+            return Ok(Arc::clone(old));
+        }
+        super::start::upstreams(config, &self.gate.telemetry)
+    }
+
+    fn reload_certificates(&self) -> Vec<String> {
+        self.certificates.iter().filter_map(|certificates| certificates.reload(self.gate.clock.as_ref()).err()).map(|error| error.to_string()).collect()
+    }
+
+    fn taken_up(
+        &self,
+        by: &str,
+        config: Arc<Config>,
+        rules: &Arc<RuleSet>,
+        warnings: usize,
+        unchanged: bool,
+        notes: &[String],
+    ) -> Response {
+        if let Err(error) = generation::keep(rules, &config.rules.last_good) {
+            let folder = config.rules.last_good.display();
+            self.gate.telemetry.warning("last-good-rules", &format!("{folder}: {error}: a restart with broken rules would not start"));
+        }
+        announce(&self.gate.telemetry, rules, &config);
+        let counts = rules.counts();
+        let warned = if warnings > 0 { format!(", {warnings} warnings (see rules check)") } else { String::new() };
+        let message = format!(
+            "{} rules active, {} shadow, generation {}{warned}{}",
+            counts.active,
+            counts.shadow,
+            rules.sha256().get(..12).unwrap_or_default(),
+            notes.iter().map(|note| format!("\n{note}")).collect::<String>()
+        );
+        self.gate.telemetry.ruleset_reloaded(if unchanged { "unchanged" } else { "loaded" }, &format!("{by}: {message}"));
+        let last_reload = format!("{} by {by}: {message}", self.gate.clock.now());
+        if config.rules.paths != self.standing().config.rules.paths {
+            self.paths_changed.notify_one();
+        }
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) =
+            Standing { config, provenance: Provenance::Files, last_reload };
+        Response::Done { message }
+    }
+
+    fn refused(&self, by: &str, first_line: &str, whole: &str) -> Response {
+        self.gate.telemetry.ruleset_reloaded("failed", &format!("{by}: {first_line}"));
+        let last_reload = format!("{} by {by} FAILED, the old generation serves on: {first_line}", self.gate.clock.now());
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).last_reload = last_reload;
+        Response::Failed { kind: Failure::Configuration, message: format!("{whole}\nnothing has changed, the old generation serves on") }
+    }
+
+    /// The gauges that are asked of the store rather than counted.
+    pub async fn refresh_gauges(&self) {
+        if let Ok(totals) = self.gate.store.totals().await {
+            self.gate.telemetry.quarantine_totals(&totals.held_by_category, totals.bytes, totals.oldest);
+        }
+    }
+
+    /// Asks upstream what it offers; an upstream that is away is told by its connections' metrics.
+    pub async fn probe(&self) {
+        let live = self.gate.live.load_full();
+        for probe in live.upstreams.probe().await {
+            if let Err(why) = probe.outcome {
+                self.gate.telemetry.warning("upstream-probe", &format!("{} {}: {why}", probe.route, probe.target));
+            }
+        }
+    }
+
+    /// Removes what is past its retention.
+    pub async fn expire(&self) {
+        let retention = self.standing().config.store.retention;
+        let now = self.gate.clock.now();
+        let before = |span: Span| now.checked_sub(span.0).unwrap_or(Timestamp::MIN);
+        match self.gate.store.expire(before(retention.journal), before(retention.quarantine)).await {
+            Ok(0) => {}
+            Ok(count) => self.gate.telemetry.notice("expiry", &format!("{count} records are past their retention")),
+            Err(error) => self.gate.telemetry.store_error("expire", &error.to_string()),
+        }
+    }
+
+    /// Messages that a crash left undecided, to be told at start.
+    pub async fn left_undecided(&self) -> usize {
+        let mut count = 0;
+        for state in [State::Pending, State::ReleaseUnknown] {
+            let query = QuarantineQuery { state: Some(state), limit: 100, ..QuarantineQuery::default() };
+            count += self.gate.store.list(query).await.map_or(0, |messages| messages.len());
+        }
+        count
+    }
+}
+
+/// Settings that changed and are only read at start.
+fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    let changed = [
+        ("[[listener]]", old.listener != new.listener),
+        ("[store]", old.store != new.store),
+        ("[http]", old.http != new.http),
+        ("[control]", old.control != new.control),
+    ];
+    changed.iter().filter(|(_, changed)| *changed).map(|(section, _)| format!("{section} changed: it is taken up at the next restart")).collect()
+}
+
+fn prepare(config: Arc<Config>, old: &RuleSet, force: bool, now: Timestamp) -> Result<Prepared, Unusable> {
+    let loaded = generation::rules_anew(&config, old, force, now)?;
+    Ok(Prepared { config, rules: Arc::new(loaded.set), warnings: loaded.warnings.len() })
+}
+
+/// Tells the metrics which rules, lists, listeners and routes there are.
+pub fn announce(telemetry: &Telemetry, rules: &RuleSet, config: &Config) {
+    let series: Vec<(&str, &str)> =
+        rules.rules().iter().map(|rule| (rule.id.as_str(), rule.status.as_str())).collect();
+    let lists: Vec<ListEvent<'_>> = rules
+        .lists()
+        .iter()
+        .map(|list| ListEvent { name: &list.name, entries: list.entries, written: list.modified })
+        .collect();
+    telemetry.rules_loaded(rules.sha256(), &series, &lists);
+    let listeners: Vec<&str> = config.listener.iter().map(|listener| listener.name.as_str()).collect();
+    let routes: Vec<&str> = config.route.iter().map(|route| route.name.as_str()).collect();
+    telemetry.names(&listeners, &routes);
+}
+

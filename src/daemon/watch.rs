@@ -1,0 +1,54 @@
+//! Watches rule files: rename-and-replace and symlink swaps included.
+//!
+//! Events in, "something may have changed" out; what has is found by reading. Knows nothing of rules.
+
+use notify_debouncer_full::notify::{RecursiveMode, Watcher};
+use notify_debouncer_full::{DebounceEventResult, new_debouncer};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Editors write in several steps; a change counts once they are quiet for so long.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// Keeps watching while it lives.
+pub struct Watch {
+    _debouncer: Box<dyn Send>,
+}
+
+/// Watches the paths, and the folders that hold them: a swapped symlink changes only there. Made
+/// anew after each change, because the kernel watches what a path led to, not where it leads now.
+///
+/// # Errors
+/// In words: the kernel's limit of watches, or a path that can't be watched.
+pub fn watch(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Watch, String> {
+    let watched: Vec<PathBuf> = paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect();
+    let relevant = watched.clone();
+    let mut debouncer = new_debouncer(QUIET, None, move |result: DebounceEventResult| {
+        let touched = match &result {
+            Ok(events) => events.iter().any(|event| {
+                !event.kind.is_access() && event.paths.iter().any(|path| relevant.iter().any(|rules| concerns(path, rules)))
+            }),
+            Err(_) => true,
+        };
+        if touched {
+            // A full queue means that a look is due anyway.
+            let _ = changed.try_send(());
+        }
+    })
+    .map_err(|error| error.to_string())?;
+    for path in &watched {
+        if path.exists() {
+            debouncer.watch(path, RecursiveMode::Recursive).map_err(|error| error.to_string())?;
+        }
+        if let Some(parent) = path.parent().filter(|parent| parent.exists()) {
+            debouncer.watch(parent, RecursiveMode::NonRecursive).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(Watch { _debouncer: Box::new(debouncer) })
+}
+
+/// Whether a change there may change the rules: within the path, or at a link on the way to it.
+fn concerns(changed: &Path, rules: &Path) -> bool {
+    changed.starts_with(rules) || rules.starts_with(changed) || std::fs::canonicalize(rules).is_ok_and(|real| changed.starts_with(real))
+}

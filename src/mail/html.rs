@@ -1,0 +1,546 @@
+//! HTML as a person reads it, over a tokenizer that follows the standard.
+//!
+//! Enters: decoded HTML. Leaves, on a [`Page`]: one line a block, hidden text kept apart, links,
+//! images and forms. Builds no tree and never recurses: a stack of open elements says what is hidden,
+//! quoted or skipped. Knows nothing of style sheets: only `style` attributes hide here.
+
+use super::element::{Element, SLOTS};
+use super::page::{Form, Image, Page};
+use super::style;
+use super::url::Url;
+use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
+use html5gum::{Span, State, Tokenizer};
+
+/// Renders `source` onto `page`.
+pub(super) fn render(source: &str, page: &mut Page) {
+    page.text.line_break();
+    let mut tokenizer = Tokenizer::new_with_emitter(source, CallbackEmitter::new(Renderer::new(page)));
+    while let Some(Ok(state)) = tokenizer.next() {
+        tokenizer.set_state(state);
+    }
+    drop(tokenizer);
+    page.text.set_quoted(false);
+    page.text.line_break();
+}
+
+/// Open elements that are kept track of. Deeper ones inherit what their ancestors say.
+const OPEN_ELEMENTS: usize = 10_000;
+
+/// How far up the stack a start tag looks for an element that it closes by implication.
+const IMPLIED_SEARCH: usize = 64;
+
+/// What an element says about the text in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Mood {
+    hidden: bool,
+    skipped: bool,
+    quoted: bool,
+    preformatted: bool,
+}
+
+struct Open {
+    element: Element,
+    /// The mood around it, to go back to.
+    outer: Mood,
+}
+
+struct Renderer<'p> {
+    page: &'p mut Page,
+    element: Element,
+    attributes: Attributes,
+    open: Vec<Open>,
+    counts: Box<[u32; SLOTS]>,
+    mood: Mood,
+    /// All that follows is an older message.
+    history: bool,
+    /// The anchor that is open, and where its text starts.
+    anchor: Option<(Url, usize, bool)>,
+    base: Option<Url>,
+}
+
+impl Callback<State, ()> for Renderer<'_> {
+    fn handle_event(&mut self, event: CallbackEvent<'_>, _: Span<()>) -> Option<State> {
+        match event {
+            CallbackEvent::OpenStartTag { name } => {
+                self.element = Element::from_name(name);
+                self.attributes.clear();
+                self.attributes.raw_text = raw_text(name);
+            }
+            CallbackEvent::AttributeName { name } => self.attributes.name(name),
+            CallbackEvent::AttributeValue { value } => self.attributes.value(value),
+            CallbackEvent::CloseStartTag { .. } => {
+                self.start(self.element);
+                return self.attributes.raw_text.take();
+            }
+            CallbackEvent::EndTag { name } => self.end(Element::from_name(name)),
+            CallbackEvent::String { value } => self.text(&String::from_utf8_lossy(value)),
+            CallbackEvent::Comment { .. } | CallbackEvent::Doctype { .. } | CallbackEvent::Error(_) => {}
+        }
+        None
+    }
+}
+
+/// Elements whose content the tokenizer must not take for tags (HTML §13.2.6.4.4 and on). Mail
+/// programs run no scripts, so `noscript` isn't among them.
+fn raw_text(name: &[u8]) -> Option<State> {
+    match name {
+        b"title" | b"textarea" => Some(State::RcData),
+        b"style" | b"xmp" | b"iframe" | b"noembed" | b"noframes" => Some(State::RawText),
+        b"script" => Some(State::ScriptData),
+        b"plaintext" => Some(State::PlainText),
+        _ => None,
+    }
+}
+
+impl<'p> Renderer<'p> {
+    fn new(page: &'p mut Page) -> Self {
+        Self {
+            page,
+            element: Element::Void,
+            attributes: Attributes::default(),
+            open: Vec::with_capacity(64),
+            counts: Box::new([0; SLOTS]),
+            mood: Mood::default(),
+            history: false,
+            anchor: None,
+            base: None,
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        let canvas = match self.mood {
+            Mood { skipped: true, .. } => return,
+            Mood { hidden: true, .. } => &mut self.page.hidden,
+            _ => &mut self.page.text,
+        };
+        if self.mood.preformatted {
+            canvas.push_lines(text);
+        } else {
+            canvas.push(text);
+        }
+    }
+
+    fn line_break(&mut self) {
+        if self.mood.hidden {
+            self.page.hidden.line_break();
+        } else {
+            self.page.text.line_break();
+        }
+    }
+
+    fn start(&mut self, element: Element) {
+        if let Some((targets, stops)) = element.implied_end() {
+            self.end_implied(targets, stops);
+        }
+        if element.is_block() {
+            self.line_break();
+        }
+        match element {
+            Element::Break => self.line_break(),
+            Element::Cell => self.page.text.space(),
+            Element::Image => self.image(),
+            Element::Meta => self.meta(),
+            Element::Form => self.form(),
+            Element::Input => self.input(),
+            Element::Area => self.link("href", true),
+            Element::Base if self.base.is_none() => self.base = self.attributes.get("href").map(Url::read),
+            _ => {}
+        }
+        if !element.is_void() {
+            self.push(element);
+        }
+        if element == Element::Anchor
+            && let Some(target) = self.target("href")
+        {
+            self.anchor = Some((target, self.page.text.len(), self.mood.hidden || self.mood.skipped));
+        }
+    }
+
+    fn push(&mut self, element: Element) {
+        if self.open.len() >= OPEN_ELEMENTS {
+            return;
+        }
+        self.open.push(Open {
+            element,
+            outer: self.mood,
+        });
+        if let Some(count) = self.counts.get_mut(usize::from(element.slot())) {
+            *count += 1;
+        }
+        self.history |= self.attributes.starts_history();
+        let mood = Mood {
+            hidden: self.mood.hidden || self.attributes.hides(),
+            skipped: self.mood.skipped || matches!(element, Element::Skipped(_)),
+            quoted: self.mood.quoted || element == Element::Blockquote || self.attributes.quotes(),
+            preformatted: self.mood.preformatted || element == Element::Preformatted,
+        };
+        self.set_mood(mood);
+    }
+
+    fn set_mood(&mut self, mood: Mood) {
+        self.mood = mood;
+        self.page.text.set_quoted(mood.quoted || self.history);
+    }
+
+    fn end(&mut self, element: Element) {
+        let is_open = self
+            .counts
+            .get(usize::from(element.slot()))
+            .is_some_and(|count| *count > 0);
+        if is_open {
+            while let Some(ended) = self.pop() {
+                if ended.slot() == element.slot() {
+                    break;
+                }
+            }
+        }
+        if element.is_block() || element == Element::Break {
+            self.line_break();
+        } else if element == Element::Cell {
+            self.page.text.space();
+        }
+    }
+
+    fn pop(&mut self) -> Option<Element> {
+        let Open { element, outer } = self.open.pop()?;
+        if let Some(count) = self.counts.get_mut(usize::from(element.slot())) {
+            *count = count.saturating_sub(1);
+        }
+        if element == Element::Anchor {
+            self.end_anchor();
+        }
+        self.set_mood(outer);
+        Some(element)
+    }
+
+    /// Closes the elements that a start tag ends by implication.
+    fn end_implied(&mut self, targets: &[Element], stops: &[Element]) {
+        let count = |target: &Element| {
+            self.counts
+                .get(usize::from(target.slot()))
+                .is_some_and(|count| *count > 0)
+        };
+        if !targets.iter().any(count) {
+            return;
+        }
+        let searched = self.open.iter().rev().take(IMPLIED_SEARCH);
+        let within = searched.take_while(|open| !stops.contains(&open.element));
+        let matching = within.enumerate().filter(|(_, open)| targets.contains(&open.element));
+        let depth = matching.map(|(depth, _)| depth + 1).last().unwrap_or(0);
+        for _ in 0..depth {
+            self.pop();
+        }
+    }
+
+    fn end_anchor(&mut self) {
+        if let Some((target, start, hidden)) = self.anchor.take() {
+            self.page.add_anchor(target, start, hidden);
+        }
+    }
+
+    fn target(&self, attribute: &'static str) -> Option<Url> {
+        let written = self.attributes.get(attribute)?.trim();
+        if written.is_empty() || written.starts_with('#') {
+            return None;
+        }
+        Some(Url::read(written).resolve(self.base.as_ref()))
+    }
+
+    /// A link that has no text of its own.
+    fn link(&mut self, attribute: &'static str, hidden: bool) {
+        if let Some(target) = self.target(attribute) {
+            let here = self.page.text.len();
+            self.page.add_anchor(target, here, hidden);
+        }
+    }
+
+    fn image(&mut self) {
+        let source = self.attributes.get("src").unwrap_or("").trim().to_owned();
+        if source.is_empty() {
+            return;
+        }
+        let url = Url::read(&source).resolve(self.base.as_ref());
+        let small = |side: &'static str| {
+            let stated = self
+                .attributes
+                .get(side)
+                .and_then(|value| value.trim().trim_end_matches("px").parse().ok());
+            stated
+                .or_else(|| style::pixels(self.attributes.get("style").unwrap_or(""), side))
+                .is_some_and(|size| size <= 2.0)
+        };
+        let is_tracking_size = small("width") && small("height");
+        let is_remote = url.domain.is_some() && !matches!(url.scheme.as_str(), "cid" | "data");
+        self.page.add_image(Image {
+            source,
+            is_remote,
+            is_tracking_size,
+        });
+    }
+
+    /// `<meta http-equiv=refresh content="0; url=…">` leads elsewhere without a click.
+    fn meta(&mut self) {
+        let refresh = self
+            .attributes
+            .get("http-equiv")
+            .is_some_and(|value| value.trim().eq_ignore_ascii_case("refresh"));
+        let content = self.attributes.get("content").unwrap_or("");
+        if refresh && let Some((_, written)) = content.split_once([';', ',']) {
+            let written = written.trim();
+            let written = match written.get(..3) {
+                Some(word) if word.eq_ignore_ascii_case("url") => {
+                    written.get(3..).unwrap_or("").trim_start().trim_start_matches('=')
+                }
+                _ => written,
+            };
+            let target = Url::read(written.trim().trim_matches(['"', '\''])).resolve(self.base.as_ref());
+            let here = self.page.text.len();
+            self.page.add_anchor(target, here, true);
+        }
+    }
+
+    fn form(&mut self) {
+        let action = self.target("action").unwrap_or_default();
+        self.page.add_form(Form {
+            action,
+            has_password: false,
+        });
+        self.link("action", true);
+    }
+
+    fn input(&mut self) {
+        let asks = self
+            .attributes
+            .get("type")
+            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("password"));
+        if asks {
+            if self.page.forms.is_empty() {
+                self.page.add_form(Form::default());
+            }
+            if let Some(form) = self.page.forms.last_mut() {
+                form.has_password = true;
+            }
+        }
+    }
+}
+
+impl Drop for Renderer<'_> {
+    /// An anchor that nothing closed still leads somewhere.
+    fn drop(&mut self) {
+        self.end_anchor();
+    }
+}
+
+/// Attributes that the renderer asks for.
+const NAMES: [&str; 11] = [
+    "href",
+    "src",
+    "style",
+    "class",
+    "id",
+    "width",
+    "height",
+    "type",
+    "action",
+    "http-equiv",
+    "content",
+];
+
+/// The attributes of one start tag; of equal names the first counts (HTML §13.2.5.33).
+#[derive(Default)]
+struct Attributes {
+    values: [String; NAMES.len()],
+    seen: [bool; NAMES.len()],
+    current: Option<usize>,
+    hidden: bool,
+    raw_text: Option<State>,
+}
+
+impl Attributes {
+    fn clear(&mut self) {
+        for (value, seen) in self.values.iter_mut().zip(&mut self.seen) {
+            if std::mem::take(seen) {
+                value.clear();
+            }
+        }
+        self.current = None;
+        self.hidden = false;
+    }
+
+    fn name(&mut self, name: &[u8]) {
+        self.hidden |= name == b"hidden";
+        self.current = NAMES.iter().position(|known| known.as_bytes() == name);
+        if let Some(seen) = self.current.and_then(|at| self.seen.get_mut(at))
+            && std::mem::replace(seen, true)
+        {
+            self.current = None;
+        }
+    }
+
+    fn value(&mut self, value: &[u8]) {
+        if let Some(known) = self.current.and_then(|at| self.values.get_mut(at)) {
+            known.push_str(&String::from_utf8_lossy(value));
+        }
+    }
+
+    fn get(&self, name: &'static str) -> Option<&str> {
+        let at = NAMES.iter().position(|known| *known == name)?;
+        self.seen.get(at).filter(|seen| **seen)?;
+        self.values.get(at).map(String::as_str)
+    }
+
+    fn hides(&self) -> bool {
+        self.hidden || self.get("style").is_some_and(style::hides)
+    }
+
+    /// Containers in which mail programs put the text that they quote.
+    fn quotes(&self) -> bool {
+        let quoting = [
+            "gmail_quote",
+            "gmail_attr",
+            "yahoo_quoted",
+            "moz-cite-prefix",
+            "protonmail_quote",
+            "tutanota_quote",
+        ];
+        self.get("class")
+            .is_some_and(|class| class.split_ascii_whitespace().any(|word| quoting.contains(&word)))
+    }
+
+    /// Markers that Outlook puts before the older message, which then follows beside them.
+    fn starts_history(&self) -> bool {
+        matches!(
+            self.get("id"),
+            Some("divRplyFwdMsg" | "appendonsend" | "mail-editor-reference-message-container")
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::limits::Limits;
+    use super::*;
+
+    fn page(source: &str) -> Page {
+        let mut page = Page::new(&Limits::default());
+        render(source, &mut page);
+        page
+    }
+
+    fn text(source: &str) -> String {
+        page(source).text.finish().0
+    }
+
+    #[test]
+    fn renders_one_line_a_block() {
+        for (source, expected) in [
+            ("<p>One</p><p>Two  three</p>", "One\nTwo three"),
+            ("a<br>b<br/>c", "a\nb\nc"),
+            ("<ul><li>one<li>two</ul>after", "one\ntwo\nafter"),
+            ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</table>", "a b\nc"),
+            ("caf&eacute;&nbsp;&#x41;&amp;", "caf\u{e9} A&"),
+            ("<style>p{}</style><script>x<p></script><title>t</title>body", "body"),
+            ("<b>bo</b>ld <span>P</span><span>ay</span>", "bold Pay"),
+            ("<!-- no --><noscript>yes</noscript>", "yes"),
+            ("<pre>a\n b</pre>", "a\nb"),
+            ("<textarea><b>x</textarea>", "<b>x"),
+            ("<template>no</template>yes", "yes"),
+            ("<p>one<div>two</div>", "one\ntwo"),
+            ("unclosed <b", "unclosed"),
+            ("", ""),
+        ] {
+            assert_eq!(text(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn hidden_text_is_kept_apart() {
+        for (source, shown, hidden) in [
+            ("a<div style='DISPLAY : none'>b<p>c</p></div>d", "a\nd", "b\nc"),
+            ("a<span hidden>b</span>c", "ac", "b"),
+            ("a<span style='font-size:0'>b<br>c</span>", "a", "b\nc"),
+            ("<p style='display:none'>a<p>b", "b", "a"),
+            ("<div style='display:none'><span>a</div>b", "b", "a"),
+            ("<div style='color:red' style='display:none'>a</div>", "a", ""),
+        ] {
+            let page = page(source);
+            assert_eq!(
+                (page.text.finish().0.as_str(), page.hidden.finish().0.as_str()),
+                (shown, hidden),
+                "{source}"
+            );
+        }
+    }
+
+    #[test]
+    fn links_images_and_forms_are_found() {
+        let mut page = page(
+            "<base href='https://base.example/x/'><a href='https://evil.example/?a=1&amp;b=2'>www.bank.example</a> \
+             <a href=y>rel</a><area href='//area.example'><a href='#top'>top</a> <a name=n>n</a> \
+             <meta http-equiv=Refresh content='0; URL=https://meta.example/'> \
+             <form action='https://form.example/'><input type=PASSWORD></form> \
+             <img src='https://img.example/p.gif' width=1 height=1px><img src='cid:1'>see http://text.example/",
+        );
+        let text = std::mem::take(&mut page.text).finish().0;
+        let (links, cut) = page.links(&text);
+        let domains: Vec<_> = links
+            .iter()
+            .filter_map(|link| link.target.domain.as_ref().map(|d| d.as_str()))
+            .collect();
+        let expected = [
+            "evil.example",
+            "base.example",
+            "area.example",
+            "meta.example",
+            "form.example",
+            "text.example",
+        ];
+        assert_eq!((domains.as_slice(), cut), (&expected[..], false));
+        let first = links.first().unwrap();
+        assert_eq!(
+            (first.shown.as_str(), first.target.query.as_str()),
+            ("www.bank.example", "a=1&b=2")
+        );
+        assert_eq!(first.shown_domain.as_ref().unwrap().as_str(), "www.bank.example");
+        assert!(page.forms.first().unwrap().has_password);
+        let images: Vec<_> = page
+            .images
+            .iter()
+            .map(|image| (image.is_remote, image.is_tracking_size))
+            .collect();
+        assert_eq!(images, [(true, true), (false, false)]);
+    }
+
+    #[test]
+    fn links_are_limited() {
+        for (count, cut) in [(9, false), (10, false), (11, true)] {
+            let mut page = Page::new(&Limits {
+                links: 10,
+                ..Limits::default()
+            });
+            render(&"<a href='http://a.example'>x</a>".repeat(count), &mut page);
+            let (links, was_cut) = page.links("");
+            assert_eq!((links.len(), was_cut), (count.min(10), cut));
+        }
+    }
+
+    #[test]
+    fn depth_and_unclosed_tags_cost_their_length() {
+        for unit in [
+            "<div>",
+            "<p>",
+            "<a href=x>",
+            "<table><tr><td>",
+            "</div>",
+            "<b><p>",
+            "<!--",
+            "<a a=",
+            "<li>",
+            "&",
+        ] {
+            let _ = text(&unit.repeat(30_000));
+        }
+        let deep = format!("{}x{}", "<i>".repeat(100_000), "</i>".repeat(100_000));
+        assert_eq!(text(&deep), "x");
+    }
+}

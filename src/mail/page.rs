@@ -1,0 +1,130 @@
+//! What rendering gives: text, hidden text, links, images and forms, each within its limit.
+//!
+//! Enters: pieces from the renderers of plain text and HTML. Leaves: one page for the whole message,
+//! in reading order. Knows nothing of MIME or HTML.
+
+use super::canvas::Canvas;
+use super::limits::{Limits, SHOWN_BYTES};
+use super::link::{self, Link, Origin};
+use super::url::Url;
+use std::ops::Range;
+
+/// A form in the HTML.
+#[derive(Debug, Clone, Default)]
+pub struct Form {
+    /// Where it is sent.
+    pub action: Url,
+    /// Whether it asks for a password.
+    pub has_password: bool,
+}
+
+/// An image in the HTML.
+#[derive(Debug, Clone, Default)]
+pub struct Image {
+    /// `src`, as written.
+    pub source: String,
+    /// Whether it is fetched from elsewhere.
+    pub is_remote: bool,
+    /// Whether its stated size is at most 2 by 2 pixels.
+    pub is_tracking_size: bool,
+}
+
+/// The page under construction.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) text: Canvas,
+    pub(super) hidden: Canvas,
+    pub(super) images: Vec<Image>,
+    pub(super) forms: Vec<Form>,
+    anchors: Vec<(Range<usize>, Link)>,
+    limit: usize,
+    is_cut: bool,
+}
+
+impl Page {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self::with_limits(limits.text_bytes, limits.links)
+    }
+
+    /// An empty page that may grow as far as `other` may.
+    pub(super) fn like(other: &Self) -> Self {
+        Self::with_limits(other.text.limit(), other.limit)
+    }
+
+    fn with_limits(text_bytes: usize, links: usize) -> Self {
+        Self {
+            text: Canvas::new(text_bytes),
+            hidden: Canvas::new(text_bytes),
+            images: Vec::new(),
+            forms: Vec::new(),
+            anchors: Vec::new(),
+            limit: links,
+            is_cut: false,
+        }
+    }
+
+    /// Adds a link whose shown text is what was written from `start` on; nothing is shown of a hidden one.
+    pub(super) fn add_anchor(&mut self, target: Url, start: usize, hidden: bool) {
+        if self.anchors.len() >= self.limit {
+            self.is_cut = true;
+            return;
+        }
+        let shown = if hidden { "" } else { self.text.since(start) };
+        let shown = shown
+            .get(..shown.floor_char_boundary(SHOWN_BYTES))
+            .unwrap_or("")
+            .to_owned();
+        let shown_domain = link::shown_domain(&shown);
+        let place = start..self.text.len().max(start);
+        self.anchors.push((
+            place,
+            Link {
+                shown,
+                shown_domain,
+                target,
+                origin: Origin::Body,
+            },
+        ));
+    }
+
+    pub(super) fn add_image(&mut self, image: Image) {
+        if self.images.len() < self.limit {
+            self.images.push(image);
+        }
+    }
+
+    pub(super) fn add_form(&mut self, form: Form) {
+        if self.forms.len() < self.limit {
+            self.forms.push(form);
+        }
+    }
+
+    /// The links of the HTML and those that the text itself holds, in reading order; and whether
+    /// some were left out.
+    pub(super) fn links(&mut self, text: &str) -> (Vec<Link>, bool) {
+        let mut anchors = std::mem::take(&mut self.anchors);
+        anchors.sort_by_key(|(place, _)| place.start);
+        let mut links = Vec::with_capacity(anchors.len());
+        let mut anchors = anchors.into_iter().peekable();
+        // What an anchor already covers is that anchor's shown text, not a link of its own.
+        let mut covered = 0;
+        for found in link::scan(text) {
+            while let Some((place, link)) = anchors.next_if(|(place, _)| place.start <= found.place.start) {
+                covered = covered.max(place.end);
+                links.push(link);
+            }
+            if found.place.start < covered {
+                continue;
+            }
+            if links.len() >= self.limit {
+                self.is_cut = true;
+                break;
+            }
+            links.push(Link::bare(found.url, Origin::Body));
+        }
+        links.extend(anchors.map(|(_, link)| link));
+        self.is_cut |= links.len() > self.limit;
+        links.truncate(self.limit);
+        (links, self.is_cut)
+    }
+}

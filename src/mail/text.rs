@@ -1,0 +1,286 @@
+//! Plain text as a person reads it, and the newest part of a thread.
+//!
+//! Enters: decoded plain text, or rendered text with its quoted stretches. Leaves: lines on a
+//! [`Canvas`], or the text without its history. The newest part is what remains when quoted lines are
+//! dropped and everything behind a header of an older message is cut. Knows nothing of MIME.
+
+use super::canvas::Canvas;
+use std::ops::Range;
+
+/// Writes plain text; in `flowed` text (RFC 3676) a line that ends in a space goes on.
+pub(super) fn render(text: &str, flowed: bool, canvas: &mut Canvas) {
+    canvas.line_break();
+    if !flowed {
+        canvas.push_lines(text);
+    } else {
+        for line in text.lines() {
+            if canvas.is_cut() {
+                break;
+            }
+            canvas.push(line);
+            if line.ends_with(' ') && line != "-- " {
+                canvas.space();
+            } else {
+                canvas.line_break();
+            }
+        }
+    }
+    canvas.line_break();
+}
+
+/// What a thread's newest message says, and whether there is older text at all.
+#[derive(Debug, Default)]
+pub(super) struct Newest {
+    /// The text without history; `None` when nothing was left out, or nothing else is there.
+    pub(super) text: Option<String>,
+    pub(super) quotes: bool,
+}
+
+/// Leaves the history out of rendered text; `quoted` are the stretches that its markup quotes.
+pub(super) fn newest(text: &str, quoted: &[Range<usize>]) -> Newest {
+    let lines = lines(text, quoted);
+    let mut kept = String::new();
+    let mut quotes = false;
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        let following = lines.get(at + 1..).unwrap_or_default();
+        if line.quoted {
+            quotes = true;
+        } else if starts_older_message(line.text, following) {
+            quotes = true;
+            break;
+        } else if let Some(length) = attribution(line.text, following) {
+            quotes = true;
+            at += length;
+            // Without quote marks below, all that follows is the older message.
+            if lines.get(at).is_some_and(|next| !next.quoted) {
+                break;
+            }
+            continue;
+        } else {
+            if !kept.is_empty() {
+                kept.push('\n');
+            }
+            kept.push_str(line.text);
+        }
+        at += 1;
+    }
+    Newest {
+        text: (quotes && !kept.trim().is_empty()).then_some(kept),
+        quotes,
+    }
+}
+
+struct Line<'t> {
+    text: &'t str,
+    quoted: bool,
+}
+
+fn lines<'t>(text: &'t str, quoted: &[Range<usize>]) -> Vec<Line<'t>> {
+    let mut stretches = quoted.iter().peekable();
+    let mut start = 0;
+    text.split('\n')
+        .map(|line| {
+            let end = start + line.len();
+            while stretches.next_if(|stretch| stretch.end <= start).is_some() {}
+            // A stretch may start with the line break before its first line.
+            let covers = stretches
+                .peek()
+                .is_some_and(|stretch| stretch.start <= start + 1 && stretch.end > start);
+            start = end + 1;
+            Line {
+                text: line,
+                quoted: covers || line.starts_with('>'),
+            }
+        })
+        .collect()
+}
+
+/// Rulers that mail programs put above an older or forwarded message, lower case, without dashes.
+const RULERS: &[&str] = &[
+    "original message",
+    "forwarded message",
+    "forwarded by",
+    "reply message",
+    "original appointment",
+    "ursprüngliche nachricht",
+    "originalnachricht",
+    "weitergeleitete nachricht",
+    "mensagem original",
+    "mensagem encaminhada",
+    "message d'origine",
+    "message d’origine",
+    "message original",
+    "message transféré",
+    "mensaje original",
+    "mensaje reenviado",
+    "oorspronkelijk bericht",
+    "doorgestuurd bericht",
+    "messaggio originale",
+    "messaggio inoltrato",
+    "ursprungligt meddelande",
+    "wiadomość oryginalna",
+];
+
+/// First words of the header that Outlook writes above an older message, and of its later lines.
+const FROM_WORDS: &[&str] = &["from:", "von:", "de:", "de :", "da:", "van:", "fra:", "från:", "od:"];
+const LATER_WORDS: &[&str] = &[
+    "sent:",
+    "date:",
+    "to:",
+    "subject:",
+    "gesendet:",
+    "datum:",
+    "an:",
+    "betreff:",
+    "envoyé:",
+    "envoyé :",
+    "à :",
+    "objet :",
+    "enviado:",
+    "enviada em:",
+    "enviado el:",
+    "para:",
+    "assunto:",
+    "asunto:",
+    "inviato:",
+    "a:",
+    "oggetto:",
+    "verzonden:",
+    "aan:",
+    "onderwerp:",
+    "sendt:",
+    "til:",
+    "skickat:",
+    "till:",
+    "wysłano:",
+    "do:",
+];
+
+fn starts_older_message(line: &str, following: &[Line<'_>]) -> bool {
+    if line.len() > 200 {
+        return false;
+    }
+    let lower = line.to_lowercase();
+    if lower.starts_with("begin forwarded message") {
+        return true;
+    }
+    if lower.starts_with("--") || lower.starts_with("__") {
+        let inner = lower.trim_matches(['-', '_', ' ']);
+        return RULERS.iter().any(|ruler| inner.starts_with(ruler));
+    }
+    let starts = |text: &str, words: &[&str]| words.iter().any(|word| text.starts_with(word));
+    if !starts(lower.trim_start_matches('*'), FROM_WORDS) {
+        return false;
+    }
+    let later = following.iter().take(3).filter(|next| {
+        let start = next
+            .text
+            .get(..next.text.floor_char_boundary(40))
+            .unwrap_or("")
+            .to_lowercase();
+        starts(start.trim_start_matches('*'), LATER_WORDS)
+    });
+    later.count() >= 2
+}
+
+/// How an attribution starts and ends: `On … wrote:`.
+const ATTRIBUTIONS: &[(&str, &[&str])] = &[
+    ("on ", &["wrote:"]),
+    ("am ", &["schrieb:", "geschrieben:"]),
+    ("le ", &["a écrit :", "a écrit:"]),
+    ("el ", &["escribió:"]),
+    ("em ", &["escreveu:"]),
+    ("op ", &["schreef:", "het volgende geschreven:"]),
+    ("il ", &["ha scritto:"]),
+    ("den ", &["skrev:"]),
+    ("w dniu ", &["napisał:", "napisała:", "pisze:"]),
+];
+
+/// How many lines the attribution of a quotation takes, if one stands here. `Am … schrieb Ann:` has
+/// its verb inside.
+fn attribution(line: &str, following: &[Line<'_>]) -> Option<usize> {
+    if line.len() > 200 {
+        return None;
+    }
+    let mut joined = line.to_lowercase();
+    let (_, ends) = ATTRIBUTIONS.iter().find(|(start, _)| joined.starts_with(start))?;
+    let is_complete =
+        |text: &str| text.ends_with(':') && ends.iter().any(|end| text.contains(end.trim_end_matches([':', ' '])));
+    for length in 1..=3 {
+        if is_complete(&joined) {
+            return Some(length);
+        }
+        let next = following
+            .get(length - 1)
+            .filter(|next| !next.quoted && next.text.len() <= 200)?;
+        joined.push(' ');
+        joined.push_str(&next.text.to_lowercase());
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(text: &str, flowed: bool) -> String {
+        let mut canvas = Canvas::new(1_000);
+        render(text, flowed, &mut canvas);
+        canvas.finish().0
+    }
+
+    #[test]
+    fn flowed_lines_are_joined() {
+        assert_eq!(plain("one \r\ntwo\r\nthree", false), "one\ntwo\nthree");
+        assert_eq!(plain("one \r\ntwo\r\nthree", true), "one two\nthree");
+        assert_eq!(plain("one\r\n-- \r\nAnn", true), "one\n--\nAnn");
+    }
+
+    #[test]
+    fn history_is_left_out() {
+        for (text, expected) in [
+            ("new\n> old\n> older", "new"),
+            ("On Monday, Ann <a@example.org> wrote:\n> old\nbelow", "below"),
+            (
+                "new\nOn Monday 6 January 2025 at 10:00,\nAnn <a@example.org> wrote:\n> old",
+                "new",
+            ),
+            ("new\nOn Monday, Ann wrote:\nold\nolder", "new"),
+            ("neu\nAm 06.01.2025 um 10:00 schrieb Ann Beispiel:\nalt", "neu"),
+            ("new\n-----Original Message-----\nFrom: x\nold", "new"),
+            ("neu\n-----Urspr\u{fc}ngliche Nachricht-----\nalt", "neu"),
+            ("new\nFrom: Ann\nSent: Monday\nTo: Bob\nSubject: x\nold", "new"),
+            ("new\nVon: Ann\nGesendet: Montag\nAn: Bob\nalt", "new"),
+        ] {
+            let newest = newest(text, &[]);
+            assert_eq!(
+                (newest.text.as_deref(), newest.quotes),
+                (Some(expected), true),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn text_without_history_stays_whole() {
+        for text in [
+            "all new",
+            "On Monday we met.\nIt rained.",
+            "From: here\nto there",
+            "-- \nAnn",
+            "> only old",
+            "",
+        ] {
+            assert!(newest(text, &[]).text.is_none(), "{text}");
+        }
+        assert!(newest("> only old", &[]).quotes);
+    }
+
+    #[test]
+    fn stretches_quoted_by_markup_are_left_out() {
+        let text = "new\nold one\nold two\nbelow";
+        let newest = newest(text, std::slice::from_ref(&(3..19)));
+        assert_eq!(newest.text.as_deref(), Some("new\nbelow"));
+    }
+}

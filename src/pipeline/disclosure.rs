@@ -1,0 +1,106 @@
+//! What the sender is told: plain words, the id, the help address, and no more than the house wants.
+//!
+//! Pure. Knows nothing of what is done with the message beyond the kind of reply asked for.
+
+use crate::rules::Category;
+use crate::smtp::Reply;
+use crate::verdict::Verdict;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// How much a refusal tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Detail {
+    /// Only that it was refused, and the id.
+    None,
+    /// What it was taken for.
+    #[default]
+    Category,
+    /// The rule that weighed most.
+    Rule,
+}
+
+/// `[disclosure]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DisclosureSettings {
+    /// How much a refusal tells.
+    pub reply: Detail,
+    /// Where a sender finds help; empty to name nothing.
+    pub help: String,
+}
+
+impl DisclosureSettings {
+    /// The 550 of a refused message.
+    pub fn refused(&self, verdict: &Verdict, id: Uuid) -> Reply {
+        let taken_for = verdict.category.map_or("unwanted", plain);
+        let text = match (self.reply, verdict.reasons.first()) {
+            (Detail::None, _) => "Message refused".to_owned(),
+            (Detail::Rule, Some(reason)) => {
+                format!("Message refused as {taken_for} by {}", reason.split(' ').next().unwrap_or_default())
+            }
+            (Detail::Category | Detail::Rule, _) => format!("Message refused as {taken_for}"),
+        };
+        Reply::new(550, "5.7.1", self.signed(&text, id))
+    }
+
+    /// The 451 of a message that is put off.
+    pub fn deferred(&self, id: Uuid) -> Reply {
+        Reply::new(451, "4.7.1", self.signed("Message put off, try again later", id))
+    }
+
+    /// The 250 of a message that is kept.
+    pub fn accepted(&self, id: Uuid) -> Reply {
+        Reply::new(250, "2.0.0", format!("Message accepted. id {id}"))
+    }
+
+    fn signed(&self, text: &str, id: Uuid) -> String {
+        let help = if self.help.is_empty() { String::new() } else { format!(" help {}", self.help) };
+        format!("{text}. id {id}{help}")
+    }
+}
+
+/// A category in a sentence.
+const fn plain(category: Category) -> &'static str {
+    match category {
+        Category::CredentialPhishing => "credential phishing",
+        Category::Malware => "malware",
+        Category::PaymentFraud => "payment fraud",
+        Category::Impersonation => "impersonation",
+        Category::Extortion => "extortion",
+        Category::AdvanceFee => "advance-fee fraud",
+        Category::Spam => "spam",
+        Category::Policy => "against our policy",
+        Category::Reconnaissance => "reconnaissance",
+        Category::Trust => "unwanted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{Action, Score};
+
+    #[test]
+    fn a_refusal_tells_as_much_as_the_house_wants() {
+        let verdict = Verdict {
+            action: Action::Reject,
+            score: Score(2000),
+            severity: None,
+            category: Some(Category::CredentialPhishing),
+            reasons: vec!["PHISH_LINK (+20.0): a link".into()],
+            sole_causes: vec![],
+            recipients: vec![],
+        };
+        let id = Uuid::nil();
+        for (reply, help, expected) in [
+            (Detail::None, "", format!("550 5.7.1 Message refused. id {id}")),
+            (Detail::Category, "https://h.test", format!("550 5.7.1 Message refused as credential phishing. id {id} help https://h.test")),
+            (Detail::Rule, "", format!("550 5.7.1 Message refused as credential phishing by PHISH_LINK. id {id}")),
+        ] {
+            let settings = DisclosureSettings { reply, help: help.into() };
+            assert_eq!(settings.refused(&verdict, id).to_string(), expected);
+        }
+    }
+}

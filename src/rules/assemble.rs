@@ -1,0 +1,461 @@
+//! From texts to a rule set: everything read, named, changed, linked and checked, whole or not at all.
+//!
+//! [`Root`]s go in; out comes a [`Loaded`] set with its warnings, or every error at once. Knows
+//! nothing of how the texts were found, or of messages.
+
+use super::compile::Atoms;
+use super::diagnostic::{self, Diagnostic, Level, nearest};
+use super::link::{self, Catalogue, Linked, Named, Written};
+use super::list_entry::BuiltList;
+use super::lists::List;
+use super::overlay::{self, ExceptionEntry};
+use super::pack::{self, Manifest, RuleEntry, RuleFile};
+use super::set::{Details, ListInfo, Loaded, Parts, RuleSet};
+use super::source::{Root, Source};
+use super::table::plain;
+use super::{RuleInfo, Status};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Rules in a set.
+pub const RULES_MAX: usize = 20_000;
+/// The pack that the house's own files count as.
+pub const HOUSE: &str = "house";
+
+/// How a set is put together.
+#[derive(Debug, Clone)]
+pub(super) struct Options {
+    /// Whether a rule has expired is first told by this.
+    pub now: Timestamp,
+    /// Whether overrides and exceptions count; tests go without.
+    pub overlays: bool,
+    /// Entries that replace those of a list, by its name.
+    pub lists: Vec<(String, Vec<String>)>,
+}
+
+/// One rule file, read.
+struct File {
+    root: usize,
+    source: Arc<Source>,
+    content: RuleFile,
+    /// Where each line begins, so that a place is found without reading the file again.
+    lines: Vec<usize>,
+}
+
+/// Builds a set.
+///
+/// # Errors
+/// Everything that is wrong, sorted, warnings among it.
+pub(super) fn assemble(mut roots: Vec<Root>, options: &Options) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    let packs = manifests(&roots, &mut diagnostics);
+    let files = read_files(&roots, &mut diagnostics);
+    names_once(&files, &mut diagnostics);
+    let (lists, list_infos) = lists(&files, &mut roots, options, &mut diagnostics);
+    keep_mails(&files, &mut roots, &mut diagnostics);
+    let parts = parts(&files, &packs, &lists, options, &mut diagnostics);
+    diagnostics.retain(|diagnostic| !diagnostic.is_silenced());
+    diagnostic::sort(&mut diagnostics);
+    match parts {
+        Some(parts) if !diagnostics.iter().any(|found| found.level == Level::Error) => Ok(Loaded {
+            set: RuleSet::new(parts, list_infos, roots),
+            warnings: diagnostics,
+        }),
+        _ => Err(diagnostics),
+    }
+}
+
+/// The pack's manifest of each root; a root without one is the house's.
+fn manifests(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<Manifest> {
+    let mut packs: Vec<Manifest> = Vec::new();
+    for root in roots {
+        let manifest = match &root.manifest {
+            Some(source) => {
+                let (manifest, mut problems) = pack::read_manifest(source);
+                diagnostics.append(&mut problems);
+                if manifest.name == HOUSE || packs.iter().any(|pack| pack.name == manifest.name) {
+                    let message = format!("there is another pack named `{}`", plain(&manifest.name));
+                    diagnostics.push(Diagnostic::error("duplicate-pack", source, 0..0, message));
+                }
+                manifest
+            }
+            None => Manifest {
+                name: HOUSE.to_owned(),
+                ..Manifest::default()
+            },
+        };
+        packs.push(manifest);
+    }
+    packs
+}
+
+fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
+    let mut files = Vec::new();
+    for (root, sources) in roots.iter().enumerate() {
+        for source in &sources.files {
+            let (content, mut problems) = pack::read(source);
+            diagnostics.append(&mut problems);
+            files.push(File {
+                root,
+                source: Arc::clone(source),
+                content,
+                lines: memchr::memchr_iter(b'\n', source.text.as_bytes()).collect(),
+            });
+        }
+    }
+    let rules: usize = files.iter().map(|file| file.content.rules.len()).sum();
+    if rules > RULES_MAX
+        && let Some(file) = files.last()
+    {
+        let message = format!("{rules} rules, more than {RULES_MAX}");
+        diagnostics.push(Diagnostic::error("too-many-rules", &file.source, 0..0, message));
+    }
+    files
+}
+
+impl File {
+    fn line(&self, offset: usize) -> usize {
+        self.lines.partition_point(|end| *end < offset) + 1
+    }
+}
+
+/// Complains of every second rule, define or list of a name.
+fn names_once(files: &[File], diagnostics: &mut Vec<Diagnostic>) {
+    let mut first: HashMap<(&str, &str), String> = HashMap::new();
+    for file in files {
+        let rules = file.content.rules.iter().map(|rule| ("rule", &rule.id));
+        let defines = file.content.defines.iter().map(|define| ("define", &define.name));
+        let lists = file.content.lists.iter().map(|list| ("list", &list.name));
+        for (what, name) in rules.chain(defines).chain(lists) {
+            let here = format!("{}:{}", file.source.name, file.line(name.span.start));
+            let Some(place) = first.insert((what, &name.value), here) else {
+                continue;
+            };
+            let code = match what {
+                "rule" => "duplicate-rule",
+                "define" => "duplicate-define",
+                _ => "duplicate-list",
+            };
+            let message = format!("there is another {what} `{}`", plain(&name.value));
+            diagnostics.push(
+                Diagnostic::error(code, &file.source, name.span.clone(), message)
+                    .help("to change what another file defines, write an override")
+                    .note(format!("the other stands at {place}")),
+            );
+        }
+    }
+}
+
+fn lists(
+    files: &[File],
+    roots: &mut [Root],
+    options: &Options,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (HashMap<String, Arc<List>>, Vec<ListInfo>) {
+    let mut changes: HashMap<&str, Vec<_>> = HashMap::new();
+    for file in files.iter().filter(|_| options.overlays) {
+        for change in &file.content.list_overrides {
+            changes
+                .entry(&change.list.value)
+                .or_default()
+                .push((change, &file.source));
+        }
+    }
+    let (mut lists, mut infos) = (HashMap::new(), Vec::new());
+    for file in files {
+        for entry in &file.content.lists {
+            let Some(root) = roots.get_mut(file.root) else {
+                continue;
+            };
+            let changed = changes.remove(entry.name.value.as_str()).unwrap_or_default();
+            let stated = options.lists.iter().find(|(name, _)| *name == entry.name.value);
+            let built = match stated {
+                Some((_, values)) => entry.restated(values, &file.source, diagnostics),
+                None => entry.build(&file.source, root, &changed, diagnostics),
+            };
+            let Some(BuiltList { list, source }) = built else {
+                continue;
+            };
+            infos.push(ListInfo {
+                name: list.name().to_owned(),
+                kind: list.kind(),
+                entries: list.len(),
+                modified: source.modified,
+            });
+            lists.insert(list.name().to_owned(), list);
+        }
+    }
+    for (name, left) in changes {
+        for (change, source) in left {
+            let known = files.iter().flat_map(|file| &file.content.lists);
+            let near = nearest(name, known.map(|list| list.name.value.as_str()));
+            let message = format!("there is no list `{}`", plain(name));
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            let error = Diagnostic::error("unknown-list", source, change.list.span.clone(), message);
+            diagnostics.push(error.maybe_help(help));
+        }
+    }
+    (lists, infos)
+}
+
+/// Mails that tests name belong to the set's texts, so that its tests run wherever it goes.
+fn keep_mails(files: &[File], roots: &mut [Root], diagnostics: &mut Vec<Diagnostic>) {
+    for file in files {
+        let tests = file.content.rules.iter().flat_map(|rule| &rule.tests);
+        let scenes = tests
+            .map(|test| &test.scene)
+            .chain(file.content.verdict_tests.iter().map(|test| &test.scene));
+        for path in scenes.filter_map(|scene| scene.mail.file.as_ref()) {
+            if let Some(Err(why)) = roots.get_mut(file.root).map(|root| root.list(&path.value)) {
+                let message = format!("the mail `{}` can't be read: {why}", plain(&path.value));
+                diagnostics.push(Diagnostic::error("mail-file", &file.source, path.span.clone(), message));
+            }
+        }
+    }
+}
+
+fn parts(
+    files: &[File],
+    packs: &[Manifest],
+    lists: &HashMap<String, Arc<List>>,
+    options: &Options,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Parts> {
+    let rules: Vec<(&File, &RuleEntry)> = files
+        .iter()
+        .flat_map(|file| file.content.rules.iter().map(move |rule| (file, rule)))
+        .collect();
+    let mut infos: Vec<RuleInfo> = rules
+        .iter()
+        .map(|(file, rule)| info(file, rule, packs.get(file.root)))
+        .collect();
+    let ids: HashMap<&str, usize> = places(&rules, |rule| vec![rule.id.value.as_str()]);
+    let older = places(&rules, |rule| {
+        rule.renamed_from.iter().map(|name| name.value.as_str()).collect()
+    });
+    let find = |id: &str| -> Option<usize> { ids.get(id).or_else(|| older.get(id)).copied() };
+    check_replaces(&rules, &find, diagnostics);
+    let mut exceptions: HashMap<usize, Vec<(&ExceptionEntry, &File)>> = HashMap::new();
+    if options.overlays {
+        let overrides: Vec<_> = files
+            .iter()
+            .flat_map(|file| file.content.overrides.iter().map(|entry| (entry, &file.source)))
+            .collect();
+        overlay::apply(&overrides, &mut infos, &find, diagnostics);
+        exceptions = place_exceptions(files, &find, &ids, options, diagnostics);
+    }
+    expire(&rules, &mut infos, options, diagnostics);
+
+    let named = named(files, &rules, &exceptions);
+    let defines = named.len() - rules.len();
+    let renamed = older.iter().map(|(name, at)| (*name, at + defines)).collect();
+    let catalogue = Catalogue::new(&named, renamed, lists);
+    let mut atoms = Atoms::default();
+    let linked = link::compile_all(&named, &catalogue, &mut atoms, diagnostics);
+    let linked: Vec<Linked> = linked.into_iter().collect::<Option<_>>()?;
+    let order = match link::order(&named, &linked) {
+        Ok(order) => order,
+        Err(mut cycles) => {
+            diagnostics.append(&mut cycles);
+            return None;
+        }
+    };
+    let scanner = match atoms.build() {
+        Ok(scanner) => scanner,
+        Err(why) => {
+            let file = &files.first()?.source;
+            let message = format!("the patterns of all rules together are too large: {why}");
+            diagnostics.push(Diagnostic::error("too-large", file, 0..0, message));
+            return None;
+        }
+    };
+    Some(Parts {
+        details: rules.iter().map(|(_, rule)| details(rule)).collect(),
+        rules: infos,
+        defines,
+        linked,
+        order,
+        scanner,
+        exceptions: (0..rules.len())
+            .map(|at| own_exceptions(exceptions.get(&at)))
+            .collect(),
+        tests: rules.iter().map(|(_, rule)| rule.tests.clone()).collect(),
+        verdict_tests: files
+            .iter()
+            .flat_map(|file| file.content.verdict_tests.iter().cloned().map(|test| (file.root, test)))
+            .collect(),
+        roots_of_rules: rules.iter().map(|(file, _)| file.root).collect(),
+    })
+}
+
+fn own_exceptions(entries: Option<&Vec<(&ExceptionEntry, &File)>>) -> Vec<(String, Timestamp)> {
+    let entries = entries.into_iter().flatten();
+    entries
+        .map(|(entry, _)| (entry.name.clone(), end_of_day(entry.expires)))
+        .collect()
+}
+
+fn places<'r>(
+    rules: &[(&'r File, &'r RuleEntry)],
+    names: impl Fn(&'r RuleEntry) -> Vec<&'r str>,
+) -> HashMap<&'r str, usize> {
+    let mut places = HashMap::new();
+    for (at, (_, rule)) in rules.iter().enumerate() {
+        for name in names(rule) {
+            places.entry(name).or_insert(at);
+        }
+    }
+    places
+}
+
+fn info(file: &File, rule: &RuleEntry, pack: Option<&Manifest>) -> RuleInfo {
+    RuleInfo {
+        id: rule.id.value.clone(),
+        summary: rule.summary.clone(),
+        category: rule.category,
+        severity: rule.severity,
+        score: rule.score,
+        status: rule.status,
+        floor: rule.action,
+        cap: rule.cap,
+        group: rule.group.clone(),
+        replaces: rule.replaces.iter().map(|id| id.value.clone()).collect(),
+        tags: rule.tags.clone(),
+        file: file.source.name.clone(),
+        line: file.line(rule.start),
+        pack: pack.map(|pack| pack.name.clone()).unwrap_or_default(),
+    }
+}
+
+fn details(rule: &RuleEntry) -> Details {
+    Details {
+        owner: rule.owner.clone(),
+        references: rule.references.clone(),
+        false_positives: rule.false_positives.clone(),
+        condition: rule.when.text.clone(),
+        expires: rule.expires.map(end_of_day),
+    }
+}
+
+/// The moment at which that day is over, UTC.
+fn end_of_day(date: Date) -> Timestamp {
+    date.tomorrow()
+        .and_then(|next| next.to_zoned(TimeZone::UTC))
+        .map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+}
+
+/// A rule that has expired stays, as a shadow of itself.
+fn expire(
+    rules: &[(&File, &RuleEntry)],
+    infos: &mut [RuleInfo],
+    options: &Options,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for ((file, rule), info) in rules.iter().zip(infos) {
+        if let Some(date) = rule.expires
+            && options.now >= end_of_day(date)
+        {
+            info.status = Status::Shadow;
+            let message = format!("{} expired at the end of {date}: it is counted but doesn't act", info.id);
+            diagnostics.push(Diagnostic::warning(
+                "expired",
+                &file.source,
+                rule.id.span.clone(),
+                message,
+            ));
+        }
+    }
+}
+
+fn check_replaces(
+    rules: &[(&File, &RuleEntry)],
+    find: &dyn Fn(&str) -> Option<usize>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for (at, (file, rule)) in rules.iter().enumerate() {
+        for replaced in &rule.replaces {
+            let message = match find(&replaced.value) {
+                None => format!("there is no rule `{}`", plain(&replaced.value)),
+                Some(same) if same == at => "a rule can't replace itself".to_owned(),
+                Some(_) => continue,
+            };
+            let near = nearest(&replaced.value, rules.iter().map(|(_, rule)| rule.id.value.as_str()));
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            let error = Diagnostic::error("unknown-rule", &file.source, replaced.span.clone(), message);
+            diagnostics.push(error.maybe_help(help));
+        }
+    }
+}
+
+fn place_exceptions<'f>(
+    files: &'f [File],
+    find: &dyn Fn(&str) -> Option<usize>,
+    ids: &HashMap<&str, usize>,
+    options: &Options,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> HashMap<usize, Vec<(&'f ExceptionEntry, &'f File)>> {
+    let mut placed: HashMap<usize, Vec<_>> = HashMap::new();
+    for file in files {
+        for exception in &file.content.exceptions {
+            let id = &exception.rule;
+            let Some(at) = find(&id.value) else {
+                let message = format!("there is no rule `{}`", plain(&id.value));
+                let help = nearest(&id.value, ids.keys().copied()).map(|near| format!("did you mean `{near}`?"));
+                let error = Diagnostic::error("unknown-rule", &file.source, id.span.clone(), message);
+                diagnostics.push(error.maybe_help(help));
+                continue;
+            };
+            if options.now >= end_of_day(exception.expires) {
+                let message = format!(
+                    "the exception `{}` expired at the end of {}",
+                    plain(&exception.name),
+                    exception.expires
+                );
+                let warning = Diagnostic::warning("expired", &file.source, id.span.clone(), message);
+                diagnostics.push(warning.help("take it out, or give it a new end"));
+            }
+            placed.entry(at).or_default().push((exception, file));
+        }
+    }
+    placed
+}
+
+/// Defines first, then rules, so that a rule's place is known from its own order.
+fn named<'f>(
+    files: &'f [File],
+    rules: &[(&'f File, &'f RuleEntry)],
+    exceptions: &HashMap<usize, Vec<(&'f ExceptionEntry, &'f File)>>,
+) -> Vec<Named<'f>> {
+    let defines = files.iter().flat_map(|file| {
+        file.content.defines.iter().map(|define| Named {
+            name: &define.name.value,
+            tags: &[],
+            written: Written {
+                condition: &define.when,
+                source: &file.source,
+            },
+            own: Vec::new(),
+        })
+    });
+    let rules = rules.iter().enumerate().map(|(at, (file, rule))| Named {
+        name: &rule.id.value,
+        tags: &rule.tags,
+        written: Written {
+            condition: &rule.when,
+            source: &file.source,
+        },
+        own: exceptions
+            .get(&at)
+            .into_iter()
+            .flatten()
+            .map(|(exception, file)| Written {
+                condition: &exception.when,
+                source: &file.source,
+            })
+            .collect(),
+    });
+    defines.chain(rules).collect()
+}

@@ -1,0 +1,291 @@
+//! From a tree to a condition: names resolved, types checked, patterns built, literals hoisted.
+//!
+//! Knows nothing of files, scores or rules' metadata; other rules are indices.
+
+pub(crate) mod atoms;
+mod methods;
+pub(crate) mod node;
+mod operators;
+mod pattern;
+mod resolve;
+mod text_tests;
+
+pub use super::schema::Cost;
+pub use atoms::{Atoms, Scanner};
+pub use pattern::COMPILED_BYTES_MAX;
+
+use super::lists::List;
+use super::syntax::{Expr, ExprKind, Level, Problem};
+use super::value::{Base, Type, Value};
+use node::Node;
+use std::sync::Arc;
+
+/// A rule or define of the set, by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RuleRef(pub usize);
+
+/// What a condition may refer to.
+pub trait Names {
+    /// The list `$name`.
+    fn list(&self, name: &str) -> Option<Arc<List>>;
+    /// The rule or define `@name`.
+    fn rule(&self, name: &str) -> Option<RuleRef>;
+    /// Rules and defines whose name starts so, for `@LURE_*`; the rule being compiled left out.
+    fn rules_starting(&self, prefix: &str) -> Vec<RuleRef>;
+    /// Rules with the tag, for `@tag:x`; the rule being compiled left out.
+    fn rules_tagged(&self, tag: &str) -> Vec<RuleRef>;
+    /// Every list, for suggestions.
+    fn list_names(&self) -> Vec<&str>;
+    /// Every rule and define, for suggestions.
+    fn rule_names(&self) -> Vec<&str>;
+}
+
+/// A compiled condition. `Send + Sync`.
+#[derive(Debug)]
+pub struct Condition {
+    pub(crate) root: Node,
+    needs: Vec<(&'static str, Cost)>,
+    references: Vec<RuleRef>,
+    lists: Vec<Arc<List>>,
+    slow_patterns: Vec<String>,
+}
+
+impl Condition {
+    /// The schema names of the fields that it reads, and what they cost, each once.
+    pub fn needs(&self) -> &[(&'static str, Cost)] {
+        &self.needs
+    }
+
+    /// The rules and defines that it refers to, each once.
+    pub fn references(&self) -> &[RuleRef] {
+        &self.references
+    }
+
+    /// The lists that it refers to, each once.
+    pub fn lists(&self) -> &[Arc<List>] {
+        &self.lists
+    }
+
+    /// Regexes as written in which no literal text is required, so that they run on every message.
+    pub fn slow_patterns(&self) -> &[String] {
+        &self.slow_patterns
+    }
+}
+
+/// Compiles a condition. It is there unless a problem is an error; warnings may come with it.
+pub fn compile(expr: &Expr, names: &dyn Names, atoms: &mut Atoms) -> (Option<Condition>, Vec<Problem>) {
+    let mut compiler = Compiler {
+        names,
+        atoms,
+        problems: Vec::new(),
+        variables: Vec::new(),
+        needs: Vec::new(),
+        references: Vec::new(),
+        lists: Vec::new(),
+        slow_patterns: Vec::new(),
+    };
+    let root = compiler.condition(expr);
+    let refused = compiler.problems.iter().any(|problem| problem.level == Level::Error);
+    let condition = root.filter(|_| !refused).map(|root| Condition {
+        root,
+        needs: compiler.needs,
+        references: compiler.references,
+        lists: compiler.lists,
+        slow_patterns: compiler.slow_patterns,
+    });
+    (condition, compiler.problems)
+}
+
+/// One condition being compiled. A `None` from its methods means that a problem was recorded.
+struct Compiler<'a> {
+    names: &'a dyn Names,
+    atoms: &'a mut Atoms,
+    problems: Vec<Problem>,
+    /// Lambda names in scope, outermost first.
+    variables: Vec<Variable>,
+    needs: Vec<(&'static str, Cost)>,
+    references: Vec<RuleRef>,
+    lists: Vec<Arc<List>>,
+    slow_patterns: Vec<String>,
+}
+
+struct Variable {
+    name: String,
+    ty: Type,
+    label: String,
+}
+
+/// A node with its type and what evidence calls it.
+struct Typed {
+    node: Node,
+    ty: Type,
+    label: String,
+}
+
+impl Typed {
+    fn new(node: Node, ty: Type) -> Self {
+        Self {
+            node,
+            ty,
+            label: String::new(),
+        }
+    }
+
+    fn condition(node: Node) -> Self {
+        Self::new(node, Type::One(Base::Bool))
+    }
+
+    fn called(self, label: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            ..self
+        }
+    }
+}
+
+impl Compiler<'_> {
+    /// An expression that must be true or false.
+    fn condition(&mut self, expr: &Expr) -> Option<Node> {
+        let typed = self.lower(expr)?;
+        if typed.ty == Type::One(Base::Bool) {
+            return Some(typed.node);
+        }
+        let problem = Problem::error(
+            "not-a-condition",
+            expr.span.clone(),
+            format!("{} is a {}, not something true or false", shown(expr), typed.ty),
+        );
+        self.refuse(match typed.ty {
+            Type::One(Base::Text) => problem.help(format!("compare it, or ask present({})", source(expr))),
+            Type::Many(_) => problem.help(format!("write present({0}) or {0}.any(x, …)", source(expr))),
+            _ => problem.help("compare it with something"),
+        })
+    }
+
+    fn lower(&mut self, expr: &Expr) -> Option<Typed> {
+        let constant = |value, base| Some(Typed::new(Node::Constant(value), Type::One(base)));
+        match &expr.kind {
+            ExprKind::Bool(truth) => constant(Value::Bool(*truth), Base::Bool),
+            ExprKind::Int(number) => constant(Value::Int(*number), Base::Int),
+            ExprKind::Float(number) => constant(Value::Float(*number), Base::Float),
+            ExprKind::Text(text) => constant(Value::Text(text.clone().into()), Base::Text),
+            ExprKind::Size(bytes) => constant(Value::Int(*bytes), Base::Size),
+            ExprKind::Duration(millis) => constant(Value::Duration(*millis), Base::Duration),
+            ExprKind::Date(midnight) => constant(Value::Time(*midnight), Base::Time),
+            ExprKind::Regex { .. } => self.refuse(
+                Problem::error(
+                    "misplaced-regex",
+                    expr.span.clone(),
+                    "a regex stands only as an argument",
+                )
+                .help("write subject.matches(/…/)"),
+            ),
+            ExprKind::Name(name) => self.name(expr, name),
+            ExprKind::List(name) => self.entries(expr, name),
+            ExprKind::Rule(name) => self.rule(expr, name),
+            ExprKind::Rules(pattern) => self.refuse(
+                Problem::error(
+                    "misplaced-rules",
+                    expr.span.clone(),
+                    format!("`{pattern}` is several rules"),
+                )
+                .help(format!("write `any of {pattern}` or `2 of {pattern}`")),
+            ),
+            ExprKind::Values(values) => self.values(values),
+            ExprKind::Conditions(_) => self.refuse(Problem::error(
+                "unexpected-token",
+                expr.span.clone(),
+                "several values in parentheses stand only after `in`",
+            )),
+            ExprKind::Not(inner) => {
+                let inner = self.condition(inner)?;
+                Some(Typed::condition(Node::Not(Box::new(inner))))
+            }
+            ExprKind::And(links) => self.chain(links, Node::And),
+            ExprKind::Or(links) => self.chain(links, Node::Or),
+            ExprKind::Negate(inner) => self.negate(expr, inner),
+            ExprKind::Compare { operator, left, right } => self.compare(expr, *operator, left, right),
+            ExprKind::Arithmetic { operator, left, right } => self.arithmetic(expr, *operator, left, right),
+            ExprKind::Default { value, fallback } => self.default(value, fallback),
+            ExprKind::In { negated, item, set } => self.membership(*negated, item, set),
+            ExprKind::Of { quantity, conditions } => self.of(expr, *quantity, conditions),
+            ExprKind::Call {
+                name,
+                name_span,
+                arguments,
+            } => self.call(expr, name, name_span, arguments),
+            ExprKind::Member { base, name, name_span } => self.member(expr, base, name, name_span),
+            ExprKind::Method {
+                base,
+                name,
+                name_span,
+                arguments,
+            } => self.method(expr, base, (name, name_span), arguments),
+        }
+    }
+
+    /// Every link is compiled, so that each has its problems told.
+    fn chain(&mut self, links: &[Expr], join: fn(Vec<Node>, Vec<usize>) -> Node) -> Option<Typed> {
+        let nodes: Vec<Option<Node>> = links.iter().map(|link| self.condition(link)).collect();
+        let nodes = nodes.into_iter().collect::<Option<Vec<_>>>()?;
+        let mut order: Vec<usize> = (0..nodes.len()).collect();
+        order.sort_by_cached_key(|place| nodes.get(*place).map(weight));
+        Some(Typed::condition(join(nodes, order)))
+    }
+
+    fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
+        self.problems.push(problem);
+        None
+    }
+
+    fn need(&mut self, name: &'static str, cost: Cost) {
+        if !self.needs.iter().any(|(known, _)| *known == name) {
+            self.needs.push((name, cost));
+        }
+    }
+}
+
+/// Roughly what a node costs, so that of several conditions the cheapest is asked first.
+fn weight(node: &Node) -> u32 {
+    match node {
+        Node::Constant(_) | Node::Variable(_) | Node::Rule(_) | Node::Field(_) | Node::Entries(_) => 1,
+        Node::Member { base, .. } | Node::Column { base, .. } => weight(base),
+        Node::Header { .. } => 5,
+        Node::Values(many) => many.iter().map(weight).sum(),
+        Node::And(many, _) | Node::Or(many, _) | Node::Of { conditions: many, .. } => {
+            many.iter().map(weight).sum::<u32>().saturating_add(1)
+        }
+        Node::Not(one) | Node::Negate(one) | Node::Present(one) | Node::Known(one) => 1 + weight(one),
+        Node::Derived { base, .. } => 10 + weight(base),
+        Node::Arithmetic { left, right, .. } | Node::Compare { left, right, .. } => 1 + weight(left) + weight(right),
+        Node::Default { value, fallback } => weight(value) + weight(fallback),
+        Node::InList { item, .. } => 3 + weight(item),
+        Node::InValues { item, values, .. } => 2 + weight(item) + weight(values),
+        Node::Text(test) => 3 + weight(&test.subject.node) + 40 * u32::from(test.subject.source.is_some()),
+        Node::Matches { subject, patterns, .. } => {
+            let is_gated = subject.source.is_some() && patterns.iter().all(|pattern| !pattern.gate.is_empty());
+            weight(&subject.node) + if is_gated { 60 } else { 300 }
+        }
+        Node::CountMatches { .. } => 400,
+        Node::Similar { .. } => 100,
+        Node::CountWhere { list, condition } | Node::Any { list, condition } | Node::All { list, condition } => {
+            weight(list) + 10 * weight(condition).min(1_000)
+        }
+        Node::Distinct { list, value } => weight(list) + 10 * weight(value).min(1_000),
+    }
+}
+
+/// An expression as a message quotes it.
+fn shown(expr: &Expr) -> String {
+    format!("`{}`", source(expr))
+}
+
+/// An expression as short text: as written where it is simple.
+fn source(expr: &Expr) -> String {
+    const SHOWN_CHARACTERS_MAX: usize = 60;
+    let text = expr.to_string();
+    match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
+        Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or("")),
+        None => text,
+    }
+}

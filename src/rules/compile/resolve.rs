@@ -1,0 +1,299 @@
+//! Names: fields, members, lambda names, lists, rules, and what a person may have meant by a wrong one.
+
+use super::node::{Derivation, Node};
+use super::{Compiler, Typed, Variable, shown, source};
+use crate::rules::function::{self, Receiver};
+use crate::rules::lists::{List, ListKind};
+use crate::rules::schema::{self, FIELDS, Field};
+use crate::rules::syntax::{Expr, ExprKind, Problem};
+use crate::rules::text::nearest;
+use crate::rules::value::{Base, Kind, Type};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Names that people know from elsewhere, and ours.
+const FOREIGN_NAMES: [(&str, &str); 14] = [
+    ("body", "body.text"),
+    ("sender_name", "from.name"),
+    ("sender_address", "from.address"),
+    ("size", "message.size"),
+    ("date", "message.date"),
+    ("recipients", "envelope.to"),
+    ("mail_from", "envelope.from"),
+    ("rcpt_to", "envelope.to"),
+    ("urls", "links"),
+    ("message_id", "message.id"),
+    ("spf", "auth.spf"),
+    ("dkim", "auth.dkim"),
+    ("dmarc", "auth.dmarc"),
+    ("ip", "client.ip"),
+];
+
+impl Compiler<'_> {
+    pub(super) fn name(&mut self, expr: &Expr, name: &str) -> Option<Typed> {
+        let found = self.variables.iter().rposition(|variable| variable.name == name);
+        if let Some((slot, variable)) = found.and_then(|slot| Some((slot, self.variables.get(slot)?))) {
+            return Some(Typed::new(Node::Variable(slot), variable.ty).called(variable.label.clone()));
+        }
+        if let Some(place) = schema::field(name) {
+            return self.field(place, &expr.span);
+        }
+        let problem = Problem::error(
+            "unknown-field",
+            expr.span.clone(),
+            format!("there is no field `{name}`"),
+        );
+        if schema::is_group(name) {
+            return self.refuse(problem.help(format!("these are its fields: {}", group(name))));
+        }
+        let foreign = FOREIGN_NAMES
+            .iter()
+            .find(|(foreign, _)| *foreign == name)
+            .map(|(_, ours)| *ours);
+        let meant = foreign.or_else(|| {
+            let variables = self.variables.iter().map(|variable| variable.name.as_str());
+            nearest(name, variables.chain(FIELDS.iter().map(|field| field.name)))
+        });
+        let help = meant.map(|meant| format!("did you mean `{meant}`?"));
+        self.refuse(match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        })
+    }
+
+    fn field(&mut self, place: usize, span: &Range<usize>) -> Option<Typed> {
+        let field = FIELDS.get(place)?;
+        self.need(field.name, field.cost);
+        self.warn_not_gathered(field, span);
+        Some(Typed::new(Node::Field(place), field.ty).called(field.name))
+    }
+
+    fn warn_not_gathered(&mut self, field: &Field, span: &Range<usize>) {
+        if !field.gathered {
+            self.problems.push(Problem::warning(
+                "not-gathered",
+                span.clone(),
+                format!(
+                    "`{}` isn't gathered in this version: it is unknown on live mail",
+                    field.name
+                ),
+            ));
+        }
+    }
+
+    pub(super) fn member(&mut self, expr: &Expr, base: &Expr, name: &str, name_span: &Range<usize>) -> Option<Typed> {
+        if let Some(dotted) = self.field_path(expr) {
+            if let Some(place) = schema::field(&dotted) {
+                return self.field(place, &expr.span);
+            }
+            if let Some((group_name, _)) = dotted.split_once('.').filter(|(group, _)| schema::is_group(group)) {
+                if dotted.matches('.').count() == 1 {
+                    let names = FIELDS.iter().map(|field| field.name);
+                    let meant = nearest(&dotted, names.filter(|name| name.starts_with(group_name)));
+                    let help = match meant {
+                        Some(meant) => format!("did you mean `{meant}`?"),
+                        None => format!("these are its fields: {}", group(group_name)),
+                    };
+                    let message = format!("there is no field `{dotted}`");
+                    return self.refuse(Problem::error("unknown-field", expr.span.clone(), message).help(help));
+                }
+            }
+        }
+        let typed = self.lower(base)?;
+        self.member_of(typed, base, name, name_span)
+    }
+
+    /// `a.b` when its first word isn't a lambda's name.
+    fn field_path(&self, expr: &Expr) -> Option<String> {
+        let dotted = expr.dotted()?;
+        let first = dotted.split('.').next()?;
+        (!self.variables.iter().any(|variable| variable.name == first)).then_some(dotted)
+    }
+
+    fn member_of(&mut self, base: Typed, expr: &Expr, name: &str, name_span: &Range<usize>) -> Option<Typed> {
+        let derived = |how, ty, base: Typed| {
+            let label = format!("{}.{name}", base.label);
+            let node = Node::Derived {
+                base: Box::new(base.node),
+                how,
+            };
+            Some(Typed::new(node, ty).called(label))
+        };
+        match (base.ty, name) {
+            (Type::Many(_) | Type::One(Base::Text), "length") => {
+                return derived(Derivation::Length, Type::One(Base::Int), base);
+            }
+            (Type::Many(item), "first") => return derived(Derivation::First, Type::One(item), base),
+            (Type::One(Base::Record(Kind::Url)), "names_recipient") => {
+                self.need("envelope.to", schema::Cost::Free);
+                return derived(Derivation::NamesRecipient, Type::One(Base::Bool), base);
+            }
+            (Type::One(Base::Row(list)), _) => {
+                let columns = self.lists.get(list).map_or(&[][..], |list| list.columns());
+                let column = columns.iter().position(|(column, _)| column == name);
+                if let Some((column, ty)) = column.and_then(|place| Some((place, columns.get(place)?.1))) {
+                    let label = format!("{}.{name}", base.label);
+                    let node = Node::Column {
+                        base: Box::new(base.node),
+                        column,
+                    };
+                    return Some(Typed::new(node, ty).called(label));
+                }
+            }
+            (Type::One(item), _) => {
+                let fields = schema::members(item);
+                if let Some(field) = fields.iter().find(|field| field.key() == name) {
+                    return Some(self.known_member(base, field, name_span));
+                }
+            }
+            (Type::Many(_), _) => {}
+        }
+        self.no_member(&base, expr, name, name_span)
+    }
+
+    fn known_member(&mut self, base: Typed, field: &'static Field, span: &Range<usize>) -> Typed {
+        if field.cost > schema::Cost::Free {
+            self.need(field.name, field.cost);
+        }
+        self.warn_not_gathered(field, span);
+        let label = format!("{}.{}", base.label, field.key());
+        let node = Node::Member {
+            base: Box::new(base.node),
+            field,
+        };
+        Typed::new(node, field.ty).called(label)
+    }
+
+    fn no_member(&mut self, base: &Typed, expr: &Expr, name: &str, span: &Range<usize>) -> Option<Typed> {
+        let problem = Problem::error(
+            "unknown-field",
+            span.clone(),
+            format!("a {} such as {} has no `{name}`", base.ty, shown(expr)),
+        );
+        if function::is_method(name) {
+            return self.refuse(problem.help(format!("a method is called: {}.{name}(…)", source(expr))));
+        }
+        if let Type::Many(item) = base.ty {
+            let has_member = schema::members(item).iter().any(|field| field.key() == name);
+            if has_member || matches!(item, Base::Row(_)) {
+                return self.refuse(problem.help(format!(
+                    "{0} is a list: write {0}.any(x, x.{name} …) or {0}.first.{name}",
+                    source(expr)
+                )));
+            }
+        }
+        let columns: Vec<&str> = match base.ty {
+            Type::One(Base::Row(list)) => {
+                let columns = self.lists.get(list).map_or(&[][..], |list| list.columns());
+                columns.iter().map(|(column, _)| column.as_str()).collect()
+            }
+            ty => schema::members(ty.base()).iter().map(Field::key).collect(),
+        };
+        let help = match nearest(name, columns.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if columns.is_empty() => String::new(),
+            None => format!("it has {}", columns.join(", ")),
+        };
+        let problem = if help.is_empty() { problem } else { problem.help(help) };
+        self.refuse(problem)
+    }
+
+    /// The list `$name`, which may be unknown.
+    pub(super) fn list(&mut self, span: &Range<usize>, name: &str) -> Option<(usize, Arc<List>)> {
+        if let Some(place) = self.lists.iter().position(|list| list.name() == name) {
+            return Some((place, Arc::clone(self.lists.get(place)?)));
+        }
+        if let Some(list) = self.names.list(name) {
+            self.lists.push(Arc::clone(&list));
+            return Some((self.lists.len() - 1, list));
+        }
+        let problem = Problem::error("unknown-list", span.clone(), format!("there is no list `${name}`"));
+        let help = nearest(name, self.names.list_names()).map(|meant| format!("did you mean `${meant}`?"));
+        let help = help.unwrap_or_else(|| format!("define it under [lists.{name}]"));
+        self.refuse(problem.help(help))
+    }
+
+    /// A list's entries as values, for `any` and its kin.
+    pub(super) fn entries(&mut self, expr: &Expr, name: &str) -> Option<Typed> {
+        let (place, list) = self.list(&expr.span, name)?;
+        let item = match list.kind() {
+            ListKind::Domain => Base::Domain,
+            ListKind::Address => Base::Address,
+            ListKind::Table => Base::Row(place),
+            ListKind::Url | ListKind::Sha256 | ListKind::Text | ListKind::Name => Base::Text,
+            ListKind::Cidr => {
+                return self.refuse(
+                    Problem::error("wrong-type", expr.span.clone(), "a list of networks can't be walked")
+                        .help(format!("write client.ip in ${name}")),
+                );
+            }
+        };
+        Some(Typed::new(Node::Entries(list), Type::Many(item)).called(format!("${name}")))
+    }
+
+    pub(super) fn rule(&mut self, expr: &Expr, name: &str) -> Option<Typed> {
+        let Some(rule) = self.names.rule(name) else {
+            let message = format!("there is no rule or define `{name}`");
+            let problem = Problem::error("unknown-rule", expr.span.clone(), message);
+            let meant = nearest(name, self.names.rule_names());
+            return self.refuse(match meant {
+                Some(meant) => problem.help(format!("did you mean `@{meant}`?")),
+                None => problem,
+            });
+        };
+        self.refer(rule);
+        Some(Typed::condition(Node::Rule(rule)))
+    }
+
+    pub(super) fn refer(&mut self, rule: super::RuleRef) {
+        if !self.references.contains(&rule) {
+            self.references.push(rule);
+        }
+    }
+
+    /// Compiles what a lambda says of each item of a list.
+    pub(super) fn lambda<T>(
+        &mut self,
+        list: &Typed,
+        name: &Expr,
+        body: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let ExprKind::Name(variable) = &name.kind else {
+            return self.refuse(
+                Problem::error("bad-lambda", name.span.clone(), "the first argument names each item")
+                    .help("write any(x, x … )"),
+            );
+        };
+        if schema::field(variable).is_some() || schema::is_group(variable) {
+            self.problems.push(Problem::warning(
+                "shadowed-field",
+                name.span.clone(),
+                format!("within these parentheses `{variable}` is an item of the list, not the field"),
+            ));
+        }
+        self.variables.push(Variable {
+            name: variable.clone(),
+            ty: Type::One(list.ty.base()),
+            label: list.label.clone(),
+        });
+        let compiled = body(self);
+        self.variables.pop();
+        compiled
+    }
+
+    /// What a wrong method name may have meant.
+    pub(super) fn meant_method(&self, name: &str, ty: Type) -> Option<&'static str> {
+        let receivers: &[Receiver] = match ty {
+            Type::Many(_) => &[Receiver::List],
+            Type::One(Base::Record(Kind::Url)) => &[Receiver::Url, Receiver::Text],
+            Type::One(_) => &[Receiver::Text],
+        };
+        nearest(name, receivers.iter().flat_map(|receiver| function::names(*receiver)))
+    }
+}
+
+fn group(name: &str) -> String {
+    let fields = FIELDS.iter().map(|field| field.name);
+    let within = fields.filter(|field| field.split_once('.').is_some_and(|(group, _)| group == name));
+    within.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,242 @@
+//! What a condition says of one message: true, false or unknown, and what decided.
+//!
+//! Total and bounded: every condition ends within its budget of steps, on any message. Knows
+//! nothing of scores, statuses or exceptions.
+
+mod compare;
+mod derive;
+mod tally;
+mod text_tests;
+mod truths;
+mod values;
+
+use super::Snippet;
+use super::compile::{Condition, RuleRef, Scanner};
+use super::schema::FIELDS;
+use super::value::{Value, Why};
+use crate::evidence::Evidence;
+use crate::rules::compile::atoms::Scanned;
+use std::rc::Rc;
+
+/// The steps that one condition may take on one message. A step is about a tenth of a microsecond.
+pub const STEPS_MAX: u64 = 1_000_000;
+/// The most snippets of an outcome.
+pub const SNIPPETS_MAX: usize = 8;
+/// The longest snippet, in characters.
+pub const SNIPPET_CHARACTERS_MAX: usize = 120;
+/// The most reasons of an outcome.
+const WHYS_MAX: usize = 16;
+
+/// Kleene's three truths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It doesn't.
+    False,
+    /// It can't be told: a fact is unknown or absent.
+    Unknown,
+}
+
+impl From<bool> for Truth {
+    fn from(truth: bool) -> Self {
+        if truth { Self::True } else { Self::False }
+    }
+}
+
+impl std::ops::Not for Truth {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        match self {
+            Self::True => Self::False,
+            Self::False => Self::True,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// What a condition says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether it holds.
+    pub truth: Truth,
+    /// When true: what decided, at most 8.
+    pub snippets: Vec<Snippet>,
+    /// When unknown: the facts that could not be found out. Empty when it is unknown only because
+    /// the message lacks what was asked for, which isn't counted as unscanned.
+    pub unknown: Vec<Why>,
+}
+
+impl Outcome {
+    /// Unknown for one reason, such as a shadowed rule seen from an active one.
+    pub fn unknown(check: &'static str, cause: &'static str) -> Self {
+        Self {
+            truth: Truth::Unknown,
+            snippets: Vec::new(),
+            unknown: vec![Why { check, cause }],
+        }
+    }
+}
+
+/// The outcomes of the rules and defines that a condition refers to, evaluated before it.
+pub trait Outcomes {
+    /// What `rule` came to, as the condition under evaluation may see it.
+    fn outcome(&self, rule: RuleRef) -> &Outcome;
+}
+
+/// One message under evaluation: its evidence and what has been computed of it. Made once a
+/// message, used for every condition of the set.
+pub struct Scope<'e, 'm> {
+    evidence: &'e Evidence<'m>,
+    scanner: &'e Scanner,
+    withheld: Vec<String>,
+    steps_max: u64,
+    /// Fields read so far, by their place in the schema.
+    fields: Vec<Option<Value<'e>>>,
+    /// Texts scanned so far, by their place in the scanner; `Some(None)` where there is no text.
+    scanned: Vec<Option<Option<Rc<Scanned<'e>>>>>,
+}
+
+impl<'e, 'm> Scope<'e, 'm> {
+    /// A fresh message.
+    pub fn new(evidence: &'e Evidence<'m>, scanner: &'e Scanner) -> Self {
+        Self {
+            evidence,
+            scanner,
+            withheld: Vec::new(),
+            steps_max: STEPS_MAX,
+            fields: vec![None; FIELDS.len()],
+            scanned: vec![None; scanner.len()],
+        }
+    }
+
+    /// Makes fields unknown by their schema names, or by a group such as `auth`, as a rule test
+    /// with `unknown = […]` asks; the cause is `stated`.
+    #[must_use]
+    pub fn withhold(mut self, fields: &[String]) -> Self {
+        self.withheld = fields.to_vec();
+        self
+    }
+
+    /// Changes the budget of steps for each condition.
+    #[must_use]
+    pub fn limit_steps(self, steps_max: u64) -> Self {
+        Self { steps_max, ..self }
+    }
+
+    /// The value of a field by its place in the schema, read once.
+    fn field(&mut self, place: usize) -> Value<'e> {
+        if let Some(Some(value)) = self.fields.get(place) {
+            return value.clone();
+        }
+        let Some(field) = FIELDS.get(place) else {
+            return Value::Absent;
+        };
+        let is_withheld = |name: &String| {
+            let rest = field.name.strip_prefix(name.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let value = match self.withheld.iter().any(is_withheld) {
+            true => Value::Unknown(Why {
+                check: field.name,
+                cause: "stated",
+            }),
+            false => field.read(self.evidence),
+        };
+        if let Some(slot) = self.fields.get_mut(place) {
+            *slot = Some(value.clone());
+        }
+        value
+    }
+
+    /// A text of the message, scanned once for all rules; `None` where it is absent or unknown.
+    fn scan(&mut self, source: usize) -> Option<Rc<Scanned<'e>>> {
+        if let Some(Some(scanned)) = self.scanned.get(source) {
+            return scanned.clone();
+        }
+        let (field, member) = self.scanner.place(source)?;
+        let root = self.field(field);
+        let value = match member {
+            Some(member) => member.read_member(&root),
+            None => root,
+        };
+        let scanned = self.scanner.scan(source, value).map(Rc::new);
+        if let Some(slot) = self.scanned.get_mut(source) {
+            *slot = Some(scanned.clone());
+        }
+        scanned
+    }
+}
+
+/// Evaluates a condition that was compiled with the atoms of the scope's scanner.
+pub fn evaluate<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcomes: &dyn Outcomes) -> Outcome {
+    let mut run = Run {
+        steps_left: Some(scope.steps_max),
+        scope,
+        outcomes,
+        variables: Vec::new(),
+        snippets: Vec::new(),
+        unknown: Vec::new(),
+    };
+    let truth = run.truth(&condition.root);
+    if run.steps_left.is_none() {
+        return Outcome::unknown("rule", "budget");
+    }
+    run.snippets.truncate(SNIPPETS_MAX);
+    Outcome {
+        truth,
+        snippets: run.snippets,
+        unknown: run.unknown,
+    }
+}
+
+/// One condition on one message.
+struct Run<'s, 'e, 'm> {
+    scope: &'s mut Scope<'e, 'm>,
+    outcomes: &'s dyn Outcomes,
+    /// The items that lambda names stand for, outermost first.
+    variables: Vec<Value<'e>>,
+    /// What made the nodes seen so far true; those of a node that isn't true are taken back.
+    snippets: Vec<Snippet>,
+    /// Why nodes seen so far are unknown; those of a node that isn't unknown are taken back.
+    unknown: Vec<Why>,
+    /// `None` once the budget is spent.
+    steps_left: Option<u64>,
+}
+
+impl Run<'_, '_, '_> {
+    /// Pays for work about to be done. False once the budget is spent: nothing is done any more.
+    fn pay(&mut self, steps: usize) -> bool {
+        let steps = u64::try_from(steps).unwrap_or(u64::MAX);
+        self.steps_left = self.steps_left.and_then(|left| left.checked_sub(steps));
+        self.steps_left.is_some()
+    }
+
+    fn why(&mut self, why: Why) {
+        if self.unknown.len() < WHYS_MAX && !self.unknown.contains(&why) {
+            self.unknown.push(why);
+        }
+    }
+
+    fn snippet(&mut self, field: &str, text: &str, offset: Option<usize>) {
+        // Beyond this nothing would be shown, whatever the order.
+        if field.is_empty() || self.snippets.len() >= 4 * SNIPPETS_MAX {
+            return;
+        }
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        self.snippets.push(Snippet {
+            field: field.to_owned(),
+            text: text.chars().take(SNIPPET_CHARACTERS_MAX).map(plain).collect(),
+            offset,
+        });
+    }
+
+    /// Notes why a value that was needed isn't there.
+    fn missing(&mut self, value: &Value<'_>) -> Truth {
+        if let Value::Unknown(why) | Value::Between(_, _, Some(why)) = value {
+            self.why(*why);
+        }
+        Truth::Unknown
+    }
+}

@@ -1,0 +1,234 @@
+//! Tests of text: needles, regexes, nearness.
+//!
+//! Literal needles on the message's own texts are looked up in the shared scan; the rest is
+//! searched here.
+
+use super::tally::Tally;
+use super::{Run, Truth};
+use crate::rules::compile::atoms::Scanned;
+use crate::rules::compile::node::{GatedPattern, Needle, Subject, Test, TextTest};
+use crate::rules::syntax::tree::Quantity;
+use crate::rules::text::{Folded, folded, is_similar, prefix_ignoring_case, suffix_ignoring_case};
+use crate::rules::value::Value;
+use std::borrow::Cow;
+use std::ops::Range;
+use std::rc::Rc;
+
+/// What one needle came to, and how many needles it stands for.
+type Found = Option<Range<usize>>;
+
+/// The text under test.
+enum Haystack<'e> {
+    Scanned(Rc<Scanned<'e>>),
+    Plain(Value<'e>),
+}
+
+impl Haystack<'_> {
+    fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Scanned(scanned) => Cow::Borrowed(&scanned.text),
+            Self::Plain(value) => value.as_text().unwrap_or_default(),
+        }
+    }
+}
+
+impl<'e> Run<'_, 'e, '_> {
+    pub(super) fn text_test(&mut self, test: &'e TextTest) -> Truth {
+        let scans = test.test == Test::Contains;
+        let haystack = match self.haystack(&test.subject, scans) {
+            Ok(haystack) => haystack,
+            Err(truth) => return truth,
+        };
+        let mut tally = Tally::new(test.quantity);
+        for needle in &test.needles {
+            if self.try_needle(test, needle, &haystack, &mut tally) || self.steps_left.is_none() {
+                break;
+            }
+        }
+        tally.truth(false)
+    }
+
+    /// The text under test, or unknown.
+    fn haystack(&mut self, subject: &'e Subject, scans: bool) -> Result<Haystack<'e>, Truth> {
+        if let Some(source) = subject.source.filter(|_| scans) {
+            if let Some(scanned) = self.scope.scan(source) {
+                return Ok(Haystack::Scanned(scanned));
+            }
+        }
+        let value = self.value(&subject.node);
+        match value.as_text().is_some() {
+            true => Ok(Haystack::Plain(value)),
+            false => Err(self.missing(&value)),
+        }
+    }
+
+    /// Counts one needle, or each entry of a list; says whether the rest no longer matters.
+    fn try_needle(
+        &mut self,
+        test: &'e TextTest,
+        needle: &'e Needle,
+        haystack: &Haystack<'e>,
+        tally: &mut Tally,
+    ) -> bool {
+        match needle {
+            Needle::Literal { text, atom } => {
+                let found = self.find(test, text, *atom, haystack);
+                self.count(test, found, haystack, tally)
+            }
+            Needle::List { list, texts, atoms } => {
+                let now = self.scope.evidence.now;
+                for (place, (text, (_, expiry))) in texts.iter().zip(list.entries()).enumerate() {
+                    if expiry.is_some_and(|expiry| now >= expiry) {
+                        continue;
+                    }
+                    let found = self.find(test, text, atoms.get(place).copied(), haystack);
+                    if self.count(test, found, haystack, tally) || self.steps_left.is_none() {
+                        return true;
+                    }
+                }
+                false
+            }
+            Needle::Dynamic(node) => {
+                let value = self.value(node);
+                let Some(text) = value.as_text() else {
+                    let truth = self.missing(&value);
+                    return tally.add(truth);
+                };
+                let text = if test.ignores_case { folded(&text) } else { text };
+                let found = self.find(test, &text, None, haystack);
+                self.count(test, found, haystack, tally)
+            }
+        }
+    }
+
+    fn count(&mut self, test: &TextTest, found: Found, haystack: &Haystack<'e>, tally: &mut Tally) -> bool {
+        if let Some(place) = &found {
+            self.show(&test.subject, &haystack.text(), place);
+        }
+        tally.add(found.is_some().into())
+    }
+
+    /// Where a needle, already folded if case is ignored, stands. An empty one never matches.
+    fn find(&mut self, test: &TextTest, needle: &str, atom: Option<usize>, haystack: &Haystack<'e>) -> Found {
+        if needle.is_empty() || !self.pay(1) {
+            return None;
+        }
+        if let (Haystack::Scanned(scanned), Some(atom)) = (haystack, atom) {
+            let at = scanned.hit(atom)?;
+            let length = match test.ignores_case {
+                true => prefix_ignoring_case(scanned.text.get(at..)?, needle)?,
+                false => needle.len(),
+            };
+            return Some(at..at + length);
+        }
+        let text = haystack.text();
+        if test.test == Test::Contains && !self.pay_for(&text) {
+            return None;
+        }
+        match test.ignores_case {
+            true => find_ignoring_case(test.test, &text, needle),
+            false => find_exactly(test.test, &text, needle),
+        }
+    }
+
+    pub(super) fn matches(&mut self, subject: &'e Subject, patterns: &'e [GatedPattern], quantity: Quantity) -> Truth {
+        let scans = patterns.iter().any(|pattern| !pattern.gate.is_empty());
+        let haystack = match self.haystack(subject, scans) {
+            Ok(haystack) => haystack,
+            Err(truth) => return truth,
+        };
+        let text = haystack.text();
+        let mut tally = Tally::new(quantity);
+        for GatedPattern { pattern, gate } in patterns {
+            let is_shut = match &haystack {
+                Haystack::Scanned(scanned) => !gate.is_empty() && gate.iter().all(|atom| scanned.hit(*atom).is_none()),
+                Haystack::Plain(_) => false,
+            };
+            let found = match is_shut {
+                true => None,
+                false if !self.pay_for(&text) => return Truth::Unknown,
+                false => pattern.regex.find(&text),
+            };
+            if let Some(found) = found {
+                self.show(subject, &text, &found.range());
+            }
+            if tally.add(found.is_some().into()) {
+                break;
+            }
+        }
+        tally.truth(false)
+    }
+
+    pub(super) fn similar(&mut self, subject: &'e Subject, others: &'e [Needle], distance: usize) -> Truth {
+        let value = self.value(&subject.node);
+        let Some(text) = value.as_text() else {
+            return self.missing(&value);
+        };
+        let folded_text = folded(&text);
+        let mut candidates: Vec<Cow<'e, str>> = Vec::new();
+        for other in others {
+            match other {
+                Needle::Literal { text, .. } => candidates.push(Cow::Borrowed(text)),
+                Needle::List { list, texts, .. } => {
+                    let now = self.scope.evidence.now;
+                    let current = texts.iter().zip(list.entries());
+                    let current = current.filter(|(_, (_, expiry))| expiry.is_none_or(|expiry| now < expiry));
+                    candidates.extend(current.map(|(text, _)| Cow::Borrowed(text.as_str())));
+                }
+                Needle::Dynamic(node) => {
+                    let value = self.value(node);
+                    let Some(text) = value.as_text() else {
+                        return self.missing(&value);
+                    };
+                    candidates.push(Cow::Owned(folded(&text).into_owned()));
+                }
+            }
+        }
+        // What is one of them isn't a look-alike of another.
+        if candidates.iter().any(|candidate| *candidate == folded_text) {
+            return Truth::False;
+        }
+        for candidate in &candidates {
+            if !self.pay(5) {
+                return Truth::Unknown;
+            }
+            if is_similar(&folded_text, candidate, distance) {
+                self.show(subject, &text, &(0..text.len()));
+                return Truth::True;
+            }
+        }
+        Truth::False
+    }
+
+    fn show(&mut self, subject: &Subject, text: &str, place: &Range<usize>) {
+        let offset = subject.is_field.then_some(place.start);
+        self.snippet(&subject.label, text.get(place.clone()).unwrap_or(""), offset);
+    }
+}
+
+fn find_exactly(test: Test, text: &str, needle: &str) -> Found {
+    let at = match test {
+        Test::Contains => text.find(needle)?,
+        Test::StartsWith => text.starts_with(needle).then_some(0)?,
+        Test::EndsWith => text.ends_with(needle).then(|| text.len() - needle.len())?,
+        Test::Equals => (text == needle).then_some(0)?,
+    };
+    Some(at..at + needle.len())
+}
+
+/// The needle is folded, the text as it came.
+fn find_ignoring_case(test: Test, text: &str, needle: &str) -> Found {
+    match test {
+        Test::Contains => {
+            let copy = Folded::new(text);
+            let at = copy.original(copy.as_str().find(needle)?);
+            Some(at..at + prefix_ignoring_case(text.get(at..)?, needle)?)
+        }
+        Test::StartsWith => Some(0..prefix_ignoring_case(text, needle)?),
+        Test::EndsWith => Some(suffix_ignoring_case(text, needle)?..text.len()),
+        Test::Equals => {
+            let length = prefix_ignoring_case(text, needle)?;
+            (length == text.len()).then_some(0..length)
+        }
+    }
+}

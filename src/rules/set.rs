@@ -1,0 +1,392 @@
+//! One generation of rules: loaded whole, never changed, asked once a message.
+//!
+//! Paths, embedded files or a snapshot go in; evidence in, [`Findings`] out. Knows nothing of
+//! scores' sums, thresholds or what is done with a message.
+
+use super::assemble::{self, Options};
+use super::compile::{Cost, RuleRef, Scanner};
+use super::diagnostic::Diagnostic;
+use super::evaluate::{Outcome, Outcomes, Scope, Truth, evaluate};
+use super::link::Linked;
+use super::lists::ListKind;
+use super::source::{self, Root};
+use super::test_entry::{TestEntry, VerdictTest};
+use super::{Finding, Findings, RuleInfo, Status, Undecided, embedded, snapshot};
+use crate::evidence::Evidence;
+use jiff::Timestamp;
+use ring::digest::{Context, SHA256};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A set that loaded, and what its authors should look at.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The set.
+    pub set: RuleSet,
+    /// Sorted warnings.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A generation of rules.
+#[derive(Debug)]
+pub struct RuleSet {
+    rules: Vec<Arc<RuleInfo>>,
+    /// For a rule that ends: when, and how it counts from then on.
+    endings: Vec<Option<(Timestamp, Arc<RuleInfo>)>>,
+    details: Vec<Details>,
+    by_id: HashMap<String, usize>,
+    nodes: Vec<Node>,
+    /// How many of the nodes, at the front, are defines.
+    defines: usize,
+    order: Vec<usize>,
+    scanner: Scanner,
+    lists: Vec<ListInfo>,
+    needs: Vec<(&'static str, Cost)>,
+    sha256: String,
+    pub(super) roots: Vec<Root>,
+    pub(super) tests: Vec<Vec<TestEntry>>,
+    pub(super) verdict_tests: Vec<(usize, VerdictTest)>,
+    pub(super) roots_of_rules: Vec<usize>,
+}
+
+/// What is known of a rule beside its [`RuleInfo`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
+    /// Who answers for it.
+    pub owner: String,
+    /// Where to read more.
+    pub references: Vec<String>,
+    /// Legitimate mail that it may match.
+    pub false_positives: Vec<String>,
+    /// The condition as written.
+    pub condition: String,
+    /// When it stops acting.
+    pub expires: Option<Timestamp>,
+}
+
+/// A list of the set, for gauges and the shrink guard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListInfo {
+    /// Without the `$`.
+    pub name: String,
+    /// What its entries are.
+    pub kind: ListKind,
+    /// How many, expired ones counted.
+    pub entries: usize,
+    /// When its file was last changed, where one is known.
+    pub modified: Option<Timestamp>,
+}
+
+/// How many rules act.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Those that act.
+    pub active: usize,
+    /// Those that are only counted, expired ones among them.
+    pub shadow: usize,
+}
+
+/// What [`assemble`] made.
+pub(super) struct Parts {
+    pub rules: Vec<RuleInfo>,
+    pub details: Vec<Details>,
+    pub defines: usize,
+    pub linked: Vec<Linked>,
+    pub order: Vec<usize>,
+    pub scanner: Scanner,
+    /// Name and end of each rule's exceptions, in the order of [`Linked::own`].
+    pub exceptions: Vec<Vec<(String, Timestamp)>>,
+    pub tests: Vec<Vec<TestEntry>>,
+    pub verdict_tests: Vec<(usize, VerdictTest)>,
+    pub roots_of_rules: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Node {
+    linked: Linked,
+    exceptions: Vec<(String, Timestamp)>,
+    /// Whether what it says depends on who asks: a define through which a rule that may not act is seen.
+    two_faced: bool,
+}
+
+impl RuleSet {
+    /// Reads rules from files and folders; `now` tells what has expired.
+    ///
+    /// # Errors
+    /// Everything that is wrong, sorted, warnings among it. Nothing is loaded in part.
+    pub fn load(paths: &[PathBuf], now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
+        Self::from_roots(source::read(paths)?, now)
+    }
+
+    /// The shipped rules, embedded in the binary.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; a test keeps the shipped rules free of any.
+    pub fn load_embedded(now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
+        Self::from_roots(vec![embedded::root()], now)
+    }
+
+    /// The last good set, as [`Self::snapshot`] left it in this folder.
+    ///
+    /// # Errors
+    /// When there is none, when it was changed or cut short, or as [`Self::load`].
+    pub fn load_snapshot(folder: &Path, now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
+        Self::from_roots(snapshot::read(folder)?, now)
+    }
+
+    /// Keeps the texts of this set in a folder, so that a restart with broken files can begin from them.
+    ///
+    /// # Errors
+    /// Of the file system; then what was there before still is.
+    pub fn snapshot(&self, folder: &Path) -> std::io::Result<()> {
+        snapshot::write(folder, &self.roots, &self.sha256)
+    }
+
+    pub(super) fn from_roots(roots: Vec<Root>, now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
+        let options = Options {
+            now,
+            overlays: true,
+            lists: Vec::new(),
+        };
+        assemble::assemble(roots, &options)
+    }
+
+    pub(super) fn new(parts: Parts, lists: Vec<ListInfo>, roots: Vec<Root>) -> Self {
+        let (defines, sha256) = (parts.defines, digest(&roots));
+        let endings = parts.rules.iter().zip(&parts.details).map(|(rule, details)| {
+            let expired = RuleInfo {
+                status: Status::Shadow,
+                ..rule.clone()
+            };
+            details.expires.map(|end| (end, Arc::new(expired)))
+        });
+        let endings: Vec<_> = endings.collect();
+        let may_not_act: Vec<bool> = parts
+            .rules
+            .iter()
+            .zip(&endings)
+            .map(|(rule, ending)| rule.status == Status::Shadow || ending.is_some())
+            .collect();
+        let mut two_faced = vec![false; parts.linked.len()];
+        for at in &parts.order {
+            let depends = |to: &usize| match to.checked_sub(defines) {
+                Some(rule) => may_not_act.get(rule) == Some(&true),
+                None => two_faced.get(*to) == Some(&true),
+            };
+            let depends = *at < defines && parts.linked.get(*at).is_some_and(|node| node.references().iter().any(depends));
+            if let Some(two_faced) = two_faced.get_mut(*at) {
+                *two_faced = depends;
+            }
+        }
+        let exceptions = std::iter::repeat_with(Vec::new).take(defines).chain(parts.exceptions);
+        let nodes: Vec<Node> = parts
+            .linked
+            .into_iter()
+            .zip(exceptions)
+            .zip(two_faced)
+            .map(|((linked, exceptions), two_faced)| Node {
+                linked,
+                exceptions,
+                two_faced,
+            })
+            .collect();
+        let needs = needs(&nodes);
+        Self {
+            by_id: parts.rules.iter().enumerate().map(|(at, rule)| (rule.id.clone(), at)).collect(),
+            rules: parts.rules.into_iter().map(Arc::new).collect(),
+            endings,
+            details: parts.details,
+            nodes,
+            defines,
+            order: parts.order,
+            scanner: parts.scanner,
+            lists,
+            needs,
+            sha256,
+            roots,
+            tests: parts.tests,
+            verdict_tests: parts.verdict_tests,
+            roots_of_rules: parts.roots_of_rules,
+        }
+    }
+
+    /// What the rules say of one message.
+    pub fn evaluate(&self, evidence: &Evidence<'_>) -> Findings {
+        let mut scope = Scope::new(evidence, &self.scanner);
+        let (outcomes, excepted) = self.outcomes(&mut scope, evidence.now);
+        let mut findings = Findings {
+            excepted,
+            ..Findings::default()
+        };
+        for (at, outcome) in outcomes.into_iter().skip(self.defines).enumerate() {
+            let Some(rule) = self.rule_at(at, evidence.now) else {
+                continue;
+            };
+            match outcome.truth {
+                Truth::True => findings.matched.push(Finding {
+                    rule: Arc::clone(rule),
+                    evidence: outcome.snippets,
+                }),
+                Truth::Unknown => findings.undecided.extend(outcome.unknown.iter().map(|why| Undecided {
+                    rule: rule.id.clone(),
+                    check: why.check,
+                    cause: why.cause,
+                })),
+                Truth::False => {}
+            }
+        }
+        findings
+    }
+
+    /// What each define and rule came to, exceptions applied, and the exceptions that did.
+    fn outcomes<'s>(&'s self, scope: &mut Scope<'s>, now: Timestamp) -> (Vec<Outcome>, Vec<(String, String)>) {
+        let mut told = Told {
+            real: vec![NOTHING; self.nodes.len()],
+            acting: HashMap::new(),
+            to_acting: false,
+        };
+        let mut excepted = Vec::new();
+        for at in &self.order {
+            let Some(node) = self.nodes.get(*at) else {
+                continue;
+            };
+            let rule = at.checked_sub(self.defines).and_then(|rule| self.rule_at(rule, now));
+            told.to_acting = rule.is_some_and(|rule| rule.status == Status::Active);
+            let mut outcome = evaluate(&node.linked.condition, scope, &told);
+            if let (Truth::True, Some(rule)) = (outcome.truth, rule)
+                && let Some(name) = node.exception(scope, &told, now)
+            {
+                excepted.push((rule.id.clone(), name.to_owned()));
+                outcome = NOTHING;
+            }
+            if rule.is_some_and(|rule| rule.status == Status::Shadow) {
+                // A rule that doesn't act mustn't act through another.
+                let hidden = Outcome {
+                    truth: Truth::Unknown,
+                    ..NOTHING
+                };
+                told.acting.insert(*at, hidden);
+            } else if node.two_faced {
+                told.to_acting = true;
+                let outcome = evaluate(&node.linked.condition, scope, &told);
+                told.acting.insert(*at, outcome);
+            }
+            if let Some(real) = told.real.get_mut(*at) {
+                *real = outcome;
+            }
+        }
+        (told.real, excepted)
+    }
+
+    /// What one rule came to, whether it acts or not, with some facts unknown. `None` without such a rule.
+    pub(super) fn outcome_of(&self, id: &str, evidence: &Evidence<'_>, withheld: &[String]) -> Option<Outcome> {
+        let at = self.by_id.get(id)?;
+        let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
+        let (outcomes, _) = self.outcomes(&mut scope, evidence.now);
+        outcomes.into_iter().nth(at + self.defines)
+    }
+
+    fn rule_at(&self, at: usize, now: Timestamp) -> Option<&Arc<RuleInfo>> {
+        match self.endings.get(at) {
+            Some(Some((end, expired))) if now >= *end => Some(expired),
+            _ => self.rules.get(at),
+        }
+    }
+
+    /// Every rule, in the order of packs, files and lines.
+    pub fn rules(&self) -> &[Arc<RuleInfo>] {
+        &self.rules
+    }
+
+    /// One rule.
+    pub fn rule(&self, id: &str) -> Option<&Arc<RuleInfo>> {
+        self.by_id.get(id).and_then(|at| self.rules.get(*at))
+    }
+
+    /// What else is known of one rule.
+    pub fn details(&self, id: &str) -> Option<&Details> {
+        self.by_id.get(id).and_then(|at| self.details.get(*at))
+    }
+
+    /// Every list.
+    pub fn lists(&self) -> &[ListInfo] {
+        &self.lists
+    }
+
+    /// Lower-case hex SHA-256 of everything loaded: the files' contents in order.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The schema names of the fields that any condition reads, and what they cost, sorted.
+    pub fn needs(&self) -> &[(&'static str, Cost)] {
+        &self.needs
+    }
+
+    /// How many rules act.
+    pub fn counts(&self) -> Counts {
+        let active = self.rules.iter().filter(|rule| rule.status == Status::Active).count();
+        Counts {
+            active,
+            shadow: self.rules.len() - active,
+        }
+    }
+
+    /// Whole-verdict tests, for those who can compute a verdict.
+    pub fn verdict_tests(&self) -> impl Iterator<Item = &VerdictTest> {
+        self.verdict_tests.iter().map(|(_, test)| test)
+    }
+}
+
+impl Node {
+    /// The first exception that is true and hasn't ended.
+    fn exception<'s>(&'s self, scope: &mut Scope<'s>, told: &Told, now: Timestamp) -> Option<&'s str> {
+        let exceptions = self.linked.own.iter().zip(&self.exceptions);
+        exceptions
+            .filter(|(_, (_, end))| now < *end)
+            .find(|(condition, _)| evaluate(condition, scope, told).truth == Truth::True)
+            .map(|(_, (name, _))| name.as_str())
+    }
+}
+
+static NOTHING_SAID: Outcome = NOTHING;
+const NOTHING: Outcome = Outcome {
+    truth: Truth::False,
+    snippets: Vec::new(),
+    unknown: Vec::new(),
+};
+
+/// Outcomes so far. To an acting rule, one that doesn't act is unknown.
+struct Told {
+    real: Vec<Outcome>,
+    /// Where what acting rules are told differs.
+    acting: HashMap<usize, Outcome>,
+    to_acting: bool,
+}
+
+impl Outcomes for Told {
+    fn outcome(&self, rule: RuleRef) -> &Outcome {
+        let differs = if self.to_acting { self.acting.get(&rule.0) } else { None };
+        differs.or_else(|| self.real.get(rule.0)).unwrap_or(&NOTHING_SAID)
+    }
+}
+
+fn needs(nodes: &[Node]) -> Vec<(&'static str, Cost)> {
+    let conditions = nodes.iter().flat_map(|node| std::iter::once(&node.linked.condition).chain(&node.linked.own));
+    let needs: BTreeMap<&'static str, Cost> = conditions.flat_map(|condition| condition.needs()).copied().collect();
+    needs.into_iter().collect()
+}
+
+/// Each text with its length before it, so that moving a line between files shows.
+fn digest(roots: &[Root]) -> String {
+    let mut context = Context::new(&SHA256);
+    for root in roots {
+        let texts = root.manifest.iter().chain(&root.files).chain(root.lists.values());
+        for text in texts {
+            context.update(&(text.text.len() as u64).to_be_bytes());
+            context.update(text.text.as_bytes());
+        }
+    }
+    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,308 @@
+//! The files that a rule set is made of, as texts in memory.
+//!
+//! Folders and files go in; out come [`Root`]s: packs and the house's own files, their texts
+//! checked for kind, size and encoding before anything is parsed. Knows nothing of TOML or rules.
+
+use super::diagnostic::{Diagnostic, Position};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes of one rule file.
+pub const RULE_FILE_BYTES_MAX: u64 = 4 << 20;
+/// Bytes of one list file.
+pub const LIST_FILE_BYTES_MAX: u64 = 64 << 20;
+/// Levels of folders below a given path.
+pub const FOLDER_DEPTH_MAX: usize = 8;
+/// Rule files in all.
+pub const RULE_FILES_MAX: usize = 10_000;
+/// The file that makes a folder a pack.
+pub const MANIFEST: &str = "pack.toml";
+
+/// One file: its name as its author would say it, and its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The path as reached from what was given.
+    pub name: String,
+    /// UTF-8, without a byte order mark.
+    pub text: String,
+    /// When the file was last changed, where a file it was.
+    pub modified: Option<Timestamp>,
+}
+
+/// Files that belong together: a pack, or what the house put into one folder.
+#[derive(Debug, Clone, Default)]
+pub struct Root {
+    /// The path as given, before every name of its files; empty for none.
+    pub prefix: String,
+    /// Where list files are read from; `None` when all is in memory.
+    pub folder: Option<PathBuf>,
+    /// `pack.toml`; without it the files are the house's own.
+    pub manifest: Option<Arc<Source>>,
+    /// Rule files, sorted by name.
+    pub files: Vec<Arc<Source>>,
+    /// List files read so far, by their path within the root.
+    pub lists: BTreeMap<String, Arc<Source>>,
+}
+
+impl Source {
+    /// A text that isn't from a file.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            text: text.into(),
+            modified: None,
+        }
+    }
+
+    /// Line and column of a byte; past the end it is the end.
+    pub fn position(&self, offset: usize) -> Position {
+        let offset = self.boundary(offset);
+        let before = self.text.get(..offset).unwrap_or("");
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Position {
+            line: memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1,
+            column: before.get(line_start..).unwrap_or("").chars().count() + 1,
+        }
+    }
+
+    /// The whole lines that a span touches, without the last one's end.
+    pub(super) fn lines_around(&self, span: &Range<usize>) -> Range<usize> {
+        let (start, end) = (self.boundary(span.start), self.boundary(span.end.max(span.start)));
+        let first = self.text.get(..start).and_then(|text| text.rfind('\n')).map_or(0, |at| at + 1);
+        let last = self
+            .text
+            .get(end..)
+            .and_then(|text| text.find('\n'))
+            .map_or(self.text.len(), |at| end + at);
+        first..last.max(first)
+    }
+
+    fn boundary(&self, offset: usize) -> usize {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        offset
+    }
+}
+
+/// Reads every rule file under the paths, in their order; packs first, the house's own files last.
+///
+/// # Errors
+/// Everything that is unreadable, of the wrong kind, too large or no UTF-8, all at once.
+pub fn read(paths: &[PathBuf]) -> Result<Vec<Root>, Vec<Diagnostic>> {
+    let mut walk = Walk::default();
+    for path in paths {
+        walk.path(path);
+    }
+    if walk.problems.is_empty() {
+        walk.packs.append(&mut walk.house);
+        Ok(walk.packs)
+    } else {
+        Err(walk.problems)
+    }
+}
+
+impl Root {
+    /// The name by which people know a file of this root.
+    pub(super) fn shown(&self, relative: &str) -> String {
+        if self.prefix.is_empty() {
+            relative.to_owned()
+        } else {
+            format!("{}/{relative}", self.prefix.trim_end_matches('/'))
+        }
+    }
+
+    /// The text of a list file, read when it is first asked for.
+    ///
+    /// # Errors
+    /// In words, when the path leaves the root or can't be read.
+    pub(super) fn list(&mut self, relative: &str) -> Result<Arc<Source>, String> {
+        if let Some(source) = self.lists.get(relative) {
+            return Ok(Arc::clone(source));
+        }
+        let inside = Path::new(relative)
+            .components()
+            .all(|component| matches!(component, Component::Normal(_) | Component::CurDir));
+        if !inside || relative.is_empty() {
+            return Err("a list file must lie inside its pack".to_owned());
+        }
+        let folder = self.folder.as_ref().ok_or_else(|| "there is no such list file".to_owned())?;
+        let path = folder.join(relative);
+        let real = path.canonicalize().map_err(|error| error.to_string())?;
+        if !folder.canonicalize().is_ok_and(|folder| real.starts_with(folder)) {
+            return Err("a list file must lie inside its pack; this link leads out of it".to_owned());
+        }
+        let source = Arc::new(read_text(&path, self.shown(relative), LIST_FILE_BYTES_MAX)?);
+        self.lists.insert(relative.to_owned(), Arc::clone(&source));
+        Ok(source)
+    }
+}
+
+#[derive(Default)]
+struct Walk {
+    packs: Vec<Root>,
+    house: Vec<Root>,
+    problems: Vec<Diagnostic>,
+    files: usize,
+}
+
+impl Walk {
+    fn path(&mut self, path: &Path) {
+        let name = path.display().to_string();
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => self.root(path, name),
+            Ok(_) => {
+                let folder = match path.parent() {
+                    Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+                    _ => PathBuf::from("."),
+                };
+                let mut root = Root {
+                    prefix: path.parent().map(|parent| parent.display().to_string()).unwrap_or_default(),
+                    folder: Some(folder),
+                    ..Root::default()
+                };
+                root.files.extend(self.file(path, name));
+                self.house.push(root);
+            }
+            Err(error) => self
+                .problems
+                .push(Diagnostic::file_error("unreadable", name, error.to_string())),
+        }
+    }
+
+    /// A folder that was given: a pack, or one that holds packs and loose files.
+    fn root(&mut self, folder: &Path, name: String) {
+        let mut root = Root {
+            prefix: name,
+            folder: Some(folder.to_owned()),
+            ..Root::default()
+        };
+        self.folder(folder, &mut root, 0);
+        if root.manifest.is_some() {
+            self.packs.push(root);
+        } else if !root.files.is_empty() {
+            self.house.push(root);
+        }
+    }
+
+    fn folder(&mut self, folder: &Path, root: &mut Root, depth: usize) {
+        let shown = folder.display().to_string();
+        let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+            Ok(entries) => entries,
+            Err(error) => {
+                return self
+                    .problems
+                    .push(Diagnostic::file_error("unreadable", shown, error.to_string()));
+            }
+        };
+        let mut paths: Vec<PathBuf> = entries
+            .into_iter()
+            // Hidden names are editors' and version control's, and the data folders behind swapped links.
+            .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
+            .map(|entry| entry.path())
+            .collect();
+        paths.sort();
+        if depth == 0 && folder.join(MANIFEST).exists() {
+            let path = folder.join(MANIFEST);
+            root.manifest = self.file(&path, path.display().to_string());
+        }
+        for path in paths {
+            self.entry(&path, root, depth);
+        }
+    }
+
+    fn entry(&mut self, path: &Path, root: &mut Root, depth: usize) {
+        let name = path.display().to_string();
+        let is_dir = match fs::metadata(path) {
+            Ok(metadata) => metadata.is_dir(),
+            Err(error) if path.extension().is_some_and(|extension| extension == "toml") => {
+                return self
+                    .problems
+                    .push(Diagnostic::file_error("unreadable", name, error.to_string()));
+            }
+            Err(_) => return,
+        };
+        if is_dir && depth == FOLDER_DEPTH_MAX {
+            let message = format!("folders are nested more than {FOLDER_DEPTH_MAX} deep");
+            self.problems.push(Diagnostic::file_error("too-deep", name, message));
+        } else if is_dir && path.join(MANIFEST).exists() && root.manifest.is_none() {
+            self.root(path, name);
+        } else if is_dir && path.join(MANIFEST).exists() {
+            let message = "a pack can't hold another pack";
+            self.problems.push(Diagnostic::file_error("nested-pack", name, message));
+        } else if is_dir && path.extension().is_some_and(|extension| extension == "toml") {
+            let message = "this is a folder, not a rule file";
+            self.problems.push(Diagnostic::file_error("not-a-file", name, message));
+        } else if is_dir {
+            self.folder(path, root, depth + 1);
+        } else if path.extension().is_some_and(|extension| extension == "toml")
+            && path.file_name().is_some_and(|name| name != MANIFEST)
+        {
+            root.files.extend(self.file(path, name));
+        }
+    }
+
+    fn file(&mut self, path: &Path, name: String) -> Option<Arc<Source>> {
+        self.files += 1;
+        if self.files > RULE_FILES_MAX {
+            if self.files == RULE_FILES_MAX + 1 {
+                let message = format!("more than {RULE_FILES_MAX} rule files");
+                self.problems.push(Diagnostic::file_error("too-many-files", name, message));
+            }
+            return None;
+        }
+        match read_text(path, name.clone(), RULE_FILE_BYTES_MAX) {
+            Ok(source) => Some(Arc::new(source)),
+            Err(message) => {
+                self.problems.push(Diagnostic::file_error("unreadable", name, message));
+                None
+            }
+        }
+    }
+}
+
+/// Reads a regular file of at most so many bytes. Its kind is looked at before it is opened: opening a
+/// FIFO would wait for a writer.
+fn read_text(path: &Path, name: String, bytes_max: u64) -> Result<Source, String> {
+    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("not a regular file".to_owned());
+    }
+    let too_large = || format!("larger than {}", crate::units::Size(bytes_max));
+    if metadata.len() > bytes_max {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(too_large());
+    }
+    Ok(Source {
+        name,
+        text: decode(bytes)?,
+        modified: metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok()),
+    })
+}
+
+/// UTF-8 with or without a byte order mark.
+fn decode(mut bytes: Vec<u8>) -> Result<String, String> {
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err("encoded as UTF-16: save it as UTF-8".to_owned());
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = memchr::memchr_iter(b'\n', error.as_bytes().get(..at).unwrap_or_default()).count() + 1;
+        format!("not UTF-8 at line {line}: save it as UTF-8")
+    })
+}

@@ -1,0 +1,259 @@
+//! Runs the tests that stand in rule files.
+//!
+//! A rule set goes in, and someone who can turn findings into an action; out comes a [`Report`] a
+//! test. Tests are hermetic: a pack's run on that pack and those before it, with the test's own
+//! lists in place of the pack's, without the house's rules, lists, overrides or exceptions.
+
+use super::assemble::{self, Options};
+use super::diagnostic::{self, Diagnostic};
+use super::evaluate::{Outcome, Truth};
+use super::set::RuleSet;
+use super::source::Root;
+use super::test_entry::{Expectation, Scene, TestEntry, VerdictTest, place};
+use super::{Action, Findings, compose};
+use crate::evidence::Evidence;
+use crate::mail::message::Limits;
+use crate::mail::{Mail, Message};
+use jiff::Timestamp;
+use std::collections::HashMap;
+
+/// When a test's mail is judged unless it says so: Monday 5 January 2026, 09:00 UTC.
+pub const NOW: &str = "2026-01-05T09:00:00Z";
+
+/// Turns findings into what would be done under the default policy.
+pub type Verdict<'v> = dyn Fn(&Findings, &Mail) -> Action + 'v;
+
+/// How one test went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The rule; `None` for a verdict test.
+    pub rule: Option<String>,
+    /// The test's name.
+    pub name: String,
+    /// `file:line` of the test.
+    pub place: String,
+    /// Why it failed, a line each; empty when it passed.
+    pub failures: Vec<String>,
+}
+
+impl Report {
+    /// Whether the test passed.
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+/// Runs every test of the set, in the order of packs, files and lines.
+///
+/// # Errors
+/// When a pack doesn't load without the house's files: it leans on them.
+pub fn run(set: &RuleSet, verdict: &Verdict<'_>) -> Result<Vec<Report>, Vec<Diagnostic>> {
+    run_some(set, verdict, &|_| true)
+}
+
+/// Runs the tests of the rules whose id is asked for; verdict tests only when all are.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_some(
+    set: &RuleSet,
+    verdict: &Verdict<'_>,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Report>, Vec<Diagnostic>> {
+    let mut bench = Bench {
+        roots: &set.roots,
+        sets: HashMap::new(),
+        verdict,
+    };
+    let mut reports = Vec::new();
+    for ((rule, tests), root) in set.rules().iter().zip(&set.tests).zip(&set.roots_of_rules) {
+        for test in tests.iter().filter(|_| wanted(&rule.id)) {
+            reports.push(bench.rule_test(*root, &rule.id, test)?);
+        }
+    }
+    let all = set.rules().iter().all(|rule| wanted(&rule.id));
+    for (root, test) in set.verdict_tests.iter().filter(|_| all) {
+        reports.push(bench.verdict_test(*root, test)?);
+    }
+    Ok(reports)
+}
+
+/// How many tests of each expectation a rule has: (match, no-match).
+pub fn coverage(set: &RuleSet) -> Vec<(&str, usize, usize)> {
+    let count = |tests: &[TestEntry], expect| tests.iter().filter(|test| test.expect == expect).count();
+    set.rules()
+        .iter()
+        .zip(&set.tests)
+        .map(|(rule, tests)| {
+            let id = rule.id.as_str();
+            (id, count(tests, Expectation::Match), count(tests, Expectation::NoMatch))
+        })
+        .collect()
+}
+
+/// The lists that a test states, in a form to compare by.
+type Stated = Vec<(String, Vec<String>)>;
+
+struct Bench<'b> {
+    roots: &'b [Root],
+    sets: HashMap<(usize, Stated), RuleSet>,
+    verdict: &'b Verdict<'b>,
+}
+
+impl Bench<'_> {
+    /// The rules that a test of this root runs on.
+    fn set(&mut self, root: usize, scene: &Scene) -> Result<&RuleSet, Vec<Diagnostic>> {
+        let stated: Stated = scene
+            .lists
+            .iter()
+            .map(|(name, values)| (name.value.clone(), values.iter().map(|v| v.value.clone()).collect()))
+            .collect();
+        let house = self.roots.get(root).is_some_and(|root| root.manifest.is_none());
+        // The house's files are one whole, whichever folder they came from.
+        let upto = if house { self.roots.len() } else { root + 1 };
+        match self.sets.entry((upto, stated)) {
+            std::collections::hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let roots = self.roots.iter().take(upto).cloned();
+                let roots = roots.map(|root| Root { folder: None, ..root }).collect();
+                let options = Options {
+                    now: Timestamp::MIN,
+                    overlays: false,
+                    lists: entry.key().1.clone(),
+                };
+                Ok(entry.insert(assemble::assemble(roots, &options)?.set))
+            }
+        }
+    }
+
+    fn rule_test(&mut self, root: usize, id: &str, test: &TestEntry) -> Result<Report, Vec<Diagnostic>> {
+        let staged = Staged::of(&test.scene, self.roots.get(root));
+        let set = self.set(root, &test.scene)?;
+        let failures = match staged {
+            Err(why) => vec![why],
+            Ok(staged) => {
+                let withheld: Vec<String> = test.scene.unknown.iter().map(|fact| fact.value.clone()).collect();
+                let outcome = staged.see(&test.scene, |evidence| set.outcome_of(id, evidence, &withheld));
+                outcome.map_or_else(
+                    || vec![format!("there is no rule {id}")],
+                    |outcome| rule_failures(test, &outcome),
+                )
+            }
+        };
+        Ok(Report {
+            rule: Some(id.to_owned()),
+            name: test.name.clone(),
+            place: place(&test.source, test.start),
+            failures: unknown_lists(set, &test.scene).into_iter().chain(failures).collect(),
+        })
+    }
+
+    fn verdict_test(&mut self, root: usize, test: &VerdictTest) -> Result<Report, Vec<Diagnostic>> {
+        let staged = Staged::of(&test.scene, self.roots.get(root));
+        let verdict = self.verdict;
+        let set = self.set(root, &test.scene)?;
+        let failures = match staged {
+            Err(why) => vec![why],
+            Ok(staged) => {
+                let findings = staged.see(&test.scene, |evidence| set.evaluate(evidence));
+                let action = verdict(&findings, &staged.mail);
+                verdict_failures(test, &findings, action)
+            }
+        };
+        Ok(Report {
+            rule: None,
+            name: test.name.clone(),
+            place: place(&test.source, test.start),
+            failures: unknown_lists(set, &test.scene).into_iter().chain(failures).collect(),
+        })
+    }
+}
+
+/// A scene made real.
+struct Staged {
+    mail: Mail,
+    now: Timestamp,
+}
+
+impl Staged {
+    fn of(scene: &Scene, root: Option<&Root>) -> Result<Self, String> {
+        let now = match scene.now {
+            Some(now) => now,
+            None => NOW.parse().map_err(|error: jiff::Error| error.to_string())?,
+        };
+        let mail = compose::mail(scene, root, now)?;
+        Ok(Self { mail, now })
+    }
+
+    fn see<T>(&self, scene: &Scene, look: impl FnOnce(&Evidence<'_>) -> T) -> T {
+        let message = Message::parse(&self.mail.bytes, &Limits::default());
+        look(&Evidence {
+            now: self.now,
+            mail: &self.mail,
+            message: &message,
+            outside: compose::outside(scene),
+            has_envelope: true,
+        })
+    }
+}
+
+fn unknown_lists(set: &RuleSet, scene: &Scene) -> Vec<String> {
+    let missing = scene.lists.iter().filter(|(name, _)| !set.lists().iter().any(|list| list.name == name.value));
+    missing
+        .map(|(name, _)| {
+            let near = diagnostic::nearest(&name.value, set.lists().iter().map(|list| list.name.as_str()));
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            format!("it states a list `{}` that the pack doesn't have{near}", name.value)
+        })
+        .collect()
+}
+
+fn rule_failures(test: &TestEntry, outcome: &Outcome) -> Vec<String> {
+    let came = match outcome.truth {
+        Truth::True => Expectation::Match,
+        Truth::False => Expectation::NoMatch,
+        Truth::Unknown => Expectation::Unknown,
+    };
+    let mut failures = Vec::new();
+    if came != test.expect {
+        failures.push(format!("expected {}, got {}", test.expect.as_str(), came.as_str()));
+        for snippet in &outcome.snippets {
+            failures.push(format!("because {} holds {:?}", snippet.field, snippet.text));
+        }
+        for why in &outcome.unknown {
+            failures.push(format!("because {} is unknown ({})", why.check, why.cause));
+        }
+        return failures;
+    }
+    for wanted in &test.evidence {
+        if !outcome.snippets.iter().any(|snippet| snippet.text.contains(wanted.as_str())) {
+            let found: Vec<&str> = outcome.snippets.iter().map(|snippet| snippet.text.as_str()).collect();
+            failures.push(format!("no evidence holds {wanted:?}; there is {found:?}"));
+        }
+    }
+    failures
+}
+
+fn verdict_failures(test: &VerdictTest, findings: &Findings, action: Action) -> Vec<String> {
+    let matched: Vec<&str> = findings.matched.iter().map(|finding| finding.rule.id.as_str()).collect();
+    let mut failures = Vec::new();
+    if let Some(expected) = test.action.filter(|expected| *expected != action) {
+        failures.push(format!(
+            "expected {}, got {}; matched: {}",
+            expected.as_str(),
+            action.as_str(),
+            if matched.is_empty() { "nothing".to_owned() } else { matched.join(", ") }
+        ));
+    }
+    for rule in &test.must {
+        if !matched.contains(&rule.value.as_str()) {
+            failures.push(format!("{} should have matched and didn't", rule.value));
+        }
+    }
+    for rule in &test.must_not {
+        if matched.contains(&rule.value.as_str()) {
+            failures.push(format!("{} matched and shouldn't have", rule.value));
+        }
+    }
+    failures
+}

@@ -1,0 +1,237 @@
+//! The store in one SQLite file: WAL, `synchronous=FULL`, one writer, a few readers.
+//!
+//! Every change goes through [`writer`], which alone begins transactions that write; reads have
+//! connections of their own and never wait for it. An I/O error [latches](latch) the store until it
+//! was reopened and verified. Knows nothing of what may become of a message: `custody` decides.
+
+mod audit;
+mod file;
+mod latch;
+mod messages;
+mod records;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use super::{
+    AuditEntry, Claim, JournalQuery, OpenError, QuarantineQuery, Quarantined, ReleaseOutcome, State, Store, StoreError,
+    Summary, Totals, search,
+};
+use crate::compute::Compute;
+use crate::telemetry::{MessageEvent, Telemetry};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use latch::{Failure, Latch};
+use messages::Packed;
+use sqlx::SqliteConnection;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+use writer::{Working, Writer};
+
+/// Bodies up to this size are packed on the caller's own thread: it takes less than a moment.
+const PACKED_INLINE_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a latched store refuses everything before it tries to reopen.
+const REOPEN_PAUSE: Duration = Duration::from_secs(5);
+
+/// Everything that [`Store`] keeps, in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    latch: Arc<Latch>,
+    packing: Compute,
+}
+
+impl SqliteStore {
+    /// Opens the database, creating file (0600) and folders (0700) where there are none, and brings
+    /// its schema up to date.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the file can't be used: by permission, damage, or a newer version.
+    pub async fn open(path: impl Into<PathBuf>, telemetry: Telemetry) -> Result<Self, OpenError> {
+        Self::open_with(path.into(), telemetry, REOPEN_PAUSE).await
+    }
+
+    async fn open_with(path: PathBuf, telemetry: Telemetry, reopen_pause: Duration) -> Result<Self, OpenError> {
+        file::prepare(&path)?;
+        let opened = file::open(&path).await?;
+        let latch = Arc::new(Latch::new(path, opened.readers, telemetry, reopen_pause));
+        let writer = Writer::start(opened.writer, Arc::clone(&latch));
+        Ok(Self {
+            writer,
+            latch,
+            packing: Compute::pool(),
+        })
+    }
+
+    /// Has the writer make one change; counts it when it failed.
+    async fn change<T, F>(&self, operation: &'static str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> Working<'c, T> + Send + 'static,
+    {
+        self.latch.counted(operation, self.writer.run(work).await)
+    }
+
+    /// Counts a read that failed, and latches the store when the file is to blame.
+    fn read<T>(&self, operation: &'static str, result: Result<T, Failure>) -> Result<T, StoreError> {
+        if let Err(failure) = &result {
+            self.latch.close_on(failure);
+        }
+        self.latch.counted(operation, result.map_err(StoreError::from))
+    }
+
+    async fn fetch(&self, id: Uuid) -> Result<Quarantined, Failure> {
+        let mut reader = self.latch.reader().await?;
+        let packed = messages::fetch(&mut reader, id).await?;
+        drop(reader);
+        if packed.size <= PACKED_INLINE_BYTES_MAX as u64 {
+            return packed.unpack();
+        }
+        self.off_the_loop(move || packed.unpack()).await
+    }
+
+    /// Packs or unpacks a body that takes more than a moment.
+    async fn off_the_loop<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let done = self.packing.run(work).await;
+        done.unwrap_or_else(|_| Err(Failure::Damaged("packing a body was interrupted".to_owned())))
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn quarantine(&self, message: Quarantined) -> Result<Uuid, StoreError> {
+        let packed = if message.body.len() <= PACKED_INLINE_BYTES_MAX {
+            Packed::pack(message)
+        } else {
+            self.off_the_loop(move || Packed::pack(message)).await
+        };
+        let packed = self.read("quarantine", packed)?;
+        self.change("quarantine", move |connection| {
+            Box::pin(messages::insert(connection, packed))
+        })
+        .await
+    }
+
+    async fn settle(&self, id: Uuid, state: State) -> Result<(), StoreError> {
+        self.change("settle", move |connection| {
+            Box::pin(messages::change(connection, id, move |custody| custody.settle(state)))
+        })
+        .await
+    }
+
+    async fn list(&self, query: QuarantineQuery) -> Result<Vec<Summary>, StoreError> {
+        let found = async { messages::list(&mut *self.latch.reader().await?, &query).await };
+        self.read("list", found.await)
+    }
+
+    async fn get(&self, id: Uuid) -> Result<Quarantined, StoreError> {
+        self.read("get", self.fetch(id).await)
+    }
+
+    async fn claim(&self, id: Uuid, recipients: &[String]) -> Result<Claim, StoreError> {
+        // Read and unpacked first: a body that can't be had must not leave a claim behind. It
+        // never changes once kept, and a message deleted meanwhile can't be claimed.
+        let mut message = self.get(id).await?;
+        let names = recipients.to_vec();
+        let (claimed, remaining) = self
+            .change("claim", move |connection| {
+                Box::pin(messages::change(connection, id, move |custody| {
+                    Ok((custody.claim(&names)?, custody.remaining()))
+                }))
+            })
+            .await?;
+        message.state = State::ReleaseUnknown;
+        message.envelope.recipients = claimed;
+        Ok(Claim { message, remaining })
+    }
+
+    async fn settle_release(&self, id: Uuid, recipients: &[String], outcome: ReleaseOutcome) -> Result<(), StoreError> {
+        let names = recipients.to_vec();
+        self.change("settle_release", move |connection| {
+            Box::pin(messages::change(connection, id, move |custody| {
+                custody.settle_release(&names, outcome)
+            }))
+        })
+        .await
+    }
+
+    async fn delete(&self, id: Uuid) -> Result<(), StoreError> {
+        self.change("delete", move |connection| {
+            Box::pin(messages::change(connection, id, super::custody::Custody::delete))
+        })
+        .await
+    }
+
+    async fn append_journal(&self, events: Vec<MessageEvent>) -> Result<(), StoreError> {
+        let rows = events.iter().map(records::Row::of).collect::<Result<Vec<_>, _>>();
+        let rows = self.read("append_journal", rows)?;
+        self.change("append_journal", move |connection| {
+            Box::pin(records::append(connection, rows))
+        })
+        .await
+    }
+
+    async fn search_journal(&self, query: JournalQuery) -> Result<Vec<MessageEvent>, StoreError> {
+        let found = async { records::search(&mut *self.latch.reader().await?, &query).await };
+        self.read("search_journal", found.await)
+    }
+
+    async fn append_audit(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.change("append_audit", move |connection| {
+            Box::pin(audit::append(connection, entry))
+        })
+        .await
+    }
+
+    async fn audit(&self, message: Option<Uuid>) -> Result<Vec<AuditEntry>, StoreError> {
+        let found = async { audit::newest(&mut *self.latch.reader().await?, message).await };
+        self.read("audit", found.await)
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        let counted = async { messages::totals(&mut *self.latch.reader().await?).await };
+        self.read("totals", counted.await)
+    }
+
+    async fn expire(&self, journal_before: Timestamp, quarantine_before: Timestamp) -> Result<u64, StoreError> {
+        let (journal_before, quarantine_before) = (
+            search::nanoseconds(journal_before),
+            search::nanoseconds(quarantine_before),
+        );
+        let mut gone = 0;
+        // In batches, each its own transaction, so that mail never waits long behind them.
+        loop {
+            let batch = self
+                .change("expire", move |connection| {
+                    Box::pin(records::expire(connection, journal_before))
+                })
+                .await?;
+            gone += batch;
+            if batch < records::EXPIRED_AT_ONCE {
+                break;
+            }
+        }
+        loop {
+            let batch = self
+                .change("expire", move |connection| {
+                    Box::pin(messages::expire(connection, quarantine_before))
+                })
+                .await?;
+            gone += batch;
+            if batch < messages::EXPIRED_AT_ONCE {
+                return Ok(gone);
+            }
+        }
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+    }
+}

@@ -1,0 +1,415 @@
+//! The metrics themselves: registered from the catalogue, their children made once and kept.
+//!
+//! Known label sets start at 0. Names that settings and rule sets bring (listeners, routes, rules,
+//! lists) are swapped in as wholes; a message in flight finds its child without a lock. Knows
+//! nothing of events.
+
+use super::ListEvent;
+use super::catalogue::{
+    BUDGET_STATES, CATEGORIES, CAUSES, CHECKS, CLASSES, CONNECTION_STATES, DIRECTIONS, MODES, OTHER, REJECTS,
+    RELEASERS, RELOADS, SEVERITIES, SHADOW, STATUSES, STORE_OPERATIONS, TLS, UPSTREAM_STAGES, VERDICTS,
+};
+use super::families::{Pairs, Table};
+use super::register::Register;
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Names of one kind that may stand in a label; more count as `other`.
+pub(super) const NAMES_MAX: usize = 64;
+/// Rules that may have series of their own.
+pub(super) const RULES_MAX: usize = 10_000;
+
+type Rules = HashMap<String, RuleSeries, foldhash::fast::RandomState>;
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    registry: Registry,
+    connections: IntCounterVec,
+    pub(super) connections_open: IntGauge,
+    listeners: ArcSwap<Vec<ListenerSeries>>,
+    messages: Table<IntCounter, 3>,
+    recipients: Table<IntCounter, 1>,
+    rejects: Pairs<IntCounter>,
+    findings: Table<IntCounter, 2>,
+    rule_hits: IntCounterVec,
+    rule_only_hits: IntCounterVec,
+    rule_unknown: IntCounterVec,
+    rules: ArcSwap<Rules>,
+    stages: Table<Histogram, 1>,
+    pub(super) message_size: Histogram,
+    upstream_replies: IntCounterVec,
+    upstream_softened: IntCounterVec,
+    upstream_connections: IntGaugeVec,
+    routes: ArcSwap<Vec<RouteSeries>>,
+    unscanned: Table<IntCounter, 2>,
+    reloads: Table<IntCounter, 1>,
+    pub(super) reload_successful: IntGauge,
+    pub(super) reload_success_time: IntGauge,
+    ruleset_info: IntGaugeVec,
+    ruleset_rules: Table<IntGauge, 1>,
+    list_entries: IntGaugeVec,
+    list_age: IntGaugeVec,
+    quarantine_messages: Table<IntGauge, 1>,
+    pub(super) quarantine_bytes: IntGauge,
+    quarantine_oldest: IntGauge,
+    releases: Table<IntCounter, 2>,
+    store_errors: Table<IntCounter, 1>,
+    pub(super) journal_dropped: IntCounter,
+    pub(super) events_dropped: IntCounter,
+    memory_budget: Table<IntGauge, 1>,
+    certificate_expiry: IntGaugeVec,
+    slow: Mutex<Slow>,
+}
+
+/// What changes seldom and is read at a scrape; never locked on a message's way.
+#[derive(Debug, Default)]
+struct Slow {
+    sha256: String,
+    lists: Vec<(String, Option<Timestamp>)>,
+    oldest: Option<Timestamp>,
+    certificates: Vec<String>,
+}
+
+#[derive(Debug)]
+struct ListenerSeries {
+    name: String,
+    connections: Table<IntCounter, 1>,
+}
+
+#[derive(Debug)]
+struct RouteSeries {
+    name: String,
+    replies: Table<IntCounter, 2>,
+    softened: Table<IntCounter, 1>,
+    connections: Table<IntGauge, 1>,
+}
+
+/// The series of one rule.
+#[derive(Debug, Clone)]
+pub(super) struct RuleSeries {
+    hits: IntCounter,
+    shadow_hits: IntCounter,
+    /// Messages of which the rule was the sole cause.
+    pub(super) only_hits: IntCounter,
+    /// Messages for which it could not be decided.
+    pub(super) unknown: IntCounter,
+}
+
+impl RuleSeries {
+    /// The counter for a rule's status.
+    pub(super) fn hits(&self, is_shadow: bool) -> &IntCounter {
+        if is_shadow { &self.shadow_hits } else { &self.hits }
+    }
+}
+
+impl Metrics {
+    /// Registers everything, known label sets at 0.
+    pub(super) fn new() -> Self {
+        let registry = Registry::new();
+        let register = Register(&registry);
+        let metrics = Self {
+            connections: register.counters("connections_total"),
+            connections_open: register.gauge("connections_open"),
+            listeners: ArcSwap::default(),
+            messages: register.counter_table("messages_total", [VERDICTS, DIRECTIONS, MODES]),
+            recipients: register.counter_table("recipients_total", [VERDICTS]),
+            rejects: register.counter_pairs("rejects_total", REJECTS),
+            findings: register.counter_table("findings_total", [CATEGORIES, SEVERITIES]),
+            rule_hits: register.counters("rule_hits_total"),
+            rule_only_hits: register.counters("rule_only_hits_total"),
+            rule_unknown: register.counters("rule_unknown_total"),
+            rules: ArcSwap::default(),
+            stages: register.stages(),
+            message_size: register.message_size(),
+            upstream_replies: register.counters("upstream_replies_total"),
+            upstream_softened: register.counters("upstream_softened_total"),
+            upstream_connections: register.gauges("upstream_connections"),
+            routes: ArcSwap::default(),
+            unscanned: register.counter_table("unscanned_total", [CHECKS, CAUSES]),
+            reloads: register.counter_table("ruleset_reloads_total", [RELOADS]),
+            reload_successful: register.gauge("ruleset_last_reload_successful"),
+            reload_success_time: register.gauge("ruleset_last_reload_success_timestamp_seconds"),
+            ruleset_info: register.gauges("ruleset_info"),
+            ruleset_rules: register.gauge_table("ruleset_rules", STATUSES),
+            list_entries: register.gauges("list_entries"),
+            list_age: register.gauges("list_age_seconds"),
+            quarantine_messages: register.gauge_table("quarantine_messages", CATEGORIES),
+            quarantine_bytes: register.gauge("quarantine_bytes"),
+            quarantine_oldest: register.gauge("quarantine_oldest_seconds"),
+            releases: register.counter_table("quarantine_releases_total", [RELEASERS, CATEGORIES]),
+            store_errors: register.counter_table("store_errors_total", [STORE_OPERATIONS]),
+            journal_dropped: register.counter("journal_dropped_total"),
+            events_dropped: register.counter("events_dropped_total"),
+            memory_budget: register.gauge_table("memory_budget_bytes", BUDGET_STATES),
+            certificate_expiry: register.gauges("certificate_expiry_timestamp_seconds"),
+            slow: Mutex::default(),
+            registry: registry.clone(),
+        };
+        register.build_info();
+        register.process();
+        metrics.set_names(&[], &[]);
+        metrics
+    }
+
+    /// Listeners and routes that may stand in a label; series of those no longer named go.
+    pub(super) fn set_names(&self, listeners: &[&str], routes: &[&str]) {
+        let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        let listeners: Vec<_> = with_other(listeners).map(|name| self.listener_series(name)).collect();
+        let gone = self.listeners.swap(Arc::new(listeners));
+        for old in gone
+            .iter()
+            .filter(|old| !self.listeners.load().iter().any(|new| new.name == old.name))
+        {
+            for ([tls], _) in old.connections.iter() {
+                // A series that is already gone is what we want.
+                let _ = self.connections.remove_label_values(&[&old.name, tls]);
+            }
+        }
+        let routes: Vec<_> = with_other(routes).map(|name| self.route_series(name)).collect();
+        let gone = self.routes.swap(Arc::new(routes));
+        for old in gone
+            .iter()
+            .filter(|old| !self.routes.load().iter().any(|new| new.name == old.name))
+        {
+            for ([stage, class], _) in old.replies.iter() {
+                let _ = self.upstream_replies.remove_label_values(&[&old.name, stage, class]);
+            }
+            for ([stage], _) in old.softened.iter() {
+                let _ = self.upstream_softened.remove_label_values(&[&old.name, stage]);
+            }
+            for ([state], _) in old.connections.iter() {
+                let _ = self.upstream_connections.remove_label_values(&[&old.name, state]);
+            }
+        }
+    }
+
+    /// The rules in use, each with its status; series of those gone go with them.
+    pub(super) fn set_rules(&self, rules: &[(&str, &str)]) {
+        let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        let series: Rules = rules
+            .iter()
+            .take(RULES_MAX)
+            .map(|(id, _)| ((*id).to_owned(), self.rule_series(id)))
+            .collect();
+        let gone = self.rules.swap(Arc::new(series));
+        let kept = self.rules.load();
+        for id in gone.keys().filter(|id| !kept.contains_key(*id)) {
+            for mode in STATUSES {
+                let _ = self.rule_hits.remove_label_values(&[id.as_str(), *mode]);
+            }
+            let _ = self.rule_only_hits.remove_label_values(&[id]);
+            let _ = self.rule_unknown.remove_label_values(&[id]);
+        }
+        for ([status], gauge) in self.ruleset_rules.iter() {
+            gauge.set(as_gauge(rules.iter().filter(|(_, its)| *its == status).count()));
+        }
+    }
+
+    /// The hash of the rule set in use.
+    pub(super) fn set_sha256(&self, sha256: &str) {
+        let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        if slow.sha256 != sha256 {
+            let _ = self.ruleset_info.remove_label_values(&[&slow.sha256]);
+            sha256.clone_into(&mut slow.sha256);
+        }
+        self.ruleset_info.with_label_values(&[sha256]).set(1);
+    }
+
+    /// The lists in use.
+    pub(super) fn set_lists(&self, lists: &[ListEvent<'_>]) {
+        let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        self.list_entries.reset();
+        self.list_age.reset();
+        slow.lists.clear();
+        for list in lists.iter().take(NAMES_MAX) {
+            self.list_entries
+                .with_label_values(&[list.name])
+                .set(as_gauge(list.entries));
+            slow.lists.push((list.name.to_owned(), list.written));
+        }
+    }
+
+    /// What is held.
+    pub(super) fn set_quarantine(&self, held: &[(String, u64)], bytes: u64, oldest: Option<Timestamp>) {
+        for ([category], gauge) in self.quarantine_messages.iter() {
+            let count = held.iter().filter(|(name, _)| name == category).map(|(_, count)| count);
+            gauge.set(as_gauge(count.sum::<u64>()));
+        }
+        let others = held.iter().filter(|(name, _)| !CATEGORIES.contains(&name.as_str()));
+        let others: u64 = others.map(|(_, count)| count).sum();
+        self.quarantine_messages.get([OTHER]).set(as_gauge(others));
+        self.quarantine_bytes.set(as_gauge(bytes));
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner).oldest = oldest;
+    }
+
+    /// When a certificate expires.
+    pub(super) fn set_certificate_expiry(&self, name: &str, unix_seconds: i64) {
+        let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        if !slow.certificates.iter().any(|known| known == name) {
+            if slow.certificates.len() >= NAMES_MAX {
+                return;
+            }
+            slow.certificates.push(name.to_owned());
+        }
+        self.certificate_expiry.with_label_values(&[name]).set(unix_seconds);
+    }
+
+    /// The text format, ages as of `now`.
+    pub(super) fn scrape(&self, now: Timestamp) -> String {
+        {
+            let slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+            let age = |since: Timestamp| now.as_second().saturating_sub(since.as_second()).max(0);
+            for (name, written) in &slow.lists {
+                if let Some(written) = written {
+                    self.list_age.with_label_values(&[name]).set(age(*written));
+                }
+            }
+            self.quarantine_oldest.set(slow.oldest.map_or(0, age));
+        }
+        let mut text = String::new();
+        // Writing to a string cannot fail, and a family without series is left out by `gather`.
+        let _ = prometheus::TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text);
+        text
+    }
+
+    pub(super) fn connection(&self, listener: &str, tls: &str) {
+        let listeners = self.listeners.load();
+        // The last one is `other`.
+        let series = listeners
+            .iter()
+            .find(|series| series.name == listener)
+            .or(listeners.last());
+        if let Some(series) = series {
+            series.connections.get([tls]).inc();
+        }
+    }
+
+    pub(super) fn message(&self, verdict: &str, direction: &str, mode: &str) {
+        self.messages.get([verdict, direction, mode]).inc();
+    }
+
+    pub(super) fn recipient(&self, verdict: &str) {
+        self.recipients.get([verdict]).inc();
+    }
+
+    pub(super) fn reject(&self, reason: &str, stage: &str) {
+        self.rejects.get(reason, stage).inc();
+    }
+
+    pub(super) fn finding(&self, category: &str, severity: &str) {
+        self.findings.get([category, severity]).inc();
+    }
+
+    /// Does something with a rule's series; a rule that has just left has none.
+    pub(super) fn rule(&self, id: &str, count: impl FnOnce(&RuleSeries)) {
+        if let Some(series) = self.rules.load().get(id) {
+            count(series);
+        }
+    }
+
+    pub(super) fn stage(&self, stage: &str, seconds: f64) {
+        self.stages.get([stage]).observe(seconds);
+    }
+
+    pub(super) fn upstream_reply(&self, route: &str, stage: &str, class: &str) {
+        self.route(route, |series| series.replies.get([stage, class]).inc());
+    }
+
+    pub(super) fn upstream_softened(&self, route: &str, stage: &str) {
+        self.route(route, |series| series.softened.get([stage]).inc());
+    }
+
+    pub(super) fn upstream_connections(&self, route: &str, state: &str, count: i64) {
+        self.route(route, |series| series.connections.get([state]).set(count));
+    }
+
+    /// A fact of the schema counts under the longest check that it is or stands below.
+    pub(super) fn unscanned(&self, check: &str, cause: &str) {
+        let known = CHECKS.iter().filter(|known| {
+            check
+                .strip_prefix(**known)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '_']))
+        });
+        let check = known.max_by_key(|known| known.len()).copied().unwrap_or(OTHER);
+        self.unscanned.get([check, cause]).inc();
+    }
+
+    pub(super) fn reload(&self, result: &str) {
+        self.reloads.get([result]).inc();
+    }
+
+    pub(super) fn release(&self, by: &str, category: &str) {
+        self.releases.get([by, category]).inc();
+    }
+
+    pub(super) fn store_error(&self, operation: &str) {
+        self.store_errors.get([operation]).inc();
+    }
+
+    pub(super) fn memory_budget(&self, state: &str, bytes: u64) {
+        self.memory_budget.get([state]).set(as_gauge(bytes));
+    }
+
+    fn route(&self, name: &str, count: impl FnOnce(&RouteSeries)) {
+        let routes = self.routes.load();
+        if let Some(series) = routes.iter().find(|series| series.name == name).or(routes.last()) {
+            count(series);
+        }
+    }
+
+    fn listener_series(&self, name: &str) -> ListenerSeries {
+        let words: &[&str] = if name == OTHER { &[] } else { TLS };
+        let other = self.connections.with_label_values(&[OTHER, OTHER]);
+        ListenerSeries {
+            name: name.to_owned(),
+            connections: Table::new([words], other, |[tls]| self.connections.with_label_values(&[name, tls])),
+        }
+    }
+
+    fn route_series(&self, name: &str) -> RouteSeries {
+        let known = name != OTHER;
+        let words = |words: &'static [&'static str]| if known { words } else { &[] };
+        RouteSeries {
+            name: name.to_owned(),
+            replies: Table::new(
+                [words(UPSTREAM_STAGES), words(CLASSES)],
+                self.upstream_replies.with_label_values(&[OTHER, OTHER, OTHER]),
+                |[stage, class]| self.upstream_replies.with_label_values(&[name, stage, class]),
+            ),
+            softened: Table::new(
+                [words(UPSTREAM_STAGES)],
+                self.upstream_softened.with_label_values(&[OTHER, OTHER]),
+                |[stage]| self.upstream_softened.with_label_values(&[name, stage]),
+            ),
+            connections: Table::new(
+                [words(CONNECTION_STATES)],
+                self.upstream_connections.with_label_values(&[OTHER, OTHER]),
+                |[state]| self.upstream_connections.with_label_values(&[name, state]),
+            ),
+        }
+    }
+
+    fn rule_series(&self, id: &str) -> RuleSeries {
+        RuleSeries {
+            hits: self.rule_hits.with_label_values(&[id, "active"]),
+            shadow_hits: self.rule_hits.with_label_values(&[id, SHADOW]),
+            only_hits: self.rule_only_hits.with_label_values(&[id]),
+            unknown: self.rule_unknown.with_label_values(&[id]),
+        }
+    }
+}
+
+/// The names, at most [`NAMES_MAX`], and `other` last.
+fn with_other<'n>(names: &'n [&'n str]) -> impl Iterator<Item = &'n str> {
+    let named = names.iter().copied().filter(|name| *name != OTHER).take(NAMES_MAX);
+    named.chain(std::iter::once(OTHER))
+}
+
+/// Gauges are signed; what doesn't fit is as good as the most that does.
+fn as_gauge(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
+}

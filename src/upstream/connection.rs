@@ -1,0 +1,240 @@
+//! One connection to an SMTP target, from greeting to goodbye.
+//!
+//! Says MAIL, RCPT and DATA in order, keeps the reply classes that belong to each step, and knows
+//! whether a transaction stands open on it. Knows nothing of pools, routes or softening.
+
+use super::connect::Stream;
+use super::events::Events;
+use super::failure::{Failure, Stage};
+use super::parameters::{NeedsSmtpUtf8, understood};
+use super::settings::Deadlines;
+use crate::mail::{Address, Parameter, Recipient};
+use crate::smtp::Reply;
+use crate::smtp::client::{BodyFault, BodyPatience, Command, Dialogue, Extensions, Fault, Unsendable};
+use crate::smtp::reply::Class;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// How many commands go into one write: RFC 2920 §3.1 minds the windows of both sides.
+const PIPELINED_MAX: usize = 100;
+
+/// A greeted connection.
+pub(super) struct Connection {
+    dialogue: Dialogue<Box<dyn Stream>>,
+    pub(super) extensions: Extensions,
+    events: Arc<Events>,
+    deadlines: Deadlines,
+    /// A transaction may stand open: RSET comes before the next.
+    is_dirty: bool,
+    /// The server has said goodbye, or something that can't be trusted.
+    is_spent: bool,
+    /// Messages that it was sent.
+    pub(super) messages: usize,
+}
+
+/// How a message fared once DATA was said.
+pub(super) enum Sent {
+    /// Upstream's reply to the dot.
+    Answered(Reply),
+    /// DATA was refused, or the message didn't go out whole.
+    NotWhole(Failure),
+    /// It did, or may have, and no reply came.
+    Silence(Failure),
+}
+
+impl Connection {
+    pub(super) fn new(
+        dialogue: Dialogue<Box<dyn Stream>>,
+        extensions: Extensions,
+        events: Arc<Events>,
+        deadlines: Deadlines,
+    ) -> Self {
+        Self {
+            dialogue,
+            extensions,
+            events,
+            deadlines,
+            is_dirty: false,
+            is_spent: false,
+            messages: 0,
+        }
+    }
+
+    /// Whether another message may be sent over it, after RSET if need be.
+    pub(super) fn is_reusable(&self) -> bool {
+        !self.is_spent && self.dialogue.is_in_step()
+    }
+
+    /// Whether it still stands open and silent.
+    pub(super) async fn is_quiet(&mut self) -> bool {
+        self.is_reusable() && self.dialogue.is_quiet().await
+    }
+
+    /// Opens a transaction for all of these recipients, ending one that stands open first. Pipelined when
+    /// the server allows it. After a failure among several commands the connection may be out of step.
+    pub(super) async fn begin(
+        &mut self,
+        reverse_path: Option<&Address>,
+        parameters: &[Parameter],
+        recipients: &[Recipient],
+    ) -> Result<Reply, Failure> {
+        let mut stages = Vec::with_capacity(recipients.len() + 2);
+        let mut commands = Vec::with_capacity(recipients.len() + 2);
+        if self.is_dirty {
+            stages.push(Stage::Reset);
+            commands.push(Command::rset());
+        }
+        stages.push(Stage::Mail);
+        commands.push(Command::mail(reverse_path, &understood(parameters, &self.extensions)?)?);
+        for recipient in recipients {
+            stages.push(Stage::Rcpt);
+            commands.push(self.rcpt_command(recipient)?);
+        }
+        self.is_dirty = true;
+        let mut last = None;
+        let at_once = if self.extensions.pipelining { PIPELINED_MAX } else { 1 };
+        for (stages, commands) in stages.chunks(at_once).zip(commands.chunks(at_once)) {
+            self.send(Stage::Mail, commands).await?;
+            for stage in stages {
+                last = Some(self.accepted(*stage).await?);
+            }
+        }
+        last.ok_or(Failure::Unsendable)
+    }
+
+    /// Adds a recipient to the open transaction.
+    pub(super) async fn rcpt(&mut self, recipient: &Recipient) -> Result<Reply, Failure> {
+        let command = self.rcpt_command(recipient)?;
+        self.send(Stage::Rcpt, &[command]).await?;
+        self.accepted(Stage::Rcpt).await
+    }
+
+    /// Ends the open transaction, so that the server holds nothing of it.
+    pub(super) async fn reset(&mut self) -> Result<(), Failure> {
+        if self.is_dirty {
+            self.send(Stage::Reset, &[Command::rset()]).await?;
+            self.accepted(Stage::Reset).await?;
+            self.is_dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Sends the message of the open transaction.
+    pub(super) async fn message(&mut self, pieces: &[Bytes]) -> Sent {
+        match self.data().await {
+            Err(failure) => return Sent::NotWhole(failure),
+            Ok(reply) if reply.code() != 354 => return Sent::NotWhole(self.unexpected(Stage::Data, reply)),
+            Ok(_) => {}
+        }
+        // From here on nothing but our dot ends the message, so a connection left half-way must go.
+        self.is_spent = true;
+        let patience = BodyPatience {
+            block: self.deadlines.upstream_block.0,
+            whole: self.deadlines.upstream_body.0,
+        };
+        if let Err(BodyFault {
+            fault,
+            dot_may_have_left,
+        }) = self.dialogue.body(pieces, patience).await
+        {
+            let failure = Failure::Fault(Stage::Data, fault);
+            return if dot_may_have_left {
+                Sent::Silence(failure)
+            } else {
+                Sent::NotWhole(failure)
+            };
+        }
+        match self.dialogue.reply(self.deadlines.upstream_dot.0).await {
+            Ok(reply) if reply.class() == Class::Intermediate => Sent::Silence(self.unexpected(Stage::Dot, reply)),
+            Ok(reply) => {
+                self.events.answered(Stage::Dot, &reply);
+                self.is_spent = reply.closes();
+                self.is_dirty = !reply.is_success();
+                self.messages += 1;
+                Sent::Answered(reply)
+            }
+            Err(fault) => Sent::Silence(Failure::Fault(Stage::Dot, fault)),
+        }
+    }
+
+    /// The reply to a dot that had none in time, should it come yet.
+    pub(super) async fn late_reply(&mut self) -> Option<Reply> {
+        let reply = self.dialogue.reply(self.deadlines.upstream_late.0).await.ok()?;
+        self.events.answered(Stage::Dot, &reply);
+        Some(reply)
+    }
+
+    /// Says goodbye without waiting for an answer.
+    pub(super) async fn quit(mut self) {
+        if self.is_reusable() {
+            // Nothing hangs on it: the connection closes either way.
+            let _ = self
+                .dialogue
+                .send(&[Command::quit()], self.deadlines.upstream_connect.0)
+                .await;
+        }
+    }
+
+    async fn data(&mut self) -> Result<Reply, Failure> {
+        self.is_dirty = true;
+        let reply = self.dialogue.ask(Command::data(), self.deadlines.upstream_data.0).await;
+        let reply = reply.map_err(|fault| Failure::Fault(Stage::Data, fault))?;
+        self.events.answered(Stage::Data, &reply);
+        Ok(reply)
+    }
+
+    fn rcpt_command(&self, recipient: &Recipient) -> Result<Command, Failure> {
+        let ours = understood(&recipient.parameters, &self.extensions)?;
+        Ok(Command::rcpt(recipient, &ours)?)
+    }
+
+    async fn send(&mut self, stage: Stage, commands: &[Command]) -> Result<(), Failure> {
+        self.dialogue
+            .send(commands, self.deadlines.upstream_command.0)
+            .await
+            .map_err(|fault| Failure::Fault(stage, fault))
+    }
+
+    /// The reply that is due, when it is a 2xx.
+    async fn accepted(&mut self, stage: Stage) -> Result<Reply, Failure> {
+        let reply = self.dialogue.reply(self.deadlines.upstream_command.0).await;
+        let reply = reply.map_err(|fault| Failure::Fault(stage, fault))?;
+        if stage != Stage::Reset {
+            self.events.answered(stage, &reply);
+        }
+        if reply.is_success() && !reply.closes() {
+            Ok(reply)
+        } else {
+            Err(self.unexpected(stage, reply))
+        }
+    }
+
+    /// A refusal, or an answer that belongs to some other command.
+    fn unexpected(&mut self, stage: Stage, reply: Reply) -> Failure {
+        self.is_spent |= reply.closes();
+        match reply.class() {
+            // RSET can't be refused (RFC 5321 §4.1.1.5), and the client never asked for it.
+            Class::Transient | Class::Permanent if stage == Stage::Reset => {
+                self.is_spent = true;
+                Failure::Fault(stage, Fault::Garbled("it refuses RSET"))
+            }
+            Class::Transient | Class::Permanent => Failure::Answer(stage, reply),
+            Class::Success | Class::Intermediate => {
+                self.is_spent = true;
+                Failure::Fault(stage, Fault::Garbled("its answer belongs to another command"))
+            }
+        }
+    }
+}
+
+impl From<NeedsSmtpUtf8> for Failure {
+    fn from(_: NeedsSmtpUtf8) -> Self {
+        Self::NeedsSmtpUtf8
+    }
+}
+
+impl From<Unsendable> for Failure {
+    fn from(_: Unsendable) -> Self {
+        Self::Unsendable
+    }
+}

@@ -1,0 +1,338 @@
+//! A scripted SMTP server on loopback for tests: well-behaved, but for what its script says.
+//!
+//! It keeps what it was told and what it took. Knows nothing of the code under test.
+
+use super::connect::{Connect, Stream, TcpConnect};
+use super::settings::{Deadlines, Settings, Targets};
+use super::{Parts, TargetUrl, Upstreams};
+use crate::clock::FixedClock;
+use crate::resolver::SystemResolver;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+/// What the server does at a step in place of its usual answer.
+#[derive(Debug, Clone)]
+pub(super) enum Act {
+    /// Says this and goes on.
+    Say(&'static str),
+    /// Says these octets, however many, and goes on.
+    Spew(Vec<u8>),
+    /// Says this and closes.
+    SayAndClose(&'static str),
+    /// Closes.
+    Close,
+    /// Says nothing and waits for ever.
+    Silence,
+    /// Says the usual after so many seconds.
+    Delay(u64),
+}
+
+/// When it does it: a connection's number, or any; the command's verb, `BANNER`, `BODY` (its end) or `MIDDLE` (after its first line);
+/// and only where the command holds this text.
+#[derive(Debug, Clone)]
+struct Rule {
+    connection: Option<usize>,
+    step: &'static str,
+    holding: &'static str,
+    act: Act,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) commands: Vec<String>,
+    pub(super) body: Vec<u8>,
+    pub(super) is_encrypted: bool,
+}
+
+/// The server.
+pub(super) struct Sink {
+    pub(super) port: u16,
+    script: Arc<Script>,
+}
+
+#[derive(Default)]
+struct Script {
+    /// What EHLO offers, but for STARTTLS.
+    offers: Mutex<Vec<&'static str>>,
+    rules: Mutex<Vec<Rule>>,
+    tls: Option<TlsAcceptor>,
+    connections: AtomicUsize,
+    open: AtomicUsize,
+    open_most: AtomicUsize,
+    taken: Mutex<Vec<Taken>>,
+    /// Every command line, with its connection's number.
+    heard: Mutex<Vec<(usize, String)>>,
+}
+
+impl Sink {
+    pub(super) async fn start() -> Self {
+        Self::with(vec!["PIPELINING", "SIZE 1000000", "8BITMIME", "SMTPUTF8", "DSN"], None).await
+    }
+
+    pub(super) async fn with(offers: Vec<&'static str>, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let script = Arc::new(Script {
+            offers: Mutex::new(offers),
+            tls,
+            ..Script::default()
+        });
+        let serving = Arc::clone(&script);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let number = serving.connections.fetch_add(1, Ordering::SeqCst);
+                let script = Arc::clone(&serving);
+                tokio::spawn(script.attend(stream, number));
+            }
+        });
+        Self { port, script }
+    }
+
+    /// From now on, `act` at `step` where its line holds `holding`; the last rule that fits counts.
+    pub(super) fn at(&self, step: &'static str, holding: &'static str, act: Act) {
+        self.rule(None, step, holding, act);
+    }
+
+    /// The same, on one connection only.
+    pub(super) fn on(&self, connection: usize, step: &'static str, act: Act) {
+        self.rule(Some(connection), step, "", act);
+    }
+
+    fn rule(&self, connection: Option<usize>, step: &'static str, holding: &'static str, act: Act) {
+        self.script.rules.lock().unwrap().push(Rule {
+            connection,
+            step,
+            holding,
+            act,
+        });
+    }
+
+    /// Forgets every rule: a server in good health.
+    pub(super) fn heal(&self) {
+        self.script.rules.lock().unwrap().clear();
+    }
+
+    /// Connects without a socket, so that paused time passes only when all stand still.
+    pub(super) fn in_process(&self) -> Arc<dyn Connect> {
+        Arc::new(InProcess(Arc::clone(&self.script)))
+    }
+
+    pub(super) fn offer(&self, offers: Vec<&'static str>) {
+        *self.script.offers.lock().unwrap() = offers;
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.script.connections.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn open_most(&self) -> usize {
+        self.script.open_most.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn taken(&self) -> Vec<Taken> {
+        self.script.taken.lock().unwrap().clone()
+    }
+
+    pub(super) fn heard(&self) -> Vec<String> {
+        self.script
+            .heard
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, line)| line.clone())
+            .collect()
+    }
+
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            target: Targets::One(self.url()),
+            ..Settings::default()
+        }
+    }
+
+    pub(super) fn url(&self) -> TargetUrl {
+        format!("smtp://127.0.0.1:{}", self.port).parse().unwrap()
+    }
+}
+
+struct InProcess(Arc<Script>);
+
+#[async_trait::async_trait]
+impl Connect for InProcess {
+    async fn connect(&self, _host: &str, _port: u16, _patience: Duration) -> std::io::Result<Box<dyn Stream>> {
+        let (ours, theirs) = tokio::io::duplex(4096);
+        let number = self.0.connections.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(Arc::clone(&self.0).attend(theirs, number));
+        Ok(Box::new(ours))
+    }
+}
+
+impl Script {
+    fn act(&self, number: usize, step: &str, line: &str) -> Option<Act> {
+        let rules = self.rules.lock().unwrap();
+        let fits = |rule: &&Rule| {
+            rule.connection.is_none_or(|only| only == number) && rule.step == step && line.contains(rule.holding)
+        };
+        rules.iter().rev().find(fits).map(|rule| rule.act.clone())
+    }
+
+    async fn attend(self: Arc<Self>, stream: impl Stream, number: usize) {
+        let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
+        self.open_most.fetch_max(open, Ordering::SeqCst);
+        // How a conversation ends is for the test to judge by what it left behind.
+        let _ = self.serve(stream, number).await;
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    async fn serve(self: &Arc<Self>, stream: impl Stream, number: usize) -> std::io::Result<()> {
+        let mut wire = Wire {
+            script: Arc::clone(self),
+            number,
+            stream: BufStream::new(stream),
+        };
+        if !wire.answer("BANNER", "", "220 sink\r\n").await? {
+            return Ok(());
+        }
+        if wire.converse(false).await? {
+            let Some(tls) = &self.tls else { return Ok(()) };
+            let encrypted = tls.accept(wire.stream.into_inner()).await?;
+            let mut wire = Wire {
+                script: Arc::clone(self),
+                number,
+                stream: BufStream::new(encrypted),
+            };
+            wire.converse(true).await?;
+        }
+        Ok(())
+    }
+}
+
+struct Wire<S> {
+    script: Arc<Script>,
+    number: usize,
+    stream: BufStream<S>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// Says the usual, or what the script has in its place. Whether the conversation goes on.
+    async fn answer(&mut self, step: &str, line: &str, usual: &str) -> std::io::Result<bool> {
+        let (words, goes_on) = match self.script.act(self.number, step, line) {
+            None => (usual.as_bytes().to_vec(), true),
+            Some(Act::Say(words)) => (words.as_bytes().to_vec(), true),
+            Some(Act::Spew(octets)) => (octets, true),
+            Some(Act::SayAndClose(words)) => (words.as_bytes().to_vec(), false),
+            Some(Act::Delay(seconds)) => {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                (usual.as_bytes().to_vec(), true)
+            }
+            Some(Act::Close) => (Vec::new(), false),
+            Some(Act::Silence) => {
+                // Until the peer has had enough.
+                let mut rest = Vec::new();
+                self.stream.read_to_end(&mut rest).await?;
+                (Vec::new(), false)
+            }
+        };
+        self.stream.write_all(&words).await?;
+        self.stream.flush().await?;
+        Ok(goes_on)
+    }
+
+    /// Until the end, or until a handshake is due: whether one is.
+    async fn converse(&mut self, is_encrypted: bool) -> std::io::Result<bool> {
+        let mut commands = Vec::new();
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line).await? == 0 {
+                return Ok(false);
+            }
+            let line = line.trim_end().to_owned();
+            self.script.heard.lock().unwrap().push((self.number, line.clone()));
+            let verb = line.split([' ', ':']).next().unwrap().to_ascii_uppercase();
+            let usual = match verb.as_str() {
+                "EHLO" => self.ehlo(is_encrypted),
+                "DATA" => "354 go\r\n".into(),
+                "STARTTLS" => "220 go\r\n".into(),
+                "QUIT" => return Ok(false),
+                _ => "250 2.0.0 fine\r\n".into(),
+            };
+            if verb == "RSET" || verb == "EHLO" {
+                commands.clear();
+            }
+            let act = self.script.act(self.number, &verb, &line);
+            let usually =
+                act.is_none() || matches!(&act, Some(Act::Say(words)) if verb == "DATA" && words.starts_with("354"));
+            if !self.answer(&verb, &line, &usual).await? {
+                return Ok(false);
+            }
+            match verb.as_str() {
+                "STARTTLS" if usually => return Ok(true),
+                "MAIL" | "RCPT" => commands.push(line),
+                "DATA" if usually => {
+                    let Some(body) = self.body().await? else {
+                        return Ok(false);
+                    };
+                    let commands = std::mem::take(&mut commands);
+                    self.script.taken.lock().unwrap().push(Taken {
+                        commands,
+                        body,
+                        is_encrypted,
+                    });
+                    if !self.answer("BODY", "", "250 2.0.0 taken\r\n").await? {
+                        return Ok(false);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn ehlo(&self, is_encrypted: bool) -> String {
+        let mut lines = vec!["sink"];
+        lines.extend(self.script.offers.lock().unwrap().iter());
+        if self.script.tls.is_some() && !is_encrypted {
+            lines.push("STARTTLS");
+        }
+        let last = lines.pop().unwrap();
+        lines.iter().map(|line| format!("250-{line}\r\n")).collect::<String>() + &format!("250 {last}\r\n")
+    }
+
+    /// The message, unstuffed, as RFC 5321 §4.5.2 has it; `None` when the script cuts it short.
+    async fn body(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let mut body = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            while !line.ends_with(b"\r\n") {
+                if self.stream.read_until(b'\n', &mut line).await? == 0 {
+                    return Ok(None);
+                }
+            }
+            if line == b".\r\n" {
+                return Ok(Some(body));
+            }
+            body.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+            if self.script.act(self.number, "MIDDLE", "").is_some() {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// Short enough for tests that wait for real.
+pub(super) fn parts() -> Parts {
+    Parts {
+        our_name: "gate.example".into(),
+        deadlines: Deadlines::default(),
+        connect: Arc::new(TcpConnect::new(Arc::new(SystemResolver))),
+        clock: Arc::new(FixedClock(jiff::Timestamp::UNIX_EPOCH)),
+        telemetry: crate::telemetry::Telemetry::default(),
+    }
+}
+
+pub(super) fn upstreams(settings: &[Settings]) -> Upstreams {
+    Upstreams::new(settings, &parts()).unwrap()
+}
