@@ -12,9 +12,7 @@ macro_rules! shipped {
 }
 
 /// Every file under `rules/`, by its path there, sorted.
-const FILES: &[(&str, &str)] = shipped![
-    "pack.toml",
-];
+const FILES: &[(&str, &str)] = shipped!["pack.toml",];
 
 /// The shipped pack.
 pub(super) fn root() -> Root {
