@@ -169,7 +169,10 @@ fn no_traffic_adds_a_series() {
 #[test]
 fn a_message_is_counted_by_verdict_recipient_and_rule() {
     let telemetry = configured();
-    telemetry.message(&event("tag", &[("A", "active", 5.0), ("S", "shadow", 3.0)]));
+    let mut alone = event("tag", &[("A", "active", 5.0), ("S", "shadow", 3.0)]);
+    alone.sole_causes = vec!["A".into()];
+    alone.undecided = vec!["B".into()];
+    telemetry.message(&alone);
     telemetry.message(&event("reject", &[("A", "active", 5.0), ("B", "active", 3.0)]));
     telemetry.message(&event("deliver", &[("B", "active", 1.0)]));
     for (series, expected) in [
@@ -183,6 +186,7 @@ fn a_message_is_counted_by_verdict_recipient_and_rule() {
         ("rule_hits_total{mode=\"shadow\",rule=\"S\"}", 1.0),
         ("rule_only_hits_total{rule=\"A\"}", 1.0),
         ("rule_only_hits_total{rule=\"B\"}", 0.0),
+        ("rule_unknown_total{rule=\"B\"}", 1.0),
         ("message_size_bytes_count", 3.0),
         ("message_size_bytes_bucket{le=\"4000\"}", 0.0),
         ("message_size_bytes_bucket{le=\"16000\"}", 3.0),
