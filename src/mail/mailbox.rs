@@ -74,6 +74,8 @@ struct Reader {
     phrase: String,
     /// The same with quotes kept: an address, should no angle bracket come.
     bare: String,
+    /// Whether an `@` stands in it outside quotes, so that it may be an address.
+    has_at: bool,
     comment: String,
     angle: Option<String>,
 }
@@ -87,7 +89,7 @@ impl Reader {
                 '(' => self.commented(tail),
                 '<' => self.angled(tail),
                 // `Example, Ann <ann@example.org>`: a comma in a name that should have been quoted.
-                ',' if self.angle.is_none() && !self.bare.contains('@') => {
+                ',' if self.angle.is_none() && !self.has_at => {
                     self.push(c);
                     tail
                 }
@@ -96,12 +98,13 @@ impl Reader {
                     tail
                 }
                 // A group's name isn't kept; its members are.
-                ':' if self.angle.is_none() && !self.bare.contains('@') => {
+                ':' if self.angle.is_none() && !self.has_at => {
                     self.phrase.clear();
                     self.bare.clear();
                     tail
                 }
                 _ => {
+                    self.has_at |= c == '@';
                     self.push(c);
                     tail
                 }
@@ -188,14 +191,15 @@ impl Reader {
         let phrase = std::mem::take(&mut self.phrase);
         let bare = std::mem::take(&mut self.bare);
         let comment = std::mem::take(&mut self.comment);
+        let has_at = std::mem::take(&mut self.has_at);
         let mailbox = match self.angle.take() {
             Some(angle) => {
                 // A bare address before an angled one is a display name to some and the author to others.
-                self.found.is_ambiguous |= bare.contains('@') && !bare.contains('"') && !same_address(&bare, &angle);
+                self.found.is_ambiguous |= has_at && !same_address(&bare, &angle);
                 let name = if phrase.trim().is_empty() { &comment } else { &phrase };
                 Mailbox::new(name, &angle)
             }
-            None if bare.contains('@') => {
+            None if has_at => {
                 let (before, address) = split_off_address(bare.trim());
                 Mailbox::new(if before.is_empty() { &comment } else { before }, address)
             }
@@ -212,7 +216,9 @@ impl Reader {
 impl Mailbox {
     fn new(name: &str, address: &str) -> Self {
         let name = encoded_word::decode_words(name.trim());
-        let name = name.trim().trim_matches('\'').trim().to_owned();
+        let name = name
+            .trim_matches(|c: char| c.is_whitespace() || matches!(c, '\'' | ','))
+            .to_owned();
         let address: String = match address.trim().rsplit_once(':') {
             // An obsolete source route (RFC 5322 §4.4) names hosts before the mailbox.
             Some((route, mailbox)) if route.starts_with('@') => mailbox,
@@ -314,6 +320,10 @@ mod tests {
             ),
             ("Ann ann@example.org", &[("Ann", "ann@example.org")]),
             ("Example, Ann <ann@example.org>", &[("Example, Ann", "ann@example.org")]),
+            (
+                "\"bank@example.com\", <a@example.org>",
+                &[("bank@example.com", "a@example.org")],
+            ),
             ("Just A Name", &[("Just A Name", "")]),
             ("", &[]),
         ] {
