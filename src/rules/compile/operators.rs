@@ -292,10 +292,10 @@ impl Compiler<'_> {
     }
 
     pub(super) fn of(&mut self, expr: &Expr, quantity: Quantity, conditions: &[Expr]) -> Option<Typed> {
-        if let [only] = conditions {
-            if let ExprKind::Method { .. } = only.kind {
-                return self.of_needles(expr, quantity, only);
-            }
+        if let [only] = conditions
+            && let ExprKind::Method { .. } = only.kind
+        {
+            return self.of_needles(expr, quantity, only);
         }
         let mut nodes = Vec::with_capacity(conditions.len());
         let mut is_whole = true;
