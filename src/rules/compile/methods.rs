@@ -135,7 +135,11 @@ impl Compiler<'_> {
         let condition = Box::new(self.lambda(&list, variable, |compiler| compiler.condition(body))?);
         let (label, list) = (list.label, Box::new(list.node));
         Some(match name {
-            "any" => Typed::condition(Node::Any { list, condition }),
+            "any" => Typed::condition(Node::Any {
+                list,
+                condition,
+                label: label.into(),
+            }),
             "all" => Typed::condition(Node::All { list, condition }),
             _ => Typed::new(Node::CountWhere { list, condition }, Type::One(Base::Int)).called(label),
         })

@@ -20,6 +20,7 @@ pub use atoms::{Atoms, Scanner};
 pub use pattern::COMPILED_BYTES_MAX;
 
 use super::lists::List;
+use super::syntax::tree::Comparison;
 use super::syntax::{Expr, ExprKind, Level, Problem};
 use super::value::{Base, Type, Value};
 use node::Node;
@@ -153,7 +154,7 @@ impl Compiler<'_> {
     fn condition(&mut self, expr: &Expr) -> Option<Node> {
         let typed = self.lower(expr)?;
         if typed.ty == Type::One(Base::Bool) {
-            return Some(typed.node);
+            return Some(self.shown_when_true(typed));
         }
         let problem = Problem::error(
             "not-a-condition",
@@ -165,6 +166,20 @@ impl Compiler<'_> {
             Type::Many(_) => problem.help(format!("write present({0}) or {0}.any(x, …)", source(expr))),
             _ => problem.help("compare it with something"),
         })
+    }
+
+    /// A bare fact such as `thread.is_reply` becomes a comparison, which shows what decided. Of an
+    /// item of a list the item says more.
+    fn shown_when_true(&self, typed: Typed) -> Node {
+        match typed.node {
+            fact @ (Node::Field(_) | Node::Member { .. }) if self.variables.is_empty() => Node::Compare {
+                operator: Comparison::Equal,
+                left: Box::new(fact),
+                right: Box::new(Node::Constant(Value::Bool(true))),
+                label: typed.label.into(),
+            },
+            node => node,
+        }
     }
 
     fn lower(&mut self, expr: &Expr) -> Option<Typed> {
@@ -273,7 +288,7 @@ fn weight(node: &Node) -> u32 {
         }
         Node::CountMatches { .. } => 400,
         Node::Similar { .. } => 100,
-        Node::CountWhere { list, condition } | Node::Any { list, condition } | Node::All { list, condition } => {
+        Node::CountWhere { list, condition } | Node::Any { list, condition, .. } | Node::All { list, condition } => {
             weight(list) + 10 * weight(condition).min(1_000)
         }
         Node::Distinct { list, value } => weight(list) + 10 * weight(value).min(1_000),

@@ -395,6 +395,16 @@ fn snippets_show_what_decided() {
         ("header('X-Tag').any(h, h == 'two')", &[("header.X-Tag", "two", None)]),
         ("@LURE_TRUE", &[("subject", "seen", None)]),
         ("not subject.contains('nothing')", &[]),
+        ("thread.is_reply", &[("thread.is_reply", "true", None)]),
+        (
+            "links.any(l, not l.target.is_ip)",
+            &[("links", "www.bank.example", None)],
+        ),
+        ("to.any(t, t.name.length > 2)", &[("to.name.length", "3", None)]),
+        (
+            "to.any(t, not present(t.name))",
+            &[("to", "carol@council.example", None)],
+        ),
         (
             "subject.contains('nothing') or is_bulk == false",
             &[("is_bulk", "false", None)],
