@@ -489,6 +489,21 @@ fn the_deepest_condition_is_evaluated() {
 }
 
 #[test]
+fn matches_are_counted_up_to_a_limit() {
+    let (house, mut scene) = (House::new(), Scene::new());
+    for (matches, exactly, at_least) in [(999, 'T', 'F'), (1_000, 'U', 'T'), (1_001, 'U', 'T')] {
+        scene.message = format!("Subject: {}\r\n\r\nx", "a".repeat(matches));
+        let exact = house.judge(&format!("subject.count(/a/) == {matches}"), &scene);
+        assert_eq!(letter(&exact), exactly, "{matches}");
+        assert_eq!(
+            letter(&house.judge("subject.count(/a/) >= 1000", &scene)),
+            at_least,
+            "{matches}"
+        );
+    }
+}
+
+#[test]
 fn conditions_are_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<Condition>();
