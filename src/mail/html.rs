@@ -4,6 +4,7 @@
 //! images and forms. Builds no tree and never recurses: a stack of open elements says what is hidden,
 //! quoted or skipped. Knows nothing of style sheets: only `style` attributes hide here.
 
+use super::attribute::Attributes;
 use super::element::{Element, SLOTS};
 use super::page::{Form, Image, Page};
 use super::style;
@@ -32,10 +33,18 @@ const IMPLIED_SEARCH: usize = 64;
 /// What an element says about the text in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Mood {
-    hidden: bool,
+    gone: bool,
+    sizeless: bool,
+    invisible: bool,
     skipped: bool,
     quoted: bool,
     preformatted: bool,
+}
+
+impl Mood {
+    fn hidden(self) -> bool {
+        self.gone || self.sizeless || self.invisible
+    }
 }
 
 struct Open {
@@ -48,6 +57,8 @@ struct Renderer<'p> {
     page: &'p mut Page,
     element: Element,
     attributes: Attributes,
+    /// How the tokenizer must read the content of the element that is starting.
+    raw_text: Option<State>,
     open: Vec<Open>,
     counts: Box<[u32; SLOTS]>,
     mood: Mood,
@@ -64,13 +75,13 @@ impl Callback<State, ()> for Renderer<'_> {
             CallbackEvent::OpenStartTag { name } => {
                 self.element = Element::from_name(name);
                 self.attributes.clear();
-                self.attributes.raw_text = raw_text(name);
+                self.raw_text = raw_text(name);
             }
             CallbackEvent::AttributeName { name } => self.attributes.name(name),
             CallbackEvent::AttributeValue { value } => self.attributes.value(value),
             CallbackEvent::CloseStartTag { .. } => {
                 self.start(self.element);
-                return self.attributes.raw_text.take();
+                return self.raw_text.take();
             }
             CallbackEvent::EndTag { name } => self.end(Element::from_name(name)),
             CallbackEvent::String { value } => self.text(&String::from_utf8_lossy(value)),
@@ -98,6 +109,7 @@ impl<'p> Renderer<'p> {
             page,
             element: Element::Void,
             attributes: Attributes::default(),
+            raw_text: None,
             open: Vec::with_capacity(64),
             counts: Box::new([0; SLOTS]),
             mood: Mood::default(),
@@ -108,10 +120,13 @@ impl<'p> Renderer<'p> {
     }
 
     fn text(&mut self, text: &str) {
-        let canvas = match self.mood {
-            Mood { skipped: true, .. } => return,
-            Mood { hidden: true, .. } => &mut self.page.hidden,
-            _ => &mut self.page.text,
+        if self.mood.skipped {
+            return;
+        }
+        let canvas = if self.mood.hidden() {
+            &mut self.page.hidden
+        } else {
+            &mut self.page.text
         };
         if self.mood.preformatted {
             canvas.push_lines(text);
@@ -121,7 +136,7 @@ impl<'p> Renderer<'p> {
     }
 
     fn line_break(&mut self) {
-        if self.mood.hidden {
+        if self.mood.hidden() {
             self.page.hidden.line_break();
         } else {
             self.page.text.line_break();
@@ -152,7 +167,7 @@ impl<'p> Renderer<'p> {
         if element == Element::Anchor
             && let Some(target) = self.target("href")
         {
-            self.anchor = Some((target, self.page.text.len(), self.mood.hidden || self.mood.skipped));
+            self.anchor = Some((target, self.page.text.len(), self.mood.hidden() || self.mood.skipped));
         }
     }
 
@@ -168,8 +183,11 @@ impl<'p> Renderer<'p> {
             *count += 1;
         }
         self.history |= self.attributes.starts_history();
+        let seen = self.attributes.visibility();
         let mood = Mood {
-            hidden: self.mood.hidden || self.attributes.hides(),
+            gone: self.mood.gone || seen.gone,
+            sizeless: seen.sizeless.unwrap_or(self.mood.sizeless),
+            invisible: seen.invisible.unwrap_or(self.mood.invisible),
             skipped: self.mood.skipped || matches!(element, Element::Skipped(_)),
             quoted: self.mood.quoted || element == Element::Blockquote || self.attributes.quotes(),
             preformatted: self.mood.preformatted || element == Element::Preformatted,
@@ -331,91 +349,6 @@ impl Drop for Renderer<'_> {
     }
 }
 
-/// Attributes that the renderer asks for.
-const NAMES: [&str; 11] = [
-    "href",
-    "src",
-    "style",
-    "class",
-    "id",
-    "width",
-    "height",
-    "type",
-    "action",
-    "http-equiv",
-    "content",
-];
-
-/// The attributes of one start tag; of equal names the first counts (HTML §13.2.5.33).
-#[derive(Default)]
-struct Attributes {
-    values: [String; NAMES.len()],
-    seen: [bool; NAMES.len()],
-    current: Option<usize>,
-    hidden: bool,
-    raw_text: Option<State>,
-}
-
-impl Attributes {
-    fn clear(&mut self) {
-        for (value, seen) in self.values.iter_mut().zip(&mut self.seen) {
-            if std::mem::take(seen) {
-                value.clear();
-            }
-        }
-        self.current = None;
-        self.hidden = false;
-    }
-
-    fn name(&mut self, name: &[u8]) {
-        self.hidden |= name == b"hidden";
-        self.current = NAMES.iter().position(|known| known.as_bytes() == name);
-        if let Some(seen) = self.current.and_then(|at| self.seen.get_mut(at))
-            && std::mem::replace(seen, true)
-        {
-            self.current = None;
-        }
-    }
-
-    fn value(&mut self, value: &[u8]) {
-        if let Some(known) = self.current.and_then(|at| self.values.get_mut(at)) {
-            known.push_str(&String::from_utf8_lossy(value));
-        }
-    }
-
-    fn get(&self, name: &'static str) -> Option<&str> {
-        let at = NAMES.iter().position(|known| *known == name)?;
-        self.seen.get(at).filter(|seen| **seen)?;
-        self.values.get(at).map(String::as_str)
-    }
-
-    fn hides(&self) -> bool {
-        self.hidden || self.get("style").is_some_and(style::hides)
-    }
-
-    /// Containers in which mail programs put the text that they quote.
-    fn quotes(&self) -> bool {
-        let quoting = [
-            "gmail_quote",
-            "gmail_attr",
-            "yahoo_quoted",
-            "moz-cite-prefix",
-            "protonmail_quote",
-            "tutanota_quote",
-        ];
-        self.get("class")
-            .is_some_and(|class| class.split_ascii_whitespace().any(|word| quoting.contains(&word)))
-    }
-
-    /// Markers that Outlook puts before the older message, which then follows beside them.
-    fn starts_history(&self) -> bool {
-        matches!(
-            self.get("id"),
-            Some("divRplyFwdMsg" | "appendonsend" | "mail-editor-reference-message-container")
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::limits::Limits;
@@ -459,6 +392,16 @@ mod tests {
             ("a<div style='DISPLAY : none'>b<p>c</p></div>d", "a\nd", "b\nc"),
             ("a<span hidden>b</span>c", "ac", "b"),
             ("a<span style='font-size:0'>b<br>c</span>", "a", "b\nc"),
+            (
+                "<td style='font-size:0'>a<div style='font-size:13px'>b</div></td>",
+                "b",
+                "a",
+            ),
+            (
+                "<div style='visibility:hidden'>a<i style='visibility:visible'>b</i></div>",
+                "b",
+                "a",
+            ),
             ("<p style='display:none'>a<p>b", "b", "a"),
             ("<div style='display:none'><span>a</div>b", "b", "a"),
             ("<div style='color:red' style='display:none'>a</div>", "a", ""),
