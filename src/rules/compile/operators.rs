@@ -292,10 +292,10 @@ impl Compiler<'_> {
     }
 
     pub(super) fn of(&mut self, expr: &Expr, quantity: Quantity, conditions: &[Expr]) -> Option<Typed> {
-        if let [only] = conditions {
-            if let ExprKind::Method { .. } = only.kind {
-                return self.of_needles(expr, quantity, only);
-            }
+        if let [only] = conditions
+            && let ExprKind::Method { .. } = only.kind
+        {
+            return self.of_needles(expr, quantity, only);
         }
         let mut nodes = Vec::with_capacity(conditions.len());
         let mut is_whole = true;
@@ -340,11 +340,9 @@ impl Compiler<'_> {
         let length = match &mut typed.node {
             Node::Text(test) => {
                 test.quantity = quantity;
-                let length = |needle: &Needle| match needle {
-                    Needle::List { texts, .. } => texts.len(),
-                    Needle::Literal { .. } | Needle::Dynamic(_) => 1,
-                };
-                test.needles.iter().map(length).sum()
+                // How long a list is depends on the house, not on the author.
+                let has_list = test.needles.iter().any(|needle| matches!(needle, Needle::List { .. }));
+                if has_list { usize::MAX } else { test.needles.len() }
             }
             Node::Matches {
                 quantity: wanted,

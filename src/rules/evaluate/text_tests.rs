@@ -8,13 +8,13 @@ use super::{Run, Truth};
 use crate::rules::compile::atoms::Scanned;
 use crate::rules::compile::node::{GatedPattern, Needle, Subject, Test, TextTest};
 use crate::rules::syntax::tree::Quantity;
-use crate::rules::text::{Folded, folded, is_similar, prefix_ignoring_case, suffix_ignoring_case};
+use crate::rules::text::{Folded, SIMILAR_BYTES_MAX, folded, is_similar, prefix_ignoring_case, suffix_ignoring_case};
 use crate::rules::value::Value;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// What one needle came to, and how many needles it stands for.
+/// Where a needle stands, in bytes of the text.
 type Found = Option<Range<usize>>;
 
 /// The text under test.
@@ -50,10 +50,10 @@ impl<'e> Run<'_, 'e, '_> {
 
     /// The text under test, or unknown.
     fn haystack(&mut self, subject: &'e Subject, scans: bool) -> Result<Haystack<'e>, Truth> {
-        if let Some(source) = subject.source.filter(|_| scans) {
-            if let Some(scanned) = self.scope.scan(source) {
-                return Ok(Haystack::Scanned(scanned));
-            }
+        if let Some(source) = subject.source.filter(|_| scans)
+            && let Some(scanned) = self.scope.scan(source)
+        {
+            return Ok(Haystack::Scanned(scanned));
         }
         let value = self.value(&subject.node);
         match value.as_text().is_some() {
@@ -185,11 +185,13 @@ impl<'e> Run<'_, 'e, '_> {
             }
         }
         // What is one of them isn't a look-alike of another.
-        if candidates.iter().any(|candidate| *candidate == folded_text) {
+        if candidates.contains(&folded_text) {
             return Truth::False;
         }
         for candidate in &candidates {
-            if !self.pay(5) {
+            // The distance takes the product of the lengths.
+            let work = folded_text.len().min(SIMILAR_BYTES_MAX) * candidate.len().min(SIMILAR_BYTES_MAX);
+            if !self.pay(1 + work / 64) {
                 return Truth::Unknown;
             }
             if is_similar(&folded_text, candidate, distance) {
