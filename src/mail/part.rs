@@ -57,9 +57,9 @@ pub(super) struct Node<'m> {
 /// The Content fields of one header, bodies as they came.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Content<'m> {
-    pub(super) types: SmallVec<[&'m [u8]; 1]>,
-    pub(super) dispositions: SmallVec<[&'m [u8]; 1]>,
-    pub(super) encodings: SmallVec<[&'m [u8]; 1]>,
+    pub(super) types: Vec<&'m [u8]>,
+    pub(super) dispositions: Vec<&'m [u8]>,
+    pub(super) encodings: Vec<&'m [u8]>,
     pub(super) has_id: bool,
 }
 

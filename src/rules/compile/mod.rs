@@ -10,6 +10,11 @@ mod pattern;
 mod resolve;
 mod text_tests;
 
+#[cfg(test)]
+pub(crate) mod house;
+#[cfg(test)]
+mod tests;
+
 pub use super::schema::Cost;
 pub use atoms::{Atoms, Scanner};
 pub use pattern::COMPILED_BYTES_MAX;

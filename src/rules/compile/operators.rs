@@ -29,7 +29,8 @@ impl Compiler<'_> {
                 );
                 return self.refuse(problem(format!("{} is a {}", shown(side), typed.ty)).help(help));
             }
-            if let Base::Record(_) | Base::Row(_) = typed.ty.base() {
+            let is_whole = matches!(typed.ty.base(), Base::Record(kind) if kind != Kind::Url);
+            if is_whole || matches!(typed.ty.base(), Base::Row(_)) {
                 let help = format!("compare one of its parts: {}.…", source(side));
                 return self.refuse(problem(format!("{} is a {}", shown(side), typed.ty)).help(help));
             }
@@ -291,10 +292,10 @@ impl Compiler<'_> {
     }
 
     pub(super) fn of(&mut self, expr: &Expr, quantity: Quantity, conditions: &[Expr]) -> Option<Typed> {
-        if let [only] = conditions {
-            if let ExprKind::Method { .. } = only.kind {
-                return self.of_needles(expr, quantity, only);
-            }
+        if let [only] = conditions
+            && let ExprKind::Method { .. } = only.kind
+        {
+            return self.of_needles(expr, quantity, only);
         }
         let mut nodes = Vec::with_capacity(conditions.len());
         let mut is_whole = true;
@@ -393,8 +394,11 @@ fn gathered(values: Vec<Typed>) -> Node {
 }
 
 fn is_comparable(one: Base, other: Base) -> bool {
-    use Base::{Float, Int, Size};
-    one == other || matches!((one, other), (Int, Float | Size) | (Float | Size, Int))
+    use Base::{Float, Int, Record, Size, Text};
+    let alike = matches!((one, other), (Int, Float | Size) | (Float | Size, Int));
+    // A URL compares as it was written.
+    let url = matches!((one, other), (Record(Kind::Url), Text) | (Text, Record(Kind::Url)));
+    one == other || alike || url
 }
 
 fn has_order(base: Base) -> bool {

@@ -33,39 +33,18 @@ pub(crate) struct Pattern {
 
 /// Compiles a regex literal whose first slash stands at `span.start`.
 pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pattern, Problem> {
+    let text = with_ascii_classes(text, flags, span)?;
     let has = |flag| flags.contains(flag);
-    let place = |at: &ast::Span| span.start + 1 + at.start.offset..span.start + 1 + at.end.offset;
-    let tree = ast::parse::ParserBuilder::new()
-        .nest_limit(NEST_MAX)
-        .ignore_whitespace(has('x'))
-        .build()
-        .parse(text)
-        .map_err(|error| refused(&error, place(error.span())))?;
-    let ascii = match has('u') {
-        true => text.to_owned(),
-        false => {
-            let mut edits = Edits::default();
-            edits.visit(&tree);
-            if let Some((at, message, help)) = edits.error {
-                return Err(Problem::error("bad-regex", place(&at), message).help(help));
-            }
-            edits.apply(text)
-        }
-    };
     let invalid = |error: String| {
-        let message = error
+        let reason = error
             .lines()
             .last()
             .unwrap_or("invalid")
             .trim_start_matches("error: ")
             .to_owned();
-        Problem::error(
-            "bad-regex",
-            span.clone(),
-            format!("this regex can't be used: {message}"),
-        )
+        Problem::error("bad-regex", span.clone(), format!("this regex can't be used: {reason}"))
     };
-    let regex = RegexBuilder::new(&ascii)
+    let regex = RegexBuilder::new(&text)
         .case_insensitive(has('i'))
         .multi_line(has('m'))
         .dot_matches_new_line(has('s'))
@@ -89,13 +68,33 @@ pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pa
         .ignore_whitespace(has('x'))
         .nest_limit(NEST_MAX)
         .build()
-        .parse(&ascii)
+        .parse(&text)
         .map_err(|error| invalid(error.to_string()))?;
     Ok(Pattern {
         regex,
         can_be_empty: hir.properties().minimum_len().is_none_or(|length| length == 0),
         required: required(&hir).best(),
     })
+}
+
+/// The regex with its Perl classes and boundaries spelled out as ASCII, unless `u` stands.
+fn with_ascii_classes(text: &str, flags: &str, span: &Range<usize>) -> Result<String, Problem> {
+    let place = |at: &ast::Span| span.start + 1 + at.start.offset..span.start + 1 + at.end.offset;
+    let tree = ast::parse::ParserBuilder::new()
+        .nest_limit(NEST_MAX)
+        .ignore_whitespace(flags.contains('x'))
+        .build()
+        .parse(text)
+        .map_err(|error| refused(&error, place(error.span())))?;
+    if flags.contains('u') {
+        return Ok(text.to_owned());
+    }
+    let mut edits = Edits::default();
+    edits.visit(&tree);
+    match edits.error {
+        Some((at, message, help)) => Err(Problem::error("bad-regex", place(&at), message).help(help)),
+        None => Ok(edits.apply(text)),
+    }
 }
 
 fn refused(error: &ast::Error, span: Range<usize>) -> Problem {

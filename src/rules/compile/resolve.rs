@@ -86,21 +86,25 @@ impl Compiler<'_> {
             if let Some(place) = schema::field(&dotted) {
                 return self.field(place, &expr.span);
             }
-            if let Some((group_name, _)) = dotted.split_once('.').filter(|(group, _)| schema::is_group(group)) {
-                if dotted.matches('.').count() == 1 {
-                    let names = FIELDS.iter().map(|field| field.name);
-                    let meant = nearest(&dotted, names.filter(|name| name.starts_with(group_name)));
-                    let help = match meant {
-                        Some(meant) => format!("did you mean `{meant}`?"),
-                        None => format!("these are its fields: {}", group(group_name)),
-                    };
-                    let message = format!("there is no field `{dotted}`");
-                    return self.refuse(Problem::error("unknown-field", expr.span.clone(), message).help(help));
-                }
+            if let ExprKind::Name(group) = &base.kind
+                && schema::is_group(group)
+            {
+                return self.no_field_of(group, &dotted, &expr.span);
             }
         }
         let typed = self.lower(base)?;
         self.member_of(typed, base, name, name_span)
+    }
+
+    fn no_field_of(&mut self, group_name: &str, dotted: &str, span: &Range<usize>) -> Option<Typed> {
+        let names = FIELDS.iter().map(|field| field.name);
+        let meant = nearest(dotted, names.filter(|name| name.starts_with(group_name)));
+        let help = match meant {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("these are its fields: {}", group(group_name)),
+        };
+        let message = format!("there is no field `{dotted}`");
+        self.refuse(Problem::error("unknown-field", span.clone(), message).help(help))
     }
 
     /// `a.b` when its first word isn't a lambda's name.

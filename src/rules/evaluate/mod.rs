@@ -10,6 +10,9 @@ mod text_tests;
 mod truths;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
 use super::Snippet;
 use super::compile::{Condition, RuleRef, Scanner};
 use super::schema::FIELDS;

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// What one needle came to, and how many needles it stands for.
+/// Where a needle stands, in bytes of the text.
 type Found = Option<Range<usize>>;
 
 /// The text under test.
@@ -50,10 +50,10 @@ impl<'e> Run<'_, 'e, '_> {
 
     /// The text under test, or unknown.
     fn haystack(&mut self, subject: &'e Subject, scans: bool) -> Result<Haystack<'e>, Truth> {
-        if let Some(source) = subject.source.filter(|_| scans) {
-            if let Some(scanned) = self.scope.scan(source) {
-                return Ok(Haystack::Scanned(scanned));
-            }
+        if let Some(source) = subject.source.filter(|_| scans)
+            && let Some(scanned) = self.scope.scan(source)
+        {
+            return Ok(Haystack::Scanned(scanned));
         }
         let value = self.value(&subject.node);
         match value.as_text().is_some() {
@@ -185,7 +185,7 @@ impl<'e> Run<'_, 'e, '_> {
             }
         }
         // What is one of them isn't a look-alike of another.
-        if candidates.iter().any(|candidate| *candidate == folded_text) {
+        if candidates.contains(&folded_text) {
             return Truth::False;
         }
         for candidate in &candidates {
