@@ -166,7 +166,11 @@ impl Body {
             Transfer::QuotedPrintable => self.defects.add_if(broken, Defect::BROKEN_QUOTED_PRINTABLE),
             Transfer::Identity => {}
         }
-        let (decoded, known) = charset::decode(&part.charset, bytes);
+        let declared = match richness {
+            Richness::Html if part.charset.is_empty() => charset::declared_in_html(&bytes).unwrap_or_default(),
+            _ => part.charset.clone(),
+        };
+        let (decoded, known) = charset::decode(&declared, bytes);
         self.defects.add_if(!known, Defect::UNKNOWN_CHARSET);
         match richness {
             Richness::Html => {

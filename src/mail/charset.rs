@@ -25,6 +25,24 @@ pub(super) fn decode<'b>(label: &str, bytes: Cow<'b, [u8]>) -> (Cow<'b, str>, bo
     }
 }
 
+/// The label in a `<meta>` at the start of HTML, which counts when the header gives none.
+pub(super) fn declared_in_html(html: &[u8]) -> Option<String> {
+    const LOOKED_AT: usize = 1_024;
+    if std::str::from_utf8(html).is_ok() {
+        return None;
+    }
+    let head = html.get(..LOOKED_AT).unwrap_or(html).to_ascii_lowercase();
+    let at = memchr::memmem::find(&head, b"charset=")?;
+    let label = head.get(at + 8..)?.trim_ascii_start();
+    let label = label.strip_prefix(b"\"").or(label.strip_prefix(b"'")).unwrap_or(label);
+    let end = label
+        .iter()
+        .position(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_'))?;
+    label
+        .get(..end)
+        .map(|label| String::from_utf8_lossy(label).into_owned())
+}
+
 /// UTF-8 where it is valid, else windows-1252, which is what senders of unlabelled 8-bit text mean
 /// more often than anything else.
 pub(super) fn utf8_or_western(bytes: Cow<'_, [u8]>) -> Cow<'_, str> {
@@ -106,6 +124,13 @@ mod tests {
             let (text, known) = decode(label, Cow::Borrowed(bytes));
             assert_eq!((text.as_ref(), known), (expected, true), "{label}");
         }
+        let html = b"<meta http-equiv=x content='text/html; charset=\"GB2312\"'>\xc4\xe3";
+        assert_eq!(declared_in_html(html).as_deref(), Some("gb2312"));
+        assert_eq!(
+            declared_in_html(b"<meta charset=gb2312>"),
+            None,
+            "plain ASCII needs no charset"
+        );
         assert!(!decode("x-made-up", Cow::Borrowed(b"\xe9")).1);
         assert!(
             decode("x-made-up", Cow::Borrowed(b"plain")).1,

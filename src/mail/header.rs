@@ -87,6 +87,21 @@ impl<'m> HeaderReader<'m> {
         }
     }
 
+    /// Steps over an empty line that stands before a part's Content fields: strict readers take them
+    /// for text then, lenient ones don't.
+    pub(super) fn skip_blank_before_content(&mut self, defects: &mut Defects) {
+        if let Some(blank) = self.line(self.position)
+            && blank.content.is_empty()
+            && let Some(first) = self.line(blank.next)
+            && let Some(start) = first.content.get(..8)
+            && start.eq_ignore_ascii_case(b"content-")
+            && name_of(first.content).is_some()
+        {
+            defects.add(Defect::BLANK_BEFORE_HEADER);
+            self.position = blank.next;
+        }
+    }
+
     /// The next field; `None` at the empty line, which is consumed, or at whatever else ends the
     /// header. `is_delimiter` recognises the boundary lines of the multiparts around.
     pub(super) fn next_field(

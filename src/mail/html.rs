@@ -6,7 +6,7 @@
 
 use super::element::{Element, SLOTS};
 use super::page::{Form, Image, Page};
-use super::style;
+use super::style::{self, Visibility};
 use super::url::Url;
 use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
 use html5gum::{Span, State, Tokenizer};
@@ -32,10 +32,18 @@ const IMPLIED_SEARCH: usize = 64;
 /// What an element says about the text in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Mood {
-    hidden: bool,
+    gone: bool,
+    sizeless: bool,
+    invisible: bool,
     skipped: bool,
     quoted: bool,
     preformatted: bool,
+}
+
+impl Mood {
+    fn hidden(self) -> bool {
+        self.gone || self.sizeless || self.invisible
+    }
 }
 
 struct Open {
@@ -108,10 +116,13 @@ impl<'p> Renderer<'p> {
     }
 
     fn text(&mut self, text: &str) {
-        let canvas = match self.mood {
-            Mood { skipped: true, .. } => return,
-            Mood { hidden: true, .. } => &mut self.page.hidden,
-            _ => &mut self.page.text,
+        if self.mood.skipped {
+            return;
+        }
+        let canvas = if self.mood.hidden() {
+            &mut self.page.hidden
+        } else {
+            &mut self.page.text
         };
         if self.mood.preformatted {
             canvas.push_lines(text);
@@ -121,7 +132,7 @@ impl<'p> Renderer<'p> {
     }
 
     fn line_break(&mut self) {
-        if self.mood.hidden {
+        if self.mood.hidden() {
             self.page.hidden.line_break();
         } else {
             self.page.text.line_break();
@@ -152,7 +163,7 @@ impl<'p> Renderer<'p> {
         if element == Element::Anchor
             && let Some(target) = self.target("href")
         {
-            self.anchor = Some((target, self.page.text.len(), self.mood.hidden || self.mood.skipped));
+            self.anchor = Some((target, self.page.text.len(), self.mood.hidden() || self.mood.skipped));
         }
     }
 
@@ -168,8 +179,11 @@ impl<'p> Renderer<'p> {
             *count += 1;
         }
         self.history |= self.attributes.starts_history();
+        let seen = self.attributes.visibility();
         let mood = Mood {
-            hidden: self.mood.hidden || self.attributes.hides(),
+            gone: self.mood.gone || seen.gone,
+            sizeless: seen.sizeless.unwrap_or(self.mood.sizeless),
+            invisible: seen.invisible.unwrap_or(self.mood.invisible),
             skipped: self.mood.skipped || matches!(element, Element::Skipped(_)),
             quoted: self.mood.quoted || element == Element::Blockquote || self.attributes.quotes(),
             preformatted: self.mood.preformatted || element == Element::Preformatted,
@@ -389,8 +403,10 @@ impl Attributes {
         self.values.get(at).map(String::as_str)
     }
 
-    fn hides(&self) -> bool {
-        self.hidden || self.get("style").is_some_and(style::hides)
+    fn visibility(&self) -> Visibility {
+        let mut visibility = self.get("style").map(Visibility::read).unwrap_or_default();
+        visibility.gone |= self.hidden;
+        visibility
     }
 
     /// Containers in which mail programs put the text that they quote.
@@ -459,6 +475,16 @@ mod tests {
             ("a<div style='DISPLAY : none'>b<p>c</p></div>d", "a\nd", "b\nc"),
             ("a<span hidden>b</span>c", "ac", "b"),
             ("a<span style='font-size:0'>b<br>c</span>", "a", "b\nc"),
+            (
+                "<td style='font-size:0'>a<div style='font-size:13px'>b</div></td>",
+                "b",
+                "a",
+            ),
+            (
+                "<div style='visibility:hidden'>a<i style='visibility:visible'>b</i></div>",
+                "b",
+                "a",
+            ),
             ("<p style='display:none'>a<p>b", "b", "a"),
             ("<div style='display:none'><span>a</div>b", "b", "a"),
             ("<div style='color:red' style='display:none'>a</div>", "a", ""),

@@ -50,6 +50,22 @@ impl Mailboxes {
     }
 }
 
+/// Whatever looks like an address in a field that gave none: no reader shows it as the author, but a
+/// person may.
+pub(super) fn lookalikes(raw: &[u8]) -> Vec<Mailbox> {
+    let unfolded = encoded_word::unfold(raw);
+    let decoded = encoded_word::decode_words(&unfolded);
+    let tokens =
+        decoded.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '(' | ')' | '"' | ',' | ';' | ':'));
+    let mailboxes = tokens
+        .filter(|token| token.contains('@'))
+        .map(|token| Mailbox::new("", token));
+    mailboxes
+        .filter(|mailbox| mailbox.domain.is_some())
+        .take(limits::MAILBOXES)
+        .collect()
+}
+
 /// The mailbox under construction, and those that are done.
 #[derive(Default)]
 struct Reader {
@@ -58,6 +74,8 @@ struct Reader {
     phrase: String,
     /// The same with quotes kept: an address, should no angle bracket come.
     bare: String,
+    /// Whether an `@` stands in it outside quotes, so that it may be an address.
+    has_at: bool,
     comment: String,
     angle: Option<String>,
 }
@@ -70,17 +88,23 @@ impl Reader {
                 '"' => self.quoted(tail),
                 '(' => self.commented(tail),
                 '<' => self.angled(tail),
+                // `Example, Ann <ann@example.org>`: a comma in a name that should have been quoted.
+                ',' if self.angle.is_none() && !self.has_at => {
+                    self.push(c);
+                    tail
+                }
                 ',' | ';' => {
                     self.finish();
                     tail
                 }
                 // A group's name isn't kept; its members are.
-                ':' if self.angle.is_none() && !self.bare.contains('@') => {
+                ':' if self.angle.is_none() && !self.has_at => {
                     self.phrase.clear();
                     self.bare.clear();
                     tail
                 }
                 _ => {
+                    self.has_at |= c == '@';
                     self.push(c);
                     tail
                 }
@@ -167,14 +191,15 @@ impl Reader {
         let phrase = std::mem::take(&mut self.phrase);
         let bare = std::mem::take(&mut self.bare);
         let comment = std::mem::take(&mut self.comment);
+        let has_at = std::mem::take(&mut self.has_at);
         let mailbox = match self.angle.take() {
             Some(angle) => {
                 // A bare address before an angled one is a display name to some and the author to others.
-                self.found.is_ambiguous |= bare.contains('@') && !bare.contains('"') && !same_address(&bare, &angle);
+                self.found.is_ambiguous |= has_at && !same_address(&bare, &angle);
                 let name = if phrase.trim().is_empty() { &comment } else { &phrase };
                 Mailbox::new(name, &angle)
             }
-            None if bare.contains('@') => {
+            None if has_at => {
                 let (before, address) = split_off_address(bare.trim());
                 Mailbox::new(if before.is_empty() { &comment } else { before }, address)
             }
@@ -191,7 +216,9 @@ impl Reader {
 impl Mailbox {
     fn new(name: &str, address: &str) -> Self {
         let name = encoded_word::decode_words(name.trim());
-        let name = name.trim().trim_matches('\'').trim().to_owned();
+        let name = name
+            .trim_matches(|c: char| c.is_whitespace() || matches!(c, '\'' | ','))
+            .to_owned();
         let address: String = match address.trim().rsplit_once(':') {
             // An obsolete source route (RFC 5322 §4.4) names hosts before the mailbox.
             Some((route, mailbox)) if route.starts_with('@') => mailbox,
@@ -292,6 +319,11 @@ mod tests {
                 &[("bank@example.com", "a@example.org")],
             ),
             ("Ann ann@example.org", &[("Ann", "ann@example.org")]),
+            ("Example, Ann <ann@example.org>", &[("Example, Ann", "ann@example.org")]),
+            (
+                "\"bank@example.com\", <a@example.org>",
+                &[("bank@example.com", "a@example.org")],
+            ),
             ("Just A Name", &[("Just A Name", "")]),
             ("", &[]),
         ] {
@@ -324,6 +356,18 @@ mod tests {
         let found = Mailboxes::read_decoded_first(raw).unwrap();
         assert_eq!(found.list.first().unwrap().address, "bank@example.com");
         assert!(Mailboxes::read_decoded_first(b"Ann <ann@example.org>").is_none());
+    }
+
+    #[test]
+    fn a_broken_field_may_still_name_someone() {
+        let named = |raw: &str| {
+            lookalikes(raw.as_bytes())
+                .into_iter()
+                .map(|mailbox| mailbox.address)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(named("Shop,(<shop@example.org>)"), ["shop@example.org"]);
+        assert!(named("Mail Delivery Subsystem").is_empty());
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::header::HeaderReader;
 use super::mailbox::Mailboxes;
 use super::part::{self, Content, Tree};
 use super::thread::{self, Subject};
-use super::{attachment, received};
+use super::{attachment, mailbox, received};
 use jiff::Timestamp;
 use std::sync::OnceLock;
 
@@ -282,26 +282,11 @@ impl<'m> Message<'m> {
     fn read_authors(&self) -> &(Vec<Mailbox>, Defects) {
         self.authors.get_or_init(|| {
             let mut defects = Defects::default();
-            let mut authors: Vec<Mailbox> = Vec::new();
-            let mut count = 0;
+            let mut authors = Vec::new();
             for field in self.header("From") {
-                count += 1;
-                let found = Mailboxes::read(field.raw.as_bytes());
-                defects.add_if(found.is_ambiguous, Defect::FROM_AMBIGUOUS);
-                defects.add_if(found.is_cut, Defect::MAILBOXES_LIMIT);
-                defects.add_if(found.list.len() > 1, Defect::FROM_SEVERAL);
-                let lacks_address = found.list.iter().all(|mailbox| mailbox.domain.is_none());
-                defects.add_if(lacks_address, Defect::FROM_BROKEN);
-                authors.extend(found.list);
-                if let Some(other) = Mailboxes::read_decoded_first(field.raw.as_bytes()) {
-                    for mailbox in other.list {
-                        if !authors.iter().any(|known| known.address == mailbox.address) {
-                            defects.add(Defect::FROM_AMBIGUOUS);
-                            authors.push(mailbox);
-                        }
-                    }
-                }
+                read_from(field.raw.as_bytes(), &mut authors, &mut defects);
             }
+            let count = self.header("From").count();
             defects.add_if(count == 0, Defect::MISSING_FROM);
             defects.add_if(count > 1, Defect::DUPLICATE_FROM);
             (authors, defects)
@@ -365,6 +350,31 @@ fn read_header<'m>(raw: &'m [u8], limits: &Limits, defects: &mut Defects) -> (Ve
         fields.push(Field::new(lines, defects));
     }
     (fields, content, reader.position())
+}
+
+/// Every author that some reader takes from one From field.
+fn read_from(raw: &[u8], authors: &mut Vec<Mailbox>, defects: &mut Defects) {
+    let found = Mailboxes::read(raw);
+    defects.add_if(found.is_ambiguous, Defect::FROM_AMBIGUOUS);
+    defects.add_if(found.is_cut, Defect::MAILBOXES_LIMIT);
+    let addressed = found.list.iter().filter(|mailbox| mailbox.domain.is_some()).count();
+    defects.add_if(addressed > 1, Defect::FROM_SEVERAL);
+    defects.add_if(addressed == 0, Defect::FROM_BROKEN);
+    let other = Mailboxes::read_decoded_first(raw).map_or_else(Vec::new, |other| other.list);
+    let lookalikes = if addressed == 0 {
+        mailbox::lookalikes(raw)
+    } else {
+        Vec::new()
+    };
+    authors.extend(found.list);
+    for mailbox in other.into_iter().chain(lookalikes) {
+        // Bounded twice: by the field's mailboxes, and by how few of them a field usually has.
+        let known = authors.iter().take(100).any(|known| known.address == mailbox.address);
+        if !known && mailbox.domain.is_some() {
+            defects.add(Defect::FROM_AMBIGUOUS);
+            authors.push(mailbox);
+        }
+    }
 }
 
 /// What stands in the first pair of angle brackets.

@@ -24,13 +24,20 @@ impl Parameters {
             rest: &text,
             broken: false,
         };
-        let value = reader.until(&[';']);
-        let value = value
-            .chars()
-            .filter(|c| !c.is_whitespace())
-            .collect::<String>()
-            .to_ascii_lowercase();
+        let first = reader.until(&[';']);
+        let mut value = plain_value(&first);
         let mut list: Vec<(String, String)> = Vec::new();
+        if !value.contains('/')
+            && let Some((name, parameter)) = first.split_once('=')
+        {
+            // The value is missing, so that the first parameter stands in its place.
+            value.clear();
+            reader.broken = true;
+            list.push((
+                name.trim().to_ascii_lowercase(),
+                parameter.trim().trim_matches('"').to_owned(),
+            ));
+        }
         while !reader.rest.is_empty() && list.len() < limits::PARAMETERS {
             let name = reader.until(&['=', ';']).trim().to_ascii_lowercase();
             if !reader.ended_at('=') {
@@ -120,6 +127,13 @@ impl Parameters {
     }
 }
 
+/// Lower case, without white space, and without the quotes and encoded words that some readers undo.
+fn plain_value(written: &str) -> String {
+    let decoded = encoded_word::decode_words(written);
+    let plain = decoded.chars().filter(|c| !c.is_whitespace() && *c != '"');
+    plain.collect::<String>().to_ascii_lowercase()
+}
+
 fn base_name(name: &str) -> &str {
     name.split('*').next().unwrap_or(name)
 }
@@ -131,20 +145,7 @@ fn decode_extended(value: &str) -> String {
         (Some(label), Some(_), Some(text)) => (label, text),
         _ => ("", value),
     };
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        if first == b'%'
-            && let [high, low, after @ ..] = tail
-            && let (Some(high), Some(low)) = (transfer::hex(*high), transfer::hex(*low))
-        {
-            bytes.push(high << 4 | low);
-            rest = after;
-        } else {
-            bytes.push(first);
-            rest = tail;
-        }
-    }
+    let bytes = transfer::percent(text.as_bytes());
     charset::decode(label, Cow::Owned(bytes)).0.into_owned()
 }
 
@@ -295,6 +296,13 @@ mod tests {
                 "attachment",
                 "filename",
                 "a.exe",
+            ),
+            ("\"multipart/mixed\"; boundary=x", "multipart/mixed", "boundary", "x"),
+            (
+                "=?utf-8?q?multipart?=/mixed; boundary=x",
+                "multipart/mixed",
+                "boundary",
+                "x",
             ),
             ("attachment", "attachment", "filename", ""),
             ("", "", "filename", ""),

@@ -164,8 +164,7 @@ impl<'m> Walker<'m, '_> {
             }
             (position, content) = self.header(position, is_message);
         }
-        let unclosed = self.open.iter().any(|open| !open.boundaries.is_empty());
-        self.defects.add_if(unclosed, Defect::BOUNDARY_UNCLOSED);
+        self.object_to_unclosed(0);
         self.close_down_to(0, self.raw.len());
         self.demote_childless();
     }
@@ -181,7 +180,7 @@ impl<'m> Walker<'m, '_> {
         for (node, has_child) in self.tree.nodes.iter_mut().zip(has_child) {
             if !has_child && matches!(node.kind, Kind::Multipart | Kind::Alternative) {
                 node.kind = Kind::Leaf;
-                self.defects.add(Defect::BOUNDARY_UNUSED);
+                self.defects.add_if(!node.is_enclosed, Defect::BOUNDARY_UNUSED);
             }
         }
     }
@@ -225,7 +224,11 @@ impl<'m> Walker<'m, '_> {
             .add_if(content.dispositions.len() > 1, Defect::DUPLICATE_DISPOSITION);
         self.defects
             .add_if(content.encodings.len() > 1, Defect::DUPLICATE_ENCODING);
-        let is_multipart = |kind: &&Parameters| kind.value.starts_with("multipart/");
+        // A misspelt multipart is one to lenient readers; text and messages are themselves to all.
+        let is_multipart = |kind: &&Parameters| {
+            let itself = kind.value.starts_with("text/") || kind.value.starts_with("message/");
+            kind.value.starts_with("multipart/") || (!itself && kind.has("boundary"))
+        };
         // Of several types the one that lets parts be found counts, else the first.
         let chosen = types.iter().find(is_multipart).or(types.first());
         let disposition = content
@@ -351,6 +354,8 @@ impl<'m> Walker<'m, '_> {
         let mut found = Defects::default();
         if is_message {
             reader.skip_preface(&mut found);
+        } else {
+            reader.skip_blank_before_content(&mut found);
         }
         let mut content = Content::default();
         let open = &self.open;
@@ -366,9 +371,7 @@ impl<'m> Walker<'m, '_> {
     fn next_part(&mut self, mut position: usize) -> Option<usize> {
         loop {
             let delimiter = self.next_delimiter(position)?;
-            let skipped = self.open.get(delimiter.open + 1..).unwrap_or_default();
-            let unclosed = skipped.iter().any(|open| !open.boundaries.is_empty());
-            self.defects.add_if(unclosed, Defect::BOUNDARY_UNCLOSED);
+            self.object_to_unclosed(delimiter.open + 1);
             self.end_leaf(delimiter.start);
             self.close_down_to(delimiter.open + 1, delimiter.start);
             position = delimiter.next;
@@ -423,6 +426,15 @@ impl<'m> Walker<'m, '_> {
         {
             node.body = body(raw, node.body_start, end);
         }
+    }
+
+    /// Multiparts from `from` on in the stack end without their closing delimiter. In enclosed messages
+    /// that is usual: reports of failed delivery return a header, or a cut body.
+    fn object_to_unclosed(&mut self, from: usize) {
+        let nodes = &self.tree.nodes;
+        let ours = |open: &Open| nodes.get(open.node).is_some_and(|node| !node.is_enclosed);
+        let mut unclosed = self.open.iter().skip(from).filter(|open| !open.boundaries.is_empty());
+        self.defects.add_if(unclosed.any(ours), Defect::BOUNDARY_UNCLOSED);
     }
 
     fn close_down_to(&mut self, count: usize, end: usize) {

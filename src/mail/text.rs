@@ -10,21 +10,20 @@ use std::ops::Range;
 /// Writes plain text; in `flowed` text (RFC 3676) a line that ends in a space goes on.
 pub(super) fn render(text: &str, flowed: bool, canvas: &mut Canvas) {
     canvas.line_break();
-    if !flowed {
-        canvas.push_lines(text);
-    } else {
-        for line in text.lines() {
-            if canvas.is_cut() {
-                break;
-            }
-            canvas.push(line);
-            if line.ends_with(' ') && line != "-- " {
-                canvas.space();
-            } else {
-                canvas.line_break();
-            }
+    for line in text.split('\n') {
+        if canvas.is_cut() {
+            break;
+        }
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        canvas.set_quoted(line.starts_with('>'));
+        canvas.push(line);
+        if flowed && line.ends_with(' ') && line != "-- " {
+            canvas.space();
+        } else {
+            canvas.line_break();
         }
     }
+    canvas.set_quoted(false);
     canvas.line_break();
 }
 
@@ -90,7 +89,7 @@ fn lines<'t>(text: &'t str, quoted: &[Range<usize>]) -> Vec<Line<'t>> {
             start = end + 1;
             Line {
                 text: line,
-                quoted: covers || line.starts_with('>'),
+                quoted: covers,
             }
         })
         .collect()
@@ -224,10 +223,19 @@ fn attribution(line: &str, following: &[Line<'_>]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn plain(text: &str, flowed: bool) -> String {
+    fn rendered(text: &str, flowed: bool) -> (String, Vec<Range<usize>>) {
         let mut canvas = Canvas::new(1_000);
         render(text, flowed, &mut canvas);
-        canvas.finish().0
+        canvas.finish()
+    }
+
+    fn plain(text: &str, flowed: bool) -> String {
+        rendered(text, flowed).0
+    }
+
+    fn newest_of(text: &str) -> Newest {
+        let (text, quoted) = rendered(text, false);
+        newest(&text, &quoted)
     }
 
     #[test]
@@ -253,7 +261,7 @@ mod tests {
             ("new\nFrom: Ann\nSent: Monday\nTo: Bob\nSubject: x\nold", "new"),
             ("new\nVon: Ann\nGesendet: Montag\nAn: Bob\nalt", "new"),
         ] {
-            let newest = newest(text, &[]);
+            let newest = newest_of(text);
             assert_eq!(
                 (newest.text.as_deref(), newest.quotes),
                 (Some(expected), true),
@@ -272,9 +280,10 @@ mod tests {
             "> only old",
             "",
         ] {
-            assert!(newest(text, &[]).text.is_none(), "{text}");
+            assert!(newest_of(text).text.is_none(), "{text}");
         }
-        assert!(newest("> only old", &[]).quotes);
+        assert!(newest_of("> only old").quotes);
+        assert!(!newest(">> in HTML this is an arrow", &[]).quotes);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Content-Transfer-Encoding undone (RFC 2045 §6), leniently.
+//! Content-Transfer-Encoding undone (RFC 2045 §6), leniently; and percent-encoding, which is like it.
 //!
 //! Enters: the encoded body of a part. Leaves: bytes, always, and whether a strict decoder would have
 //! stopped. Foreign characters are skipped, padding may stand in the middle, joined streams are
@@ -170,8 +170,27 @@ fn soft_break(tail: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// Undoes percent-encoding (RFC 3986 §2.1); a stray `%` stays.
+pub(super) fn percent(input: &[u8]) -> Vec<u8> {
+    let mut output = Vec::with_capacity(input.len());
+    let mut rest = input;
+    while let Some((&first, tail)) = rest.split_first() {
+        if first == b'%'
+            && let [high, low, after @ ..] = tail
+            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+        {
+            output.push(high << 4 | low);
+            rest = after;
+        } else {
+            output.push(first);
+            rest = tail;
+        }
+    }
+    output
+}
+
 /// The value of a hex digit in either case.
-pub(super) fn hex(byte: u8) -> Option<u8> {
+fn hex(byte: u8) -> Option<u8> {
     (byte as char).to_digit(16).map(|digit| digit as u8)
 }
 
@@ -194,6 +213,7 @@ mod tests {
             let (bytes, was_broken) = base64(input);
             assert_eq!((bytes.as_slice(), was_broken), (expected, broken), "{input:?}");
         }
+        assert_eq!(percent(b"a%41%4g%"), b"aA%4g%");
         assert_eq!(base64_length(b"aGVs\r\nbG8=\r\n"), 5);
     }
 

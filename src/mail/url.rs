@@ -178,20 +178,7 @@ fn percent_decoded(host: &str) -> Cow<'_, str> {
     if !host.contains('%') {
         return Cow::Borrowed(host);
     }
-    let mut bytes = Vec::with_capacity(host.len());
-    let mut rest = host.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        if first == b'%'
-            && let [high, low, after @ ..] = tail
-            && let (Some(high), Some(low)) = (transfer::hex(*high), transfer::hex(*low))
-        {
-            bytes.push(high << 4 | low);
-            rest = after;
-        } else {
-            bytes.push(first);
-            rest = tail;
-        }
-    }
+    let bytes = transfer::percent(host.as_bytes());
     Cow::Owned(charset::utf8_or_western(Cow::Owned(bytes)).into_owned())
 }
 
