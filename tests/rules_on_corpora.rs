@@ -33,7 +33,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn judge(set: &RuleSet, bytes: &[u8]) -> (Action, Findings, String) {
-    let message = std::mem::ManuallyDrop::new(Message::parse(bytes, &Limits::default()));
+    let message = Message::parse(bytes, &Limits::default());
     let now = message.date().unwrap_or_default();
     let mail = Mail {
         id: uuid::Uuid::nil(),

@@ -186,7 +186,7 @@ impl Staged {
     }
 
     fn see<T>(&self, scene: &Scene, look: impl FnOnce(&Evidence<'_>) -> T) -> T {
-        let message = std::mem::ManuallyDrop::new(Message::parse(&self.mail.bytes, &Limits::default()));
+        let message = Message::parse(&self.mail.bytes, &Limits::default());
         look(&Evidence {
             now: self.now,
             mail: &self.mail,
