@@ -4,9 +4,10 @@
 //! images and forms. Builds no tree and never recurses: a stack of open elements says what is hidden,
 //! quoted or skipped. Knows nothing of style sheets: only `style` attributes hide here.
 
+use super::attribute::Attributes;
 use super::element::{Element, SLOTS};
 use super::page::{Form, Image, Page};
-use super::style::{self, Visibility};
+use super::style;
 use super::url::Url;
 use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
 use html5gum::{Span, State, Tokenizer};
@@ -56,6 +57,8 @@ struct Renderer<'p> {
     page: &'p mut Page,
     element: Element,
     attributes: Attributes,
+    /// How the tokenizer must read the content of the element that is starting.
+    raw_text: Option<State>,
     open: Vec<Open>,
     counts: Box<[u32; SLOTS]>,
     mood: Mood,
@@ -72,13 +75,13 @@ impl Callback<State, ()> for Renderer<'_> {
             CallbackEvent::OpenStartTag { name } => {
                 self.element = Element::from_name(name);
                 self.attributes.clear();
-                self.attributes.raw_text = raw_text(name);
+                self.raw_text = raw_text(name);
             }
             CallbackEvent::AttributeName { name } => self.attributes.name(name),
             CallbackEvent::AttributeValue { value } => self.attributes.value(value),
             CallbackEvent::CloseStartTag { .. } => {
                 self.start(self.element);
-                return self.attributes.raw_text.take();
+                return self.raw_text.take();
             }
             CallbackEvent::EndTag { name } => self.end(Element::from_name(name)),
             CallbackEvent::String { value } => self.text(&String::from_utf8_lossy(value)),
@@ -106,6 +109,7 @@ impl<'p> Renderer<'p> {
             page,
             element: Element::Void,
             attributes: Attributes::default(),
+            raw_text: None,
             open: Vec::with_capacity(64),
             counts: Box::new([0; SLOTS]),
             mood: Mood::default(),
@@ -342,93 +346,6 @@ impl Drop for Renderer<'_> {
     /// An anchor that nothing closed still leads somewhere.
     fn drop(&mut self) {
         self.end_anchor();
-    }
-}
-
-/// Attributes that the renderer asks for.
-const NAMES: [&str; 11] = [
-    "href",
-    "src",
-    "style",
-    "class",
-    "id",
-    "width",
-    "height",
-    "type",
-    "action",
-    "http-equiv",
-    "content",
-];
-
-/// The attributes of one start tag; of equal names the first counts (HTML §13.2.5.33).
-#[derive(Default)]
-struct Attributes {
-    values: [String; NAMES.len()],
-    seen: [bool; NAMES.len()],
-    current: Option<usize>,
-    hidden: bool,
-    raw_text: Option<State>,
-}
-
-impl Attributes {
-    fn clear(&mut self) {
-        for (value, seen) in self.values.iter_mut().zip(&mut self.seen) {
-            if std::mem::take(seen) {
-                value.clear();
-            }
-        }
-        self.current = None;
-        self.hidden = false;
-    }
-
-    fn name(&mut self, name: &[u8]) {
-        self.hidden |= name == b"hidden";
-        self.current = NAMES.iter().position(|known| known.as_bytes() == name);
-        if let Some(seen) = self.current.and_then(|at| self.seen.get_mut(at))
-            && std::mem::replace(seen, true)
-        {
-            self.current = None;
-        }
-    }
-
-    fn value(&mut self, value: &[u8]) {
-        if let Some(known) = self.current.and_then(|at| self.values.get_mut(at)) {
-            known.push_str(&String::from_utf8_lossy(value));
-        }
-    }
-
-    fn get(&self, name: &'static str) -> Option<&str> {
-        let at = NAMES.iter().position(|known| *known == name)?;
-        self.seen.get(at).filter(|seen| **seen)?;
-        self.values.get(at).map(String::as_str)
-    }
-
-    fn visibility(&self) -> Visibility {
-        let mut visibility = self.get("style").map(Visibility::read).unwrap_or_default();
-        visibility.gone |= self.hidden;
-        visibility
-    }
-
-    /// Containers in which mail programs put the text that they quote.
-    fn quotes(&self) -> bool {
-        let quoting = [
-            "gmail_quote",
-            "gmail_attr",
-            "yahoo_quoted",
-            "moz-cite-prefix",
-            "protonmail_quote",
-            "tutanota_quote",
-        ];
-        self.get("class")
-            .is_some_and(|class| class.split_ascii_whitespace().any(|word| quoting.contains(&word)))
-    }
-
-    /// Markers that Outlook puts before the older message, which then follows beside them.
-    fn starts_history(&self) -> bool {
-        matches!(
-            self.get("id"),
-            Some("divRplyFwdMsg" | "appendonsend" | "mail-editor-reference-message-container")
-        )
     }
 }
 

@@ -40,6 +40,9 @@ pub(super) const MAILBOXES: usize = 10_000;
 /// Parameters read from one Content-Type or Content-Disposition field.
 pub(super) const PARAMETERS: usize = 100;
 
+/// Content fields of one name that are read of one part.
+pub(super) const CONTENT_FIELDS: usize = 16;
+
 /// Bytes of a link's shown text.
 pub(super) const SHOWN_BYTES: usize = 1_000;
 

@@ -1,10 +1,14 @@
 //! A message: its envelope and bytes, and a parsed, bounded view of them.
 //!
-//! [`Mail`] is what the wire gave us and is never changed; [`Message`] is how it reads. Knows
-//! nothing of sessions, rules, policy or storage, and does no I/O.
+//! [`Mail`] is what the wire gave us and is never changed; [`Message`] is how it reads. Within:
+//! `header` gives fields and `part` the MIME tree at once; on demand `mailbox`, `received` and `thread`
+//! read fields, `body` renders parts through `text` and `html` onto a `page`, `attachment` names files
+//! and `kind` what is in them; `defects` is what a strict reader would object to. Knows nothing of
+//! sessions, rules, policy or storage, and does no I/O.
 
 pub mod address;
 mod attachment;
+mod attribute;
 mod body;
 mod canvas;
 mod charset;

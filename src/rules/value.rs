@@ -303,10 +303,33 @@ impl fmt::Display for Value<'_> {
             },
             Self::Time(time) => write!(formatter, "{time}"),
             Self::List(list) => write!(formatter, "{} items", list.items.len()),
-            Self::Record(Record::Mailbox(mailbox)) => write!(formatter, "{} <{}>", mailbox.name, mailbox.address),
-            Self::Text(_) | Self::Address(_) | Self::Domain(_) | Self::Ip(_) | Self::Record(_) => {
+            Self::Record(record) => write!(formatter, "{record}"),
+            Self::Text(_) | Self::Address(_) | Self::Domain(_) | Self::Ip(_) => {
                 formatter.write_str(&self.as_text().unwrap_or_default())
             }
+        }
+    }
+}
+
+/// How evidence shows a record: by what a person would know it by.
+impl fmt::Display for Record<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mailbox(mailbox) if mailbox.name.is_empty() => formatter.write_str(&mailbox.address),
+            Self::Mailbox(mailbox) => write!(formatter, "{} <{}>", mailbox.name, mailbox.address),
+            Self::Link(link) => formatter.write_str(&link.target.url),
+            Self::Url(url) => formatter.write_str(&url.url),
+            Self::Attachment(attachment) => formatter.write_str(&attachment.name),
+            Self::Part(part) => formatter.write_str(&part.content_type),
+            Self::Hop(hop) => formatter.write_str(&hop.from),
+            Self::Image(image) => formatter.write_str(&image.source),
+            Self::Form(form) => formatter.write_str(&form.action.url),
+            Self::Thread(_) => formatter.write_str("thread"),
+            Self::History(history) => write!(formatter, "{} messages before", history.messages_before),
+            Self::Row(row) => match row.first() {
+                Some(first) => write!(formatter, "{first}"),
+                None => Ok(()),
+            },
         }
     }
 }

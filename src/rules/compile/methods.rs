@@ -133,9 +133,18 @@ impl Compiler<'_> {
             return Some(Typed::new(node, ty).called(list.label));
         }
         let condition = Box::new(self.lambda(&list, variable, |compiler| compiler.condition(body))?);
+        if name == "all"
+            && let ExprKind::Method { base, .. } = &expr.kind
+        {
+            self.unguarded.push((expr.span.clone(), source(base)));
+        }
         let (label, list) = (list.label, Box::new(list.node));
         Some(match name {
-            "any" => Typed::condition(Node::Any { list, condition }),
+            "any" => Typed::condition(Node::Any {
+                list,
+                condition,
+                label: label.into(),
+            }),
             "all" => Typed::condition(Node::All { list, condition }),
             _ => Typed::new(Node::CountWhere { list, condition }, Type::One(Base::Int)).called(label),
         })

@@ -20,9 +20,11 @@ pub use atoms::{Atoms, Scanner};
 pub use pattern::COMPILED_BYTES_MAX;
 
 use super::lists::List;
+use super::syntax::tree::Comparison;
 use super::syntax::{Expr, ExprKind, Level, Problem};
 use super::value::{Base, Type, Value};
 use node::Node;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A rule or define of the set, by its place.
@@ -88,8 +90,10 @@ pub fn compile(expr: &Expr, names: &dyn Names, atoms: &mut Atoms) -> (Option<Con
         references: Vec::new(),
         lists: Vec::new(),
         slow_patterns: Vec::new(),
+        unguarded: Vec::new(),
     };
     let root = compiler.condition(expr);
+    compiler.warn_unguarded();
     let refused = compiler.problems.iter().any(|problem| problem.level == Level::Error);
     let condition = root.filter(|_| !refused).map(|root| Condition {
         root,
@@ -112,6 +116,8 @@ struct Compiler<'a> {
     references: Vec<RuleRef>,
     lists: Vec<Arc<List>>,
     slow_patterns: Vec<String>,
+    /// Places and lists of `all` that nothing keeps from being true of an empty list.
+    unguarded: Vec<(Range<usize>, String)>,
 }
 
 struct Variable {
@@ -153,7 +159,7 @@ impl Compiler<'_> {
     fn condition(&mut self, expr: &Expr) -> Option<Node> {
         let typed = self.lower(expr)?;
         if typed.ty == Type::One(Base::Bool) {
-            return Some(typed.node);
+            return Some(self.shown_when_true(typed));
         }
         let problem = Problem::error(
             "not-a-condition",
@@ -165,6 +171,20 @@ impl Compiler<'_> {
             Type::Many(_) => problem.help(format!("write present({0}) or {0}.any(x, …)", source(expr))),
             _ => problem.help("compare it with something"),
         })
+    }
+
+    /// A bare fact such as `thread.is_reply` becomes a comparison, which shows what decided. Of an
+    /// item of a list the item says more.
+    fn shown_when_true(&self, typed: Typed) -> Node {
+        match typed.node {
+            fact @ (Node::Field(_) | Node::Member { .. }) if self.variables.is_empty() => Node::Compare {
+                operator: Comparison::Equal,
+                left: Box::new(fact),
+                right: Box::new(Node::Constant(Value::Bool(true))),
+                label: typed.label.into(),
+            },
+            node => node,
+        }
     }
 
     fn lower(&mut self, expr: &Expr) -> Option<Typed> {
@@ -203,10 +223,18 @@ impl Compiler<'_> {
                 "several values in parentheses stand only after `in`",
             )),
             ExprKind::Not(inner) => {
+                let unguarded = self.unguarded.len();
                 let inner = self.condition(inner)?;
+                // What is true of an empty list is false here.
+                self.unguarded.truncate(unguarded);
                 Some(Typed::condition(Node::Not(Box::new(inner))))
             }
-            ExprKind::And(links) => self.chain(links, Node::And),
+            ExprKind::And(links) => {
+                let unguarded = self.unguarded.len();
+                let joined = self.chain(links, Node::And);
+                self.drop_guarded(unguarded, links);
+                joined
+            }
             ExprKind::Or(links) => self.chain(links, Node::Or),
             ExprKind::Negate(inner) => self.negate(expr, inner),
             ExprKind::Compare { operator, left, right } => self.compare(expr, *operator, left, right),
@@ -236,6 +264,31 @@ impl Compiler<'_> {
         let mut order: Vec<usize> = (0..nodes.len()).collect();
         order.sort_by_cached_key(|place| nodes.get(*place).map(weight));
         Some(Typed::condition(join(nodes, order)))
+    }
+
+    /// `present(x) and x.all(…)` isn't true of an empty list.
+    fn drop_guarded(&mut self, from: usize, links: &[Expr]) {
+        let texts: Vec<String> = links.iter().map(ToString::to_string).collect();
+        let is_guarded = |list: &str| {
+            let guards = [
+                format!("present({list})"),
+                format!("{list}.length"),
+                format!("{list}.any("),
+            ];
+            texts.iter().any(|text| guards.iter().any(|guard| text.contains(guard)))
+        };
+        let fresh = self.unguarded.split_off(from);
+        self.unguarded
+            .extend(fresh.into_iter().filter(|(_, list)| !is_guarded(list)));
+    }
+
+    fn warn_unguarded(&mut self) {
+        for (span, list) in std::mem::take(&mut self.unguarded) {
+            let message = format!("this is true when `{list}` is empty");
+            let problem = Problem::warning("unguarded-all", span, message);
+            self.problems
+                .push(problem.help(format!("write present({list}) and {list}.all(…)")));
+        }
     }
 
     fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
@@ -273,7 +326,7 @@ fn weight(node: &Node) -> u32 {
         }
         Node::CountMatches { .. } => 400,
         Node::Similar { .. } => 100,
-        Node::CountWhere { list, condition } | Node::Any { list, condition } | Node::All { list, condition } => {
+        Node::CountWhere { list, condition } | Node::Any { list, condition, .. } | Node::All { list, condition } => {
             weight(list) + 10 * weight(condition).min(1_000)
         }
         Node::Distinct { list, value } => weight(list) + 10 * weight(value).min(1_000),

@@ -97,7 +97,11 @@ pub(crate) enum Node {
         distance: usize,
     },
     /// `x.any(l, cond)`.
-    Any { list: Box<Node>, condition: Box<Node> },
+    Any {
+        list: Box<Node>,
+        condition: Box<Node>,
+        label: Label,
+    },
     /// `x.all(l, cond)`.
     All { list: Box<Node>, condition: Box<Node> },
 }

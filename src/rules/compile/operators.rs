@@ -340,11 +340,9 @@ impl Compiler<'_> {
         let length = match &mut typed.node {
             Node::Text(test) => {
                 test.quantity = quantity;
-                let length = |needle: &Needle| match needle {
-                    Needle::List { texts, .. } => texts.len(),
-                    Needle::Literal { .. } | Needle::Dynamic(_) => 1,
-                };
-                test.needles.iter().map(length).sum()
+                // How long a list is depends on the house, not on the author.
+                let has_list = test.needles.iter().any(|needle| matches!(needle, Needle::List { .. }));
+                if has_list { usize::MAX } else { test.needles.len() }
             }
             Node::Matches {
                 quantity: wanted,

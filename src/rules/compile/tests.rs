@@ -166,6 +166,12 @@ fn warnings_leave_the_condition() {
         ("auth.dmarc == 'fail'", "not-gathered", 0..10),
         ("links.any(l, l.is_shortener)", "not-gathered", 15..27),
         ("subject.contains('')", "empty-needle", 17..19),
+        ("attachments.all(a, a.is_inline)", "unguarded-all", 0..31),
+        (
+            "present(links) and attachments.all(a, a.is_inline)",
+            "unguarded-all",
+            19..50,
+        ),
         ("subject.matches(/a*/)", "matches-anything", 16..20),
         ("is_bulk && is_auto", "foreign-operator", 8..10),
     ] {
@@ -175,6 +181,20 @@ fn warnings_leave_the_condition() {
             (code, span),
             "{text}: {problem:?}"
         );
+    }
+}
+
+#[test]
+fn guarded_conditions_have_no_warning() {
+    let house = House::new();
+    for text in [
+        "present(attachments) and attachments.all(a, a.is_inline)",
+        "attachments.length > 1 and attachments.all(a, a.is_inline)",
+        "is_bulk and (attachments.all(a, a.is_inline) and attachments.any(a, a.size > 1MB))",
+        "not attachments.all(a, a.is_inline)",
+    ] {
+        let (condition, problems) = house.read(text, &mut Atoms::default());
+        assert!(condition.is_some() && problems.is_empty(), "{text}: {problems:?}");
     }
 }
 

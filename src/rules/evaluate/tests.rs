@@ -395,6 +395,16 @@ fn snippets_show_what_decided() {
         ("header('X-Tag').any(h, h == 'two')", &[("header.X-Tag", "two", None)]),
         ("@LURE_TRUE", &[("subject", "seen", None)]),
         ("not subject.contains('nothing')", &[]),
+        ("thread.is_reply", &[("thread.is_reply", "true", None)]),
+        (
+            "links.any(l, not l.target.is_ip)",
+            &[("links", "www.bank.example", None)],
+        ),
+        ("to.any(t, t.name.length > 2)", &[("to.name.length", "3", None)]),
+        (
+            "to.any(t, not present(t.name))",
+            &[("to", "carol@council.example", None)],
+        ),
         (
             "subject.contains('nothing') or is_bulk == false",
             &[("is_bulk", "false", None)],
@@ -476,6 +486,21 @@ fn the_deepest_condition_is_evaluated() {
     );
     let (house, scene) = (House::new(), Scene::new());
     assert_eq!(house.judge(&nested, &scene).truth, Truth::True);
+}
+
+#[test]
+fn matches_are_counted_up_to_a_limit() {
+    let (house, mut scene) = (House::new(), Scene::new());
+    for (matches, exactly, at_least) in [(999, 'T', 'F'), (1_000, 'U', 'T'), (1_001, 'U', 'T')] {
+        scene.message = format!("Subject: {}\r\n\r\nx", "a".repeat(matches));
+        let exact = house.judge(&format!("subject.count(/a/) == {matches}"), &scene);
+        assert_eq!(letter(&exact), exactly, "{matches}");
+        assert_eq!(
+            letter(&house.judge("subject.count(/a/) >= 1000", &scene)),
+            at_least,
+            "{matches}"
+        );
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{Run, Truth};
 use crate::rules::compile::atoms::Scanned;
 use crate::rules::compile::node::{GatedPattern, Needle, Subject, Test, TextTest};
 use crate::rules::syntax::tree::Quantity;
-use crate::rules::text::{Folded, folded, is_similar, prefix_ignoring_case, suffix_ignoring_case};
+use crate::rules::text::{Folded, SIMILAR_BYTES_MAX, folded, is_similar, prefix_ignoring_case, suffix_ignoring_case};
 use crate::rules::value::Value;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -189,7 +189,9 @@ impl<'e> Run<'_, 'e, '_> {
             return Truth::False;
         }
         for candidate in &candidates {
-            if !self.pay(5) {
+            // The distance takes the product of the lengths.
+            let work = folded_text.len().min(SIMILAR_BYTES_MAX) * candidate.len().min(SIMILAR_BYTES_MAX);
+            if !self.pay(1 + work / 64) {
                 return Truth::Unknown;
             }
             if is_similar(&folded_text, candidate, distance) {

@@ -35,8 +35,8 @@ impl<'e> Run<'_, 'e, '_> {
             Node::Rule(rule) => self.rule(*rule),
             Node::Present(inner) => self.present(inner),
             Node::Known(inner) => self.known(inner),
-            Node::Any { list, condition } => self.each(Quantity::AtLeast(1), list, condition),
-            Node::All { list, condition } => self.each(Quantity::All, list, condition),
+            Node::Any { list, condition, label } => self.each(Quantity::AtLeast(1), (list, condition), label),
+            Node::All { list, condition } => self.each(Quantity::All, (list, condition), ""),
             Node::Compare {
                 operator,
                 left,
@@ -140,14 +140,19 @@ impl<'e> Run<'_, 'e, '_> {
         (!is_unknown).into()
     }
 
-    fn each(&mut self, quantity: Quantity, list: &'e Node, condition: &'e Node) -> Truth {
+    fn each(&mut self, quantity: Quantity, (list, condition): (&'e Node, &'e Node), label: &str) -> Truth {
         let list = match self.value(list) {
             Value::List(list) => list,
             other => return self.missing(&other),
         };
         let mut tally = Tally::new(quantity);
         for item in list.items.iter() {
+            let shown = self.snippets.len();
             let truth = self.with(item.clone(), |run| run.truth(condition));
+            if truth == Truth::True && self.snippets.len() == shown {
+                // The condition showed nothing, such as `l.target.is_ip`: the item itself does.
+                self.decided(true, label, item);
+            }
             if tally.add(truth) || self.steps_left.is_none() {
                 break;
             }

@@ -19,6 +19,9 @@ const SPENT: Why = Why {
     cause: "budget",
 };
 
+/// The most matches of a regex that are counted: finding all of them can take quadratic time.
+const MATCHES_MAX: usize = 1_000;
+
 impl<'e> Run<'_, 'e, '_> {
     /// What a node comes to.
     pub(super) fn value(&mut self, node: &'e Node) -> Value<'e> {
@@ -56,7 +59,9 @@ impl<'e> Run<'_, 'e, '_> {
             Node::CountMatches { subject, pattern } => match self.value(subject) {
                 Value::Unknown(why) => Value::Unknown(why),
                 value => match value.as_text() {
-                    Some(text) if self.pay_for(&text) => Value::number(pattern.regex.find_iter(&text).count()),
+                    Some(text) if self.pay_for(&text) => {
+                        counted(pattern.regex.find_iter(&text).take(MATCHES_MAX).count())
+                    }
                     Some(_) => Value::Unknown(SPENT),
                     None => Value::Absent,
                 },
@@ -188,6 +193,22 @@ impl<'e> Run<'_, 'e, '_> {
 
 fn header_text<'e>(field: &'e Field<'_>, raw: bool) -> Value<'e> {
     Value::text(if raw { &field.raw } else { &field.decoded })
+}
+
+/// Beyond the limit only the least is known.
+fn counted<'e>(matches: usize) -> Value<'e> {
+    let counted = i64::try_from(matches).unwrap_or(i64::MAX);
+    match matches < MATCHES_MAX {
+        true => Value::Int(counted),
+        false => Value::Between(
+            counted,
+            i64::MAX,
+            Some(Why {
+                check: "rule",
+                cause: "limit",
+            }),
+        ),
+    }
 }
 
 /// Arithmetic never fails: it stops at the ends of what fits, and times beyond the calendar are absent.

@@ -3,6 +3,7 @@
 //! Stops at the first error. Its recursion and the tree's depth are bounded by
 //! [`super::DEPTH_MAX`]. Knows no fields, functions or types.
 
+use super::mistakes;
 use super::token::Token;
 use super::tree::{Arithmetic, Comparison, Expr, ExprKind, Quantity, RulePattern};
 use super::{DEPTH_MAX, NODES_MAX, Problem};
@@ -70,18 +71,6 @@ impl Infix {
         self.power() == Power::Comparison
     }
 }
-
-/// Words that people put between two operands, though they are methods.
-const METHOD_HABITS: [&str; 8] = [
-    "contains",
-    "icontains",
-    "starts_with",
-    "ends_with",
-    "iequals",
-    "matches",
-    "startswith",
-    "endswith",
-];
 
 type Parsed = Result<Expr, Problem>;
 
@@ -466,48 +455,12 @@ impl Parser<'_> {
     }
 
     fn unexpected(&self, wanted: &str) -> Problem {
-        let span = self.span();
-        match self.peek() {
-            Token::End => Problem::error(
-                "unexpected-end",
-                span,
-                format!("the expression ends where {wanted} should stand"),
-            ),
-            token => Problem::error(
-                "unexpected-token",
-                span,
-                format!("{} stands where {wanted} should", describe(token)),
-            ),
-        }
+        mistakes::unexpected(self.peek(), self.span(), wanted)
     }
 
     /// Something follows a finished expression.
     fn left_over(&self, before: &Expr) -> Problem {
-        let span = self.span();
-        let token = self.peek();
-        let problem = Problem::error(
-            "unexpected-token",
-            span.clone(),
-            format!("{} can't follow here", describe(token)),
-        );
-        match token {
-            Token::Name(name) if METHOD_HABITS.contains(&name.to_lowercase().as_str()) => {
-                let method = match name.to_lowercase().as_str() {
-                    "startswith" => "starts_with".to_owned(),
-                    "endswith" => "ends_with".to_owned(),
-                    method => method.to_owned(),
-                };
-                let argument = if method == "matches" { "/…/" } else { "'…'" };
-                let subject = before.dotted().unwrap_or_else(|| "subject".to_owned());
-                Problem::error("infix-method", span, format!("`{name}` is a method"))
-                    .help(format!("write {subject}.{method}({argument})"))
-            }
-            Token::Sign(")" | "]") => Problem::error("unopened", span, format!("{} closes nothing", describe(token))),
-            Token::Sign("=") => {
-                Problem::error("single-equals", span, "`=` isn't an operator here").help("comparison is written `==`")
-            }
-            _ => problem.help("join conditions with `and` or `or`"),
-        }
+        mistakes::left_over(self.peek(), self.span(), before)
     }
 }
 
@@ -517,27 +470,4 @@ fn too_deep(span: Range<usize>) -> Problem {
         span,
         format!("the expression is nested deeper than {DEPTH_MAX} levels"),
     )
-}
-
-fn describe(token: &Token) -> String {
-    match token {
-        Token::Name(name) => format!("`{name}`"),
-        Token::Sign(sign) => format!("`{sign}`"),
-        Token::And => "`and`".to_owned(),
-        Token::Or => "`or`".to_owned(),
-        Token::Not => "`not`".to_owned(),
-        Token::In => "`in`".to_owned(),
-        Token::True | Token::False => "a truth value".to_owned(),
-        Token::Int(_) | Token::Float(_) => "a number".to_owned(),
-        Token::Size(_) => "a size".to_owned(),
-        Token::Duration(_) => "a duration".to_owned(),
-        Token::Date(_) => "a date".to_owned(),
-        Token::Text(_) => "a string".to_owned(),
-        Token::Regex { .. } => "a regex".to_owned(),
-        Token::List(name) => format!("`${name}`"),
-        Token::Rule(name) => format!("`@{name}`"),
-        Token::RulesStarting(prefix) => format!("`@{prefix}*`"),
-        Token::RulesTagged(tag) => format!("`@tag:{tag}`"),
-        Token::End => "the end".to_owned(),
-    }
 }
