@@ -56,7 +56,10 @@ pub(super) fn assemble(mut roots: Vec<Root>, options: &Options) -> Result<Loaded
     names_once(&files, &mut diagnostics);
     let (lists, list_infos) = lists(&files, &mut roots, options, &mut diagnostics);
     keep_mails(&files, &mut roots, &mut diagnostics);
+    let broken: Vec<String> = broken_lists(&files, &lists);
     let parts = parts(&files, &packs, &lists, options, &mut diagnostics);
+    // A list that can't be built was told of where it stands; not again wherever it is used.
+    diagnostics.retain(|found| found.code != "unknown-list" || !broken.iter().any(|name| found.message.contains(name)));
     diagnostics.retain(|diagnostic| !diagnostic.is_silenced());
     diagnostic::sort(&mut diagnostics);
     match parts {
@@ -199,6 +202,16 @@ fn lists(
         }
     }
     (lists, infos)
+}
+
+/// The names of lists that are defined but couldn't be built, as messages write them.
+fn broken_lists(files: &[File], lists: &HashMap<String, Arc<List>>) -> Vec<String> {
+    let defined = files.iter().flat_map(|file| &file.content.lists);
+    defined
+        .map(|entry| &entry.name.value)
+        .filter(|name| !lists.contains_key(*name))
+        .map(|name| format!("`${name}`"))
+        .collect()
 }
 
 /// Mails that tests name belong to the set's texts, so that its tests run wherever it goes.

@@ -6,6 +6,7 @@
 use super::diagnostic::{Diagnostic, Position};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::ops::Range;
@@ -24,7 +25,7 @@ pub const RULE_FILES_MAX: usize = 10_000;
 pub const MANIFEST: &str = "pack.toml";
 
 /// One file: its name as its author would say it, and its text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Source {
     /// The path as reached from what was given.
     pub name: String,
@@ -47,6 +48,13 @@ pub struct Root {
     pub files: Vec<Arc<Source>>,
     /// List files read so far, by their path within the root.
     pub lists: BTreeMap<String, Arc<Source>>,
+}
+
+/// By name and size: a text may be long.
+impl fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Source({}, {} bytes)", self.name, self.text.len())
+    }
 }
 
 impl Source {
