@@ -1,7 +1,8 @@
 //! Stopping, dying and starting again: what was answered 250 is still there.
 
-use crate::support::{Client, Gate, Sink, mail};
+use crate::support::{Client, Gate, Sink, eventually, free_address, mail, programs};
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -129,27 +130,57 @@ fn nothing_answered_250_is_lost_over_many_kills() {
     );
 }
 
+/// The quarantine's disk fills up: what was answered 250 is there, the rest is told to come again,
+/// and room made is room used.
 #[test]
-fn a_store_that_cant_be_written_keeps_nothing_and_says_so() {
+fn a_full_disk_keeps_its_promises_and_recovers() {
+    if !programs::needs_root("a_full_disk_keeps_its_promises_and_recovers") {
+        return;
+    }
     let sink = Sink::start();
-    let gate = Gate::before(&sink, "[limits]\nmessage_size = \"1MB\"\n");
+    let disk = SmallDisk::mount("3m");
+    let gate = Gate::before(
+        &sink,
+        &format!(
+            "[store]\nurl = \"sqlite:{}/portreeve.db\"\n",
+            disk.folder.path().display()
+        ),
+    );
+    let attempt = |number: usize| {
+        let message = [
+            mail::plain(&format!("{} {number}", mail::QUARANTINE)),
+            incompressible(number, 200_000),
+        ]
+        .concat();
+        Client::greeted(gate.smtp).deliver(FROM, &[TO], &message)
+    };
+    let replies: Vec<_> = (0..40).map(attempt).collect();
+    let kept = replies.iter().filter(|reply| reply.code == 250).count();
+    assert!(kept > 0 && kept < 40, "{kept} fitted");
+    assert!(
+        replies.iter().all(|reply| reply.code == 250 || reply.class() == 4),
+        "{replies:?}"
+    );
     assert_eq!(
         Client::greeted(gate.smtp)
             .deliver(FROM, &[TO], &mail::plain("Clean"))
             .code,
-        250
+        250,
+        "mail goes on"
     );
-    drop(gate);
-    // A store in a folder that isn't there can't be opened: the gate must not start without it.
+    disk.grow("60m");
+    eventually("room again", || (attempt(1_000).code == 250).then_some(()));
+    let listed = gate.json(&["quarantine", "list", "--json", "--limit", "1000"]);
+    assert_eq!(listed.len(), kept + 1, "every 250 and no other");
+}
+
+#[test]
+fn a_store_that_cant_be_opened_stops_the_start() {
     let folder = Gate::prepare();
-    let mut config = crate::support::gate::base(crate::support::free_address(), crate::support::free_address());
+    let mut config = crate::support::gate::base(free_address(), free_address());
     config.insert(
         "store".to_owned(),
         toml::toml! { url = "sqlite:/proc/nowhere/portreeve.db" }.into(),
-    );
-    config.insert(
-        "upstream".to_owned(),
-        toml::toml! { target = "maildir:delivered" }.into(),
     );
     std::fs::write(folder.path().join("portreeve.toml"), config.to_string()).unwrap();
     let output = crate::support::gate::command(folder.path(), &["run"]);
@@ -158,6 +189,54 @@ fn a_store_that_cant_be_written_keeps_nothing_and_says_so() {
         String::from_utf8_lossy(&output.stderr).contains("portreeve.db"),
         "{output:?}"
     );
+}
+
+/// A file system of limited size, unmounted when dropped.
+struct SmallDisk {
+    folder: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn mount(size: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = format!("size={size},mode=0700");
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        assert!(mount.status.success(), "{mount:?}");
+        Self { folder }
+    }
+
+    fn grow(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        let mount = Command::new("mount")
+            .args(["-o", &options])
+            .arg(self.folder.path())
+            .output()
+            .unwrap();
+        assert!(mount.status.success(), "{mount:?}");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the gate may hold its file a moment longer.
+        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path()).output();
+    }
+}
+
+/// Lines that no compression makes much smaller.
+fn incompressible(seed: usize, size: usize) -> Vec<u8> {
+    let mut text = String::with_capacity(size + 70);
+    let mut last = seed.to_string();
+    while text.len() < size {
+        last = mail::fingerprint(last.as_bytes());
+        text.push_str(&last);
+        text.push_str("\r\n");
+    }
+    text.into_bytes()
 }
 
 /// Sends one message; whether 250 was heard. Anything may break: the gate is being killed.

@@ -52,6 +52,22 @@ fn mail_travels_over_tls_on_both_legs() {
 }
 
 #[test]
+fn a_listener_may_begin_with_tls() {
+    let certificates = Certificates::new();
+    let sink = Sink::start();
+    let settings = Gate::tls_settings(&certificates, "off").replacen("\"starttls\"", "\"implicit\"", 1);
+    let gate = Gate::before(&sink, &settings);
+    let mut client = Client::connect(gate.smtp);
+    client.handshake(certificates.client());
+    assert_eq!(client.reply().code, 220);
+    assert!(!client.say("EHLO client.example").offers("STARTTLS"));
+    assert_eq!(
+        client.deliver(FROM, &[TO], &mail::plain("Sealed from the start")).code,
+        250
+    );
+}
+
+#[test]
 fn verified_tls_upstream_is_never_given_up() {
     let certificates = Certificates::new();
     let strangers = Certificates::new();
@@ -293,6 +309,52 @@ fn a_thousand_who_say_nothing_dont_stop_one_who_speaks() {
             .code,
         250
     );
+}
+
+#[test]
+fn a_gate_that_runs_out_of_files_recovers_by_itself() {
+    let sink = Sink::start();
+    let gate = Gate::before(&sink, "[limits]\nconnections_per_client = 1000\n");
+    assert_eq!(
+        Client::greeted(gate.smtp)
+            .deliver(FROM, &[TO], &mail::plain("Before"))
+            .code,
+        250
+    );
+    let limit = ["--pid", &gate.process().to_string(), "--nofile=64"];
+    let status = std::process::Command::new("prlimit")
+        .args(limit)
+        .status()
+        .expect("prlimit, of util-linux");
+    assert!(status.success());
+    let flood: Vec<Client> = (0..100).map(|_| Client::connect(gate.smtp)).collect();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    drop(flood);
+    let mut client = crate::support::eventually("a greeting again", || {
+        let mut client = Client::connect(gate.smtp);
+        client.try_reply().filter(|reply| reply.code == 220).map(|_| client)
+    });
+    assert_eq!(client.say("EHLO client.example").code, 250);
+    assert_eq!(client.deliver(FROM, &[TO], &mail::plain("After")).code, 250);
+}
+
+#[test]
+fn a_message_that_goes_in_circles_is_stopped() {
+    let sink = Sink::start();
+    let gate = Gate::before(&sink, "");
+    let looped = |passes: usize| {
+        let line = "Received: from a.example by b.example; Tue, 4 Mar 2025 09:30:00 +0000\r\n";
+        [line.repeat(passes).into_bytes(), mail::plain("Round and round")].concat()
+    };
+    let mut client = Client::greeted(gate.smtp);
+    assert_eq!(
+        client.deliver(FROM, &[TO], &looped(3)).code,
+        250,
+        "mailing lists do that"
+    );
+    let reply = client.deliver(FROM, &[TO], &looped(200));
+    assert_eq!(reply.code, 554, "{reply:?}");
+    assert!(reply.text().starts_with("5.4.6"), "{reply:?}");
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn is_added_by_us(field: &[u8]) -> bool {
         name.as_slice(),
         b"received" | b"return-path" | b"authentication-results"
     ) || is_reserved(&name)
-        || name.starts_with(b"x-portreeve-")
+        || name.starts_with(b"x-envelope-")
 }
 
 /// The fields that nobody else may write.
