@@ -2,6 +2,7 @@
 
 use crate::support::{Client, Gate, Sink, eventually, mail};
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const FROM: &str = "allotments@parish.example";
 const TO: &str = "clerk@council.example";
@@ -100,6 +101,46 @@ fn a_start_with_broken_rules_stands_on_the_last_good_ones() {
     gate.start_again();
     assert_eq!(code(&gate, mail::REJECT), 550, "degraded, but guarding");
     assert_eq!(gate.metric("portreeve_ruleset_last_reload_successful"), 0.0);
+}
+
+/// Two sets of rules that take turns under load: every message is judged by one or the other.
+#[test]
+fn no_message_is_judged_by_two_generations() {
+    let sink = Sink::start();
+    let gate = Gate::before(&sink, "");
+    let rule = |set: &str, number: usize| {
+        format!(
+            "[[rule]]\nid = \"TEST_{set}_{number}\"\nsummary = \"Of set {set}\"\ncategory = \"spam\"\n\
+             severity = \"low\"\nscore = 2.0\nwhen = 'subject.contains(\"Both\")'\n"
+        )
+    };
+    let sets = ["RED", "BLUE"].map(|set| (1..=3).map(|number| rule(set, number)).collect::<String>());
+    replace(&gate, &sets[0]);
+    assert!(gate.command(&["reload"]).status.success());
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut client = Client::greeted(gate.smtp);
+                while !over.load(Ordering::SeqCst) {
+                    assert_eq!(client.deliver(FROM, &[TO], &mail::plain("Both")).code, 250);
+                }
+            });
+        }
+        for round in 1..=30 {
+            replace(&gate, &sets[round % 2]);
+            assert!(gate.command(&["reload"]).status.success());
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+    let mut seen = [0, 0];
+    for message in sink.received() {
+        let verdict = mail::field(&message.bytes, "X-Portreeve-Verdict").unwrap_or_default();
+        let counts = ["RED", "BLUE"].map(|set| verdict.matches(set).count());
+        assert!(counts == [3, 0] || counts == [0, 3], "{verdict}");
+        seen[usize::from(counts[1] == 3)] += 1;
+    }
+    assert!(seen[0] > 0 && seen[1] > 0, "{seen:?}");
 }
 
 fn code(gate: &Gate, subject: &str) -> u16 {
