@@ -127,11 +127,13 @@ fn no_message_is_judged_by_two_generations() {
                 }
             });
         }
-        for round in 1..=30 {
+        let reloaded = (1..=30).all(|round| {
             replace(&gate, &sets[round % 2]);
-            assert!(gate.command(&["reload"]).status.success());
-        }
+            gate.command(&["reload"]).status.success()
+        });
+        // Before anything is judged, so that a failure doesn't leave the senders running.
         over.store(true, Ordering::SeqCst);
+        assert!(reloaded);
     });
     let mut seen = [0, 0];
     for message in sink.received() {
