@@ -78,7 +78,11 @@ async fn quarantine(mut assignment: Assignment<'_>, store: &dyn Store, telemetry
     assignment.event.reply = assignment.accepted.to_string();
     let kept = assignment.to_keep(State::Held, assignment.mail.envelope.clone());
     match commit(store, kept, assignment.store_deadline).await {
-        Ok(_) => Outcome { reply: assignment.accepted, event: assignment.event, journalled: true },
+        Ok(_) => Outcome {
+            reply: assignment.accepted,
+            event: assignment.event,
+            journalled: true,
+        },
         Err(why) => assignment.store_failed(&why, telemetry),
     }
 }
@@ -103,8 +107,16 @@ async fn divide(
         .await;
     // Whatever but a clear yes is a 4xx or 5xx to the client, who then still has the message: what
     // was kept is void. A record that can't be settled stays `pending`, for a person to look at.
-    let state = if matches!(delivery, Delivery::Accepted(_)) { State::Held } else { State::Voided };
-    assignment.event.reasons.push(format!("kept for {} of {} recipients", keep.len(), to.len() + keep.len()));
+    let state = if matches!(delivery, Delivery::Accepted(_)) {
+        State::Held
+    } else {
+        State::Voided
+    };
+    assignment.event.reasons.push(format!(
+        "kept for {} of {} recipients",
+        keep.len(),
+        to.len() + keep.len()
+    ));
     let mut outcome = assignment.relayed(tagged, &delivery);
     match store.settle(id, state, Some(outcome.event.clone())).await {
         Ok(()) => outcome.journalled = true,

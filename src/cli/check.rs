@@ -8,8 +8,8 @@ use super::{Shared, terminal};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::daemon::{self, Provenance};
-use crate::mail::{Address, Recipient};
 use crate::listener::{Certificate, Tls};
+use crate::mail::{Address, Recipient};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;
 use serde::Serialize;
@@ -38,7 +38,12 @@ pub fn run(shared: &Shared) -> Exit {
         Err(exit) => return exit,
     };
     let mut lines = vec![line("settings", Outcome::Fine, "they load")];
-    lines.extend(loaded.warnings.iter().map(|warning| line("settings", Outcome::Warning, warning.to_string())));
+    lines.extend(
+        loaded
+            .warnings
+            .iter()
+            .map(|warning| line("settings", Outcome::Warning, warning.to_string())),
+    );
     let config = loaded.config;
     rules(&config, &mut lines);
     certificates(&config, &mut lines);
@@ -53,7 +58,10 @@ pub fn run(shared: &Shared) -> Exit {
 }
 
 fn told(lines: &[Line], shared: &Shared) -> Exit {
-    for line in lines.iter().filter(|line| !shared.quiet || line.result != Outcome::Fine) {
+    for line in lines
+        .iter()
+        .filter(|line| !shared.quiet || line.result != Outcome::Fine)
+    {
         if shared.json {
             terminal::print_json(line);
         } else {
@@ -77,17 +85,28 @@ fn told(lines: &[Line], shared: &Shared) -> Exit {
 }
 
 fn line(check: &'static str, result: Outcome, message: impl Into<String>) -> Line {
-    Line { check, result, message: message.into() }
+    Line {
+        check,
+        result,
+        message: message.into(),
+    }
 }
 
 fn rules(config: &Config, lines: &mut Vec<Line>) {
     match daemon::load_rules(config, SystemClock.now()) {
         Ok((loaded, provenance)) => {
             let counts = loaded.set.counts();
-            let place = if provenance == Provenance::Embedded { " (the shipped ones in the binary)" } else { "" };
+            let place = if provenance == Provenance::Embedded {
+                " (the shipped ones in the binary)"
+            } else {
+                ""
+            };
             let told = format!("{} active, {} shadow{place}", counts.active, counts.shadow);
             lines.push(line("rules", Outcome::Fine, told));
-            let warnings = loaded.warnings.iter().map(|warning| line("rules", Outcome::Warning, warning.render(false)));
+            let warnings = loaded
+                .warnings
+                .iter()
+                .map(|warning| line("rules", Outcome::Warning, warning.render(false)));
             lines.extend(warnings);
             match daemon::test_rules(&loaded.set) {
                 Ok(reports) => {
@@ -106,11 +125,19 @@ fn rules(config: &Config, lines: &mut Vec<Line>) {
 
 fn certificates(config: &Config, lines: &mut Vec<Line>) {
     for listener in config.listener.iter().filter(|listener| listener.tls != Tls::Off) {
-        let Some((chain, key)) = listener.certificate.as_ref().zip(listener.key.as_ref()) else { continue };
-        lines.push(match Certificate::load(&listener.name, chain, key, Telemetry::default(), &SystemClock) {
-            Ok(_) => line("certificate", Outcome::Fine, format!("{}: {} loads", listener.name, chain.display())),
-            Err(fault) => line("certificate", Outcome::Failed, format!("{}: {fault}", listener.name)),
-        });
+        let Some((chain, key)) = listener.certificate.as_ref().zip(listener.key.as_ref()) else {
+            continue;
+        };
+        lines.push(
+            match Certificate::load(&listener.name, chain, key, Telemetry::default(), &SystemClock) {
+                Ok(_) => line(
+                    "certificate",
+                    Outcome::Fine,
+                    format!("{}: {} loads", listener.name, chain.display()),
+                ),
+                Err(fault) => line("certificate", Outcome::Failed, format!("{}: {fault}", listener.name)),
+            },
+        );
     }
 }
 
@@ -139,9 +166,15 @@ async fn foreign_recipient(upstreams: &Upstreams, lines: &mut Vec<Line>) {
             continue;
         };
         lines.push(line("upstream", Outcome::Fine, format!("{} answers", route.describe())));
-        let foreign = Recipient { address: Address::from_checked("portreeve-check@nobody.invalid"), parameters: Vec::new() };
+        let foreign = Recipient {
+            address: Address::from_checked("portreeve-check@nobody.invalid"),
+            parameters: Vec::new(),
+        };
         if !route.is_local() && leg.rcpt(&foreign).await.is_success() {
-            let told = format!("{} takes mail for any domain from us: only the relay guard stands before it", route.name());
+            let told = format!(
+                "{} takes mail for any domain from us: only the relay guard stands before it",
+                route.name()
+            );
             lines.push(line("upstream", Outcome::Warning, told));
         }
     }

@@ -20,7 +20,11 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
     match shared.load() {
         Ok(loaded) => {
             terminal::print_each(&loaded.rows(), shared.json, |row| {
-                if origin { format!("{} = {}  # {}", row.setting, row.value, row.origin) } else { format!("{} = {}", row.setting, row.value) }
+                if origin {
+                    format!("{} = {}  # {}", row.setting, row.value, row.origin)
+                } else {
+                    format!("{} = {}", row.setting, row.value)
+                }
             });
             Exit::Fine
         }

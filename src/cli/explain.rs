@@ -26,12 +26,27 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
 }
 
 fn by_id(id: Uuid, shared: &Shared) -> Exit {
-    let query = JournalQuery { id: Some(id), limit: 1, ..JournalQuery::default() };
-    match shared.socket().and_then(|socket| gate::ask(&socket, &Request::JournalSearch(query))) {
+    let query = JournalQuery {
+        id: Some(id),
+        limit: 1,
+        ..JournalQuery::default()
+    };
+    match shared
+        .socket()
+        .and_then(|socket| gate::ask(&socket, &Request::JournalSearch(query)))
+    {
         Ok((Response::Journal { records }, _)) => match records.first() {
             Some(record) => {
-                if shared.json { terminal::print_json(record) } else { print!("{}", terminal::explanation(record)) }
-                if record.verdict == "deliver" { Exit::Fine } else { Exit::Findings }
+                if shared.json {
+                    terminal::print_json(record)
+                } else {
+                    print!("{}", terminal::explanation(record))
+                }
+                if record.verdict == "deliver" {
+                    Exit::Fine
+                } else {
+                    Exit::Findings
+                }
             }
             None => {
                 eprintln!("portreeve: the journal has no message {id}; it may have aged out");

@@ -41,18 +41,49 @@ pub enum Arguments {
 
 /// Asks the gate and prints what it says.
 pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
-    let Arguments::Search { id, from, to, since, until, verdict, limit, explain } = arguments;
-    let query = JournalQuery { id, sender: from, recipient: to, since, until, verdict, limit };
-    match shared.socket().and_then(|socket| gate::ask(&socket, &Request::JournalSearch(query))) {
+    let Arguments::Search {
+        id,
+        from,
+        to,
+        since,
+        until,
+        verdict,
+        limit,
+        explain,
+    } = arguments;
+    let query = JournalQuery {
+        id,
+        sender: from,
+        recipient: to,
+        since,
+        until,
+        verdict,
+        limit,
+    };
+    match shared
+        .socket()
+        .and_then(|socket| gate::ask(&socket, &Request::JournalSearch(query)))
+    {
         Ok((Response::Journal { records }, _)) => {
             terminal::print_each(&records, shared.json, |record| {
                 if explain {
                     return terminal::explanation(record);
                 }
-                let to: Vec<&str> = record.recipients.iter().map(|recipient| recipient.address.as_str()).collect();
+                let to: Vec<&str> = record
+                    .recipients
+                    .iter()
+                    .map(|recipient| recipient.address.as_str())
+                    .collect();
                 let line = format!(
                     "{} {} {} -> {}: <{}> -> {} {:?} {}",
-                    record.id, record.time, record.verdict, record.action, record.from, to.join(","), record.subject, record.reply
+                    record.id,
+                    record.time,
+                    record.verdict,
+                    record.action,
+                    record.from,
+                    to.join(","),
+                    record.subject,
+                    record.reply
                 );
                 terminal::plain(&line)
             });

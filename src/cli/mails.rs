@@ -27,7 +27,11 @@ const MESSAGE_MOST: u64 = 1 << 30;
 pub fn for_each(paths: &[PathBuf], mut each: impl FnMut(Source)) -> Result<(), (String, io::Error)> {
     for path in paths {
         let name = path.display().to_string();
-        let read = if name == "-" { stream(&name, &mut BufReader::new(io::stdin().lock()), &mut each) } else { at(path, &mut each) };
+        let read = if name == "-" {
+            stream(&name, &mut BufReader::new(io::stdin().lock()), &mut each)
+        } else {
+            at(path, &mut each)
+        };
         read.map_err(|error| (name, error))?;
     }
     Ok(())
@@ -39,32 +43,45 @@ fn at(path: &Path, each: &mut impl FnMut(Source)) -> io::Result<()> {
     while let Some(path) = waiting.pop() {
         let metadata = std::fs::metadata(&path)?;
         if metadata.is_dir() {
-            let mut entries: Vec<PathBuf> =
-                std::fs::read_dir(&path)?.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|path| !is_hidden(path)).collect();
+            let mut entries: Vec<PathBuf> = std::fs::read_dir(&path)?
+                .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+                .filter(|path| !is_hidden(path))
+                .collect();
             entries.sort_by(|a, b| b.cmp(a));
             waiting.extend(entries);
         } else if metadata.is_file() {
-            stream(&path.display().to_string(), &mut BufReader::new(File::open(&path)?), each)?;
+            stream(
+                &path.display().to_string(),
+                &mut BufReader::new(File::open(&path)?),
+                each,
+            )?;
         }
     }
     Ok(())
 }
 
 fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn stream(name: &str, reader: &mut impl BufRead, each: &mut impl FnMut(Source)) -> io::Result<()> {
     if reader.fill_buf()?.starts_with(b"From ") {
         for (place, message) in MessageIterator::new(reader).enumerate() {
             let message = message.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a broken mbox"))?;
-            each(Source { path: format!("{name}#{}", place + 1), bytes: with_crlf(message.contents()) });
+            each(Source {
+                path: format!("{name}#{}", place + 1),
+                bytes: with_crlf(message.contents()),
+            });
         }
         return Ok(());
     }
     let mut bytes = Vec::new();
     reader.take(MESSAGE_MOST).read_to_end(&mut bytes)?;
-    each(Source { path: name.to_owned(), bytes: with_crlf(&bytes) });
+    each(Source {
+        path: name.to_owned(),
+        bytes: with_crlf(&bytes),
+    });
     Ok(())
 }
 
@@ -89,7 +106,10 @@ mod tests {
 
     fn read(paths: &[PathBuf]) -> Vec<(String, String)> {
         let mut all = Vec::new();
-        for_each(paths, |source| all.push((source.path, String::from_utf8(source.bytes).unwrap()))).unwrap();
+        for_each(paths, |source| {
+            all.push((source.path, String::from_utf8(source.bytes).unwrap()))
+        })
+        .unwrap();
         all
     }
 
@@ -102,7 +122,10 @@ mod tests {
         std::fs::write(at("b/c"), "From x Mon Jan  1 00:00:00 2026\nSubject: 1\n\none\n\nFrom y Mon Jan  1 00:00:00 2026\nSubject: 2\n\ntwo\n").unwrap();
         std::fs::write(at(".hidden"), "no").unwrap();
         let all = read(&[folder.path().to_owned()]);
-        let names: Vec<String> = all.iter().map(|(path, _)| path.strip_prefix(folder.path().to_str().unwrap()).unwrap().to_owned()).collect();
+        let names: Vec<String> = all
+            .iter()
+            .map(|(path, _)| path.strip_prefix(folder.path().to_str().unwrap()).unwrap().to_owned())
+            .collect();
         assert_eq!(names, ["/a.eml", "/b/c#1", "/b/c#2"]);
         assert_eq!(all[0].1, "Subject: a\r\n\r\nx\r\n");
         assert!(all[1].1.starts_with("Subject: 1\r\n\r\none\r\n"));

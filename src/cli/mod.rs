@@ -87,7 +87,11 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let _ = error.print();
             // Help and version are answers; anything else is a wrong use.
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Fine.into() };
+            return if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Fine.into()
+            };
         }
     };
     let shared = &arguments.shared;
@@ -109,13 +113,20 @@ pub fn run() -> ExitCode {
 
 /// The names of all subcommands, for the test that holds the documents against them.
 pub fn command_names() -> Vec<String> {
-    Arguments::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
+    Arguments::command()
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect()
 }
 
 impl Shared {
     /// Where settings are read from.
     fn sources(&self) -> Sources {
-        Sources { file: self.config.clone(), variables: std::env::vars_os().collect(), flags: Vec::new() }
+        Sources {
+            file: self.config.clone(),
+            variables: std::env::vars_os().collect(),
+            flags: Vec::new(),
+        }
     }
 
     /// The effective settings; errors are told on standard error.

@@ -65,19 +65,41 @@ pub enum Arguments {
 }
 
 fn parse_state(word: &str) -> Result<State, String> {
-    let states = [State::Held, State::Pending, State::ReleaseUnknown, State::Released, State::Voided, State::Deleted];
-    states.into_iter().find(|state| state.as_str() == word).ok_or_else(|| "no such state".into())
+    let states = [
+        State::Held,
+        State::Pending,
+        State::ReleaseUnknown,
+        State::Released,
+        State::Voided,
+        State::Deleted,
+    ];
+    states
+        .into_iter()
+        .find(|state| state.as_str() == word)
+        .ok_or_else(|| "no such state".into())
 }
 
 /// Asks the gate and prints what it says.
 pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
     let raw = matches!(arguments, Arguments::Show { raw: true, .. });
     let request = match arguments {
-        Arguments::List { state, recipient, sender, limit } => {
-            Request::QuarantineList(QuarantineQuery { state, recipient, sender, limit })
-        }
+        Arguments::List {
+            state,
+            recipient,
+            sender,
+            limit,
+        } => Request::QuarantineList(QuarantineQuery {
+            state,
+            recipient,
+            sender,
+            limit,
+        }),
         Arguments::Show { id, reason, raw } => Request::QuarantineShow { id, reason, body: raw },
-        Arguments::Release { id, recipient, reason } => Request::QuarantineRelease { id, recipients: recipient, reason },
+        Arguments::Release { id, recipient, reason } => Request::QuarantineRelease {
+            id,
+            recipients: recipient,
+            reason,
+        },
         Arguments::Delete { id, reason } => Request::QuarantineDelete { id, reason },
         Arguments::Audit { id } => Request::Audit { id },
     };
@@ -92,7 +114,10 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
         Ok((Response::Audit { entries }, _)) => {
             terminal::print_each(&entries, shared.json, |entry| {
                 let message = entry.message.map(|id| id.to_string()).unwrap_or_default();
-                format!("{} {} {} {message} {:?}: {}", entry.time, entry.actor, entry.act, entry.reason, entry.outcome)
+                format!(
+                    "{} {} {} {message} {:?}: {}",
+                    entry.time, entry.actor, entry.act, entry.reason, entry.outcome
+                )
             });
             Exit::Fine
         }
@@ -119,7 +144,11 @@ fn list(messages: &[Summary], shared: &Shared) -> Exit {
             message.subject
         )
     });
-    if messages.is_empty() { Exit::Findings } else { Exit::Fine }
+    if messages.is_empty() {
+        Exit::Findings
+    } else {
+        Exit::Fine
+    }
 }
 
 fn show(kept: &Kept, shared: &Shared) -> Exit {

@@ -42,8 +42,17 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
     match arguments {
         Arguments::Check(paths) => with_rules(&paths, shared, |loaded| {
             let counts = loaded.set.counts();
-            shared.say_unless_json(&format!("{} rules active, {} shadow, {} warnings", counts.active, counts.shadow, loaded.warnings.len()));
-            if loaded.warnings.is_empty() { Exit::Fine } else { Exit::Findings }
+            shared.say_unless_json(&format!(
+                "{} rules active, {} shadow, {} warnings",
+                counts.active,
+                counts.shadow,
+                loaded.warnings.len()
+            ));
+            if loaded.warnings.is_empty() {
+                Exit::Fine
+            } else {
+                Exit::Findings
+            }
         }),
         Arguments::Test(paths) => with_rules(&paths, shared, |loaded| test(&loaded.set, shared)),
         Arguments::List(paths) => with_rules(&paths, shared, |loaded| list(&loaded.set, shared)),
@@ -87,7 +96,10 @@ fn tell(diagnostics: &[Diagnostic], shared: &Shared) {
             terminal::print_json(&diagnostic.record());
         }
     } else if !diagnostics.is_empty() {
-        eprint!("{}", diagnostic::render_all(diagnostics, std::io::stderr().is_terminal()));
+        eprint!(
+            "{}",
+            diagnostic::render_all(diagnostics, std::io::stderr().is_terminal())
+        );
     }
 }
 
@@ -130,7 +142,11 @@ fn list(set: &RuleSet, shared: &Shared) -> Exit {
             );
         }
     }
-    if set.rules().is_empty() { Exit::Findings } else { Exit::Fine }
+    if set.rules().is_empty() {
+        Exit::Findings
+    } else {
+        Exit::Fine
+    }
 }
 
 fn show(set: &RuleSet, id: &str, shared: &Shared) -> Exit {
@@ -144,8 +160,17 @@ fn show(set: &RuleSet, id: &str, shared: &Shared) -> Exit {
         terminal::print_json(&describe(rule, set));
         return Exit::Fine;
     }
-    println!("{}: {}\n{}:{} (pack {})", rule.id, rule.summary, rule.file, rule.line, rule.pack);
-    println!("{} {} {}, score {}", rule.status.as_str(), rule.severity.as_str(), rule.category.as_str(), rule.score);
+    println!(
+        "{}: {}\n{}:{} (pack {})",
+        rule.id, rule.summary, rule.file, rule.line, rule.pack
+    );
+    println!(
+        "{} {} {}, score {}",
+        rule.status.as_str(),
+        rule.severity.as_str(),
+        rule.category.as_str(),
+        rule.score
+    );
     for (name, action) in [("at least", rule.floor), ("at most", rule.cap)] {
         if let Some(action) = action {
             println!("{name} {}", action.as_str());

@@ -15,7 +15,9 @@ pub fn run(shared: &Shared) -> Exit {
         Err(error) => {
             eprintln!("portreeve: {error}");
             match error {
-                StartError::Unusable(Unusable::Rules(_) | Unusable::Tests(_) | Unusable::Policy(_) | Unusable::Route(_))
+                StartError::Unusable(
+                    Unusable::Rules(_) | Unusable::Tests(_) | Unusable::Policy(_) | Unusable::Route(_),
+                )
                 | StartError::Setting(..) => Exit::Configuration,
                 StartError::Unavailable(..) => Exit::Unavailable,
             }

@@ -81,7 +81,11 @@ pub fn judge(source: mails::Source, criteria: &Criteria) -> MessageEvent {
         bytes: source.bytes.into(),
     };
     let judgement = inspect(&mail, criteria, Outside::not_gathered(), now);
-    MessageEvent { id: mail.id.to_string(), size: mail.bytes.len() as u64, ..judged(&judgement) }
+    MessageEvent {
+        id: mail.id.to_string(),
+        size: mail.bytes.len() as u64,
+        ..judged(&judgement)
+    }
 }
 
 impl<'e> Line<'e> {
@@ -106,7 +110,20 @@ fn print(line: &Line<'_>, json: bool) {
         terminal::print_json(line);
         return;
     }
-    let kind = if line.category.is_empty() { String::new() } else { format!(" {} ({})", line.category, line.severity) };
-    let rules = line.findings.iter().map(|finding| format!(" {}({}:{})", finding.rule, finding.file, finding.line));
-    println!("{}: {} {:.1}{kind}{}", terminal::plain(line.path), line.verdict, line.score, rules.collect::<String>());
+    let kind = if line.category.is_empty() {
+        String::new()
+    } else {
+        format!(" {} ({})", line.category, line.severity)
+    };
+    let rules = line
+        .findings
+        .iter()
+        .map(|finding| format!(" {}({}:{})", finding.rule, finding.file, finding.line));
+    println!(
+        "{}: {} {:.1}{kind}{}",
+        terminal::plain(line.path),
+        line.verdict,
+        line.score,
+        rules.collect::<String>()
+    );
 }

@@ -28,7 +28,11 @@ pub struct Arguments {
 
 /// Sends each message and prints each reply.
 pub fn run(arguments: Arguments) -> Exit {
-    let Some((host, port)) = arguments.to.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?))) else {
+    let Some((host, port)) = arguments
+        .to
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host, port.parse().ok()?)))
+    else {
         eprintln!("portreeve: --to wants HOST:PORT, such as 127.0.0.1:2525");
         return Exit::Usage;
     };
@@ -36,10 +40,14 @@ pub fn run(arguments: Arguments) -> Exit {
         eprintln!("portreeve: at least one --recipient is needed");
         return Exit::Usage;
     };
-    let transport =
-        SmtpTransport::builder_dangerous(host.trim_matches(['[', ']'])).port(port).timeout(Some(Duration::from_secs(300))).build();
+    let transport = SmtpTransport::builder_dangerous(host.trim_matches(['[', ']']))
+        .port(port)
+        .timeout(Some(Duration::from_secs(300)))
+        .build();
     let mut exit = Exit::Fine;
-    let read = mails::for_each(&arguments.mail, |source| exit = exit.worse(send(&transport, &envelope, &source)));
+    let read = mails::for_each(&arguments.mail, |source| {
+        exit = exit.worse(send(&transport, &envelope, &source))
+    });
     if let Err((path, error)) = read {
         eprintln!("portreeve: {path}: {error}");
         exit = exit.worse(Exit::NoInput);
@@ -53,7 +61,12 @@ fn send(transport: &SmtpTransport, envelope: &Envelope, source: &mails::Source) 
     let body = source.bytes.strip_suffix(b"\r\n").unwrap_or(&source.bytes);
     match transport.send_raw(envelope, body) {
         Ok(response) => {
-            println!("{}: {} {}", source.path, response.code(), response.message().collect::<Vec<_>>().join(" / "));
+            println!(
+                "{}: {} {}",
+                source.path,
+                response.code(),
+                response.message().collect::<Vec<_>>().join(" / ")
+            );
             Exit::Fine
         }
         Err(error) => {

@@ -16,7 +16,11 @@ pub struct ReloadArguments {
 pub fn run(shared: &Shared) -> Exit {
     match shared.socket().and_then(|socket| gate::ask(&socket, &Request::Status)) {
         Ok((Response::Status(status), _)) => {
-            if shared.json { terminal::print_json(&status) } else { print(&status) }
+            if shared.json {
+                terminal::print_json(&status)
+            } else {
+                print(&status)
+            }
             if status.degraded { Exit::Findings } else { Exit::Fine }
         }
         Ok(_) => Exit::Unavailable,
@@ -25,7 +29,10 @@ pub fn run(shared: &Shared) -> Exit {
 }
 
 fn print(status: &Status) {
-    println!("portreeve {}, process {}, since {}, mode {}", status.version, status.pid, status.started, status.mode);
+    println!(
+        "portreeve {}, process {}, since {}, mode {}",
+        status.version, status.pid, status.started, status.mode
+    );
     for listener in &status.listeners {
         println!("listens    {listener}");
     }
@@ -33,7 +40,10 @@ fn print(status: &Status) {
         println!("route      {route}");
     }
     println!("http       {}", status.http);
-    println!("rules      {} active, {} shadow, generation {}", status.rules_active, status.rules_shadow, status.generation);
+    println!(
+        "rules      {} active, {} shadow, generation {}",
+        status.rules_active, status.rules_shadow, status.generation
+    );
     println!("reload     {}", status.last_reload);
     if status.degraded {
         println!("DEGRADED   the present rules do not load; the last good ones serve");
@@ -43,7 +53,10 @@ fn print(status: &Status) {
 
 /// Has the gate read everything again.
 pub fn reload(arguments: &ReloadArguments, shared: &Shared) -> Exit {
-    match shared.socket().and_then(|socket| gate::ask(&socket, &Request::Reload { force: arguments.force })) {
+    match shared
+        .socket()
+        .and_then(|socket| gate::ask(&socket, &Request::Reload { force: arguments.force }))
+    {
         Ok((Response::Done { message }, _)) => {
             shared.say(&message);
             Exit::Fine

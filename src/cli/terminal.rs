@@ -17,13 +17,19 @@ pub fn print_json(value: &impl Serialize) {
 /// Each item as JSON or as a line.
 pub fn print_each<T: Serialize>(items: &[T], json: bool, line: impl Fn(&T) -> String) {
     for item in items {
-        if json { print_json(item) } else { println!("{}", line(item)) }
+        if json {
+            print_json(item)
+        } else {
+            println!("{}", line(item))
+        }
     }
 }
 
 /// Text without control and direction-changing characters.
 pub fn plain(text: &str) -> String {
-    let harmless = |c: char| !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let harmless = |c: char| {
+        !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars().map(|c| if harmless(c) { c } else { '\u{fffd}' }).collect()
 }
 
@@ -39,16 +45,27 @@ pub fn explanation(event: &MessageEvent) -> String {
     line("received", &event.time);
     line("client", &event.client);
     line("from", &format!("<{}> author {}", event.from, event.author));
-    let recipients: Vec<String> =
-        event.recipients.iter().map(|recipient| format!("{} ({})", recipient.address, recipient.verdict)).collect();
+    let recipients: Vec<String> = event
+        .recipients
+        .iter()
+        .map(|recipient| format!("{} ({})", recipient.address, recipient.verdict))
+        .collect();
     line("to", &recipients.join(", "));
     line("subject", &event.subject);
-    let kind = if event.category.is_empty() { String::new() } else { format!(", {} ({})", event.category, event.severity) };
+    let kind = if event.category.is_empty() {
+        String::new()
+    } else {
+        format!(", {} ({})", event.category, event.severity)
+    };
     line("verdict", &format!("{}, score {:.1}{kind}", event.verdict, event.score));
     line("action", &event.action);
     line("reply", &event.reply);
     line("defects", &event.defects.join(", "));
-    let unscanned: Vec<String> = event.unscanned.iter().map(|missed| format!("{} ({})", missed.check, missed.cause)).collect();
+    let unscanned: Vec<String> = event
+        .unscanned
+        .iter()
+        .map(|missed| format!("{} ({})", missed.check, missed.cause))
+        .collect();
     line("unscanned", &unscanned.join(", "));
     for reason in &event.reasons {
         line("because", reason);
@@ -62,9 +79,16 @@ pub fn explanation(event: &MessageEvent) -> String {
 fn finding_lines(finding: &FindingEvent) -> String {
     let mut out = String::new();
     let shadow = if finding.status == "shadow" { " (shadow)" } else { "" };
-    let _ = writeln!(out, "\n{} {:+.1}{shadow}\n  {}:{}", finding.rule, finding.score, finding.file, finding.line);
+    let _ = writeln!(
+        out,
+        "\n{} {:+.1}{shadow}\n  {}:{}",
+        finding.rule, finding.score, finding.file, finding.line
+    );
     for evidence in &finding.evidence {
-        let offset = evidence.offset.map(|offset| format!(" at byte {offset}")).unwrap_or_default();
+        let offset = evidence
+            .offset
+            .map(|offset| format!(" at byte {offset}"))
+            .unwrap_or_default();
         let _ = writeln!(out, "  {}{offset}: {:?}", evidence.field, plain(&evidence.text));
     }
     out
@@ -76,8 +100,14 @@ mod tests {
 
     #[test]
     fn nothing_an_attacker_wrote_reaches_the_terminal_raw() {
-        let event = MessageEvent { subject: "\x1b[2J\r\n\u{202e}x".into(), ..MessageEvent::default() };
+        let event = MessageEvent {
+            subject: "\x1b[2J\r\n\u{202e}x".into(),
+            ..MessageEvent::default()
+        };
         let told = explanation(&event);
-        assert!(!told.contains('\x1b') && !told.contains('\r') && !told.contains('\u{202e}'), "{told:?}");
+        assert!(
+            !told.contains('\x1b') && !told.contains('\r') && !told.contains('\u{202e}'),
+            "{told:?}"
+        );
     }
 }

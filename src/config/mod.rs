@@ -21,7 +21,7 @@ pub use problem::{Place, Problem, Problems};
 pub use secret::Secret;
 pub use show::Row;
 
-use crate::{pipeline, rules, verdict, admin, listener, smtp, store, telemetry, upstream};
+use crate::{admin, listener, pipeline, rules, smtp, store, telemetry, upstream, verdict};
 use sections::{ControlSettings, Deadlines};
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +84,11 @@ impl Config {
             return self.hostname.clone();
         }
         let machine = gethostname::gethostname().to_string_lossy().to_lowercase();
-        if machine.is_empty() { "localhost".to_owned() } else { machine }
+        if machine.is_empty() {
+            "localhost".to_owned()
+        } else {
+            machine
+        }
     }
 }
 

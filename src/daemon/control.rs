@@ -26,7 +26,10 @@ const EXCHANGE_MOST: Duration = Duration::from_secs(600);
 pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt;
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
-        return Err(std::io::Error::new(std::io::ErrorKind::AddrInUse, "another portreeve answers there"));
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::AddrInUse,
+            "another portreeve answers there",
+        ));
     }
     if path.exists() {
         std::fs::remove_file(path)?;
@@ -60,10 +63,14 @@ pub async fn serve(listener: UnixListener, daemon: Arc<Daemon>, stop: Cancellati
 }
 
 async fn exchange(stream: UnixStream, daemon: &Daemon) -> std::io::Result<()> {
-    let actor = stream.peer_cred().map_or_else(|_| "unknown".into(), |peer| format!("uid {}", peer.uid()));
+    let actor = stream
+        .peer_cred()
+        .map_or_else(|_| "unknown".into(), |peer| format!("uid {}", peer.uid()));
     let (reader, mut writer) = stream.into_split();
     let mut line = Vec::new();
-    BufReader::new(reader.take(REQUEST_MOST as u64)).read_until(b'\n', &mut line).await?;
+    BufReader::new(reader.take(REQUEST_MOST as u64))
+        .read_until(b'\n', &mut line)
+        .await?;
     let (response, body) = match serde_json::from_slice(&line) {
         Ok(request) => answer(request, &actor, daemon).await,
         Err(error) => (failed(Failure::Usage, error.to_string()), Bytes::new()),
@@ -80,7 +87,10 @@ async fn answer(request: Request, actor: &str, daemon: &Daemon) -> (Response, By
     let response = match request {
         Request::Status => Ok(Response::Status(Box::new(daemon.status().await))),
         Request::Reload { force } => Ok(daemon.reload("control socket", force).await),
-        Request::QuarantineList(query) => store.list(query).await.map(|messages| Response::Quarantine { messages }),
+        Request::QuarantineList(query) => store
+            .list(query)
+            .await
+            .map(|messages| Response::Quarantine { messages }),
         Request::QuarantineShow { id, reason, body } => return show(id, &reason, body, actor, daemon).await,
         Request::QuarantineRelease { id, recipients, reason } => {
             Ok(release(id, &recipients, &reason, actor, daemon).await)
@@ -89,9 +99,14 @@ async fn answer(request: Request, actor: &str, daemon: &Daemon) -> (Response, By
             let outcome = store.delete(id).await;
             let told = outcome.as_ref().map_or_else(ToString::to_string, |()| "deleted".into());
             audit(daemon, actor, "delete", id, &reason, &told).await;
-            outcome.map(|()| Response::Done { message: format!("{id} is deleted") })
+            outcome.map(|()| Response::Done {
+                message: format!("{id} is deleted"),
+            })
         }
-        Request::JournalSearch(query) => store.search_journal(query).await.map(|records| Response::Journal { records }),
+        Request::JournalSearch(query) => store
+            .search_journal(query)
+            .await
+            .map(|records| Response::Journal { records }),
         Request::Audit { id } => store.audit(id).await.map(|entries| Response::Audit { entries }),
     };
     (response.unwrap_or_else(|error| store_failure(&error)), Bytes::new())
@@ -126,14 +141,20 @@ async fn release(id: Uuid, recipients: &[String], reason: &str, actor: &str, dae
     };
     audit(daemon, actor, "release", id, reason, &told).await;
     let category = outcome.as_ref().map_or("", |released| released.category.as_str());
-    daemon.gate.telemetry.release("administrator", category, if outcome.is_ok() { "delivered" } else { "failed" });
+    daemon.gate.telemetry.release(
+        "administrator",
+        category,
+        if outcome.is_ok() { "delivered" } else { "failed" },
+    );
     match outcome {
         Ok(released) => {
             let still = match released.remaining {
                 0 => String::new(),
                 remaining => format!("; still held for {remaining} more"),
             };
-            Response::Done { message: format!("{id} {told}{still}") }
+            Response::Done {
+                message: format!("{id} {told}{still}"),
+            }
         }
         Err(ReleaseError::Store(error)) => store_failure(&error),
         Err(error) => failed(Failure::TryAgain, format!("{id}: {error}")),
@@ -150,7 +171,10 @@ async fn audit(daemon: &Daemon, actor: &str, act: &str, message: Uuid, reason: &
         outcome: outcome.into(),
     };
     if let Err(error) = daemon.gate.store.append_audit(entry).await {
-        daemon.gate.telemetry.warning("audit", &format!("{act} of {message} by {actor} is not in the audit log: {error}"));
+        daemon.gate.telemetry.warning(
+            "audit",
+            &format!("{act} of {message} by {actor} is not in the audit log: {error}"),
+        );
     }
 }
 

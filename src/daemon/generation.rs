@@ -63,7 +63,12 @@ impl Unusable {
 /// A failed test as people read it.
 pub fn describe(report: &Report) -> String {
     let rule = report.rule.as_deref().unwrap_or("verdict");
-    format!("{}: test {:?} of {rule} fails: {}", report.place, report.name, report.failures.join("; "))
+    format!(
+        "{}: test {:?} of {rule} fails: {}",
+        report.place,
+        report.name,
+        report.failures.join("; ")
+    )
 }
 
 /// Where the rules came from.
@@ -85,9 +90,13 @@ pub enum Provenance {
 pub fn load_rules(config: &Config, now: Timestamp) -> Result<(Loaded, Provenance), Unusable> {
     let default_only = config.rules.paths == crate::rules::Settings::default().paths;
     if default_only && !config.rules.paths.iter().any(|path| path.exists()) {
-        return RuleSet::load_embedded(now).map(|loaded| (loaded, Provenance::Embedded)).map_err(Unusable::Rules);
+        return RuleSet::load_embedded(now)
+            .map(|loaded| (loaded, Provenance::Embedded))
+            .map_err(Unusable::Rules);
     }
-    RuleSet::load(&config.rules.paths, now).map(|loaded| (loaded, Provenance::Files)).map_err(Unusable::Rules)
+    RuleSet::load(&config.rules.paths, now)
+        .map(|loaded| (loaded, Provenance::Files))
+        .map_err(Unusable::Rules)
 }
 
 /// The rules to start with: the present ones, or the last good ones when those don't load.
@@ -111,7 +120,10 @@ pub fn rules_at_start(config: &Config, now: Timestamp) -> Result<(Loaded, Proven
 /// Every problem found; nothing has changed.
 pub fn rules_anew(config: &Config, old: &RuleSet, force: bool, now: Timestamp) -> Result<Loaded, Unusable> {
     let (loaded, _) = load_rules(config, now)?;
-    let failed: Vec<Report> = test_rules(&loaded.set)?.into_iter().filter(|report| !report.passed()).collect();
+    let failed: Vec<Report> = test_rules(&loaded.set)?
+        .into_iter()
+        .filter(|report| !report.passed())
+        .collect();
     if !failed.is_empty() {
         return Err(Unusable::Tests(failed));
     }
@@ -146,7 +158,11 @@ pub fn criteria(config: &Config, now: Timestamp) -> Result<Criteria, Unusable> {
 /// A policy that can't stand.
 pub fn criteria_with(config: &Config, rules: Arc<RuleSet>) -> Result<Criteria, Unusable> {
     let policy = Arc::new(Policy::new(&config.policy).map_err(Unusable::Policy)?);
-    Ok(Criteria { rules, policy, parsing: message::Limits::default() })
+    Ok(Criteria {
+        rules,
+        policy,
+        parsing: message::Limits::default(),
+    })
 }
 
 /// A whole generation.
@@ -159,7 +175,9 @@ pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> 
         relay: Arc::new(RelayGuard::new(&config.relay)),
         upstreams,
         disclosure: Arc::new(config.disclosure.clone()),
-        stamp: Arc::new(Stamp { hostname: config.our_name() }),
+        stamp: Arc::new(Stamp {
+            hostname: config.our_name(),
+        }),
         message_size: config.limits.message_size.0,
         deadlines: config.deadlines.pipeline,
     })

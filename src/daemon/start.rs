@@ -118,10 +118,12 @@ impl Running {
         let live = generation::live(&config, Arc::clone(&rules), upstreams).map_err(StartError::Unusable)?;
         announce(&telemetry, &rules, &config);
 
-        let store = store::open(&config.store, telemetry.clone()).await.map_err(|error| match error {
-            OpenError::Url(why) => StartError::Setting("store.url", why),
-            other => StartError::Unavailable("store".into(), other.to_string()),
-        })?;
+        let store = store::open(&config.store, telemetry.clone())
+            .await
+            .map_err(|error| match error {
+                OpenError::Url(why) => StartError::Setting("store.url", why),
+                other => StartError::Unavailable("store".into(), other.to_string()),
+            })?;
         let gate = Arc::new(Gate {
             live: ArcSwap::from_pointee(live),
             journal: Journal::start(Arc::clone(&store), telemetry.clone()),
@@ -134,11 +136,14 @@ impl Running {
         let (limits, deadlines) = (config.limits.clone(), config.deadlines.session.clone());
         let premises = Arc::new(Premises::new(&config.our_name(), limits, deadlines, telemetry));
         let listeners = listen(&config, &gate, &premises, clock.as_ref()).await?;
-        let http = TcpListener::bind(config.http.address)
-            .await
-            .map_err(|error| StartError::Unavailable(format!("http.address {}", config.http.address), error.to_string()))?;
+        let http = TcpListener::bind(config.http.address).await.map_err(|error| {
+            StartError::Unavailable(format!("http.address {}", config.http.address), error.to_string())
+        })?;
         let control = control::bind(&config.control.socket).map_err(|error| {
-            StartError::Unavailable(format!("control.socket {}", config.control.socket.display()), error.to_string())
+            StartError::Unavailable(
+                format!("control.socket {}", config.control.socket.display()),
+                error.to_string(),
+            )
         })?;
         let daemon = Arc::new(Daemon {
             started: clock.now(),
@@ -146,19 +151,33 @@ impl Running {
             sources,
             premises,
             certificates: listeners.iter().filter_map(Listener::certificate).collect(),
-            bound: listeners.iter().zip(&config.listener).map(|(bound, settings)| (settings.name.clone(), settings.direction.as_str(), bound.address())).collect(),
+            bound: listeners
+                .iter()
+                .zip(&config.listener)
+                .map(|(bound, settings)| (settings.name.clone(), settings.direction.as_str(), bound.address()))
+                .collect(),
             http: http.local_addr().unwrap_or(config.http.address),
             store_trouble: Mutex::default(),
             paths_changed: tokio::sync::Notify::new(),
             turn: tokio::sync::Mutex::new(()),
             standing: Mutex::new(standing),
         });
-        Ok(Self { daemon, listeners, control, http })
+        Ok(Self {
+            daemon,
+            listeners,
+            control,
+            http,
+        })
     }
 
     /// Serves until SIGTERM or SIGINT, then drains.
     async fn serve(self) {
-        let Self { daemon, listeners, control, http } = self;
+        let Self {
+            daemon,
+            listeners,
+            control,
+            http,
+        } = self;
         let stop = CancellationToken::new();
         let background = TaskTracker::new();
         background.spawn(control::serve(control, Arc::clone(&daemon), stop.clone()));
@@ -175,7 +194,10 @@ impl Running {
 
         wait_for_end(&daemon).await;
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-        daemon.gate.telemetry.notice("drain", "no new connections; sessions finish what they have begun");
+        daemon
+            .gate
+            .telemetry
+            .notice("drain", "no new connections; sessions finish what they have begun");
         daemon.premises.drain();
         sessions.wait().await;
         daemon.gate.live.load().upstreams.close().await;
@@ -209,12 +231,22 @@ fn rules(config: Arc<Config>, now: Timestamp, telemetry: &Telemetry) -> Result<(
             telemetry.ruleset_reloaded("loaded", "start");
             if let Err(error) = loaded.set.snapshot(&config.rules.last_good) {
                 let folder = config.rules.last_good.display();
-                telemetry.warning("last-good-rules", &format!("{folder}: {error}: a restart with broken rules would not start"));
+                telemetry.warning(
+                    "last-good-rules",
+                    &format!("{folder}: {error}: a restart with broken rules would not start"),
+                );
             }
             format!("{now} at start")
         }
     };
-    Ok((Arc::new(loaded.set), Standing { config, provenance, last_reload }))
+    Ok((
+        Arc::new(loaded.set),
+        Standing {
+            config,
+            provenance,
+            last_reload,
+        },
+    ))
 }
 
 /// Builds the routes.
@@ -229,16 +261,25 @@ pub fn upstreams(config: &Config, telemetry: &Telemetry) -> Result<Arc<Upstreams
         clock: Arc::new(SystemClock),
         telemetry: telemetry.clone(),
     };
-    Upstreams::new(&config.route, &parts).map(Arc::new).map_err(Unusable::Route)
+    Upstreams::new(&config.route, &parts)
+        .map(Arc::new)
+        .map_err(Unusable::Route)
 }
 
-async fn listen(config: &Config, gate: &Arc<Gate>, premises: &Arc<Premises>, clock: &dyn Clock) -> Result<Vec<Listener<FrontDesk>>, StartError> {
+async fn listen(
+    config: &Config,
+    gate: &Arc<Gate>,
+    premises: &Arc<Premises>,
+    clock: &dyn Clock,
+) -> Result<Vec<Listener<FrontDesk>>, StartError> {
     let front = Arc::new(FrontDesk(Arc::clone(gate)));
     let mut listeners = Vec::new();
     for settings in &config.listener {
         let bound = Listener::bind(settings.clone(), Arc::clone(premises), Arc::clone(&front), clock).await;
         listeners.push(bound.map_err(|fault| match fault {
-            ListenFault::Address(address, error) => StartError::Unavailable(format!("listener {:?} at {address}", settings.name), error.to_string()),
+            ListenFault::Address(address, error) => {
+                StartError::Unavailable(format!("listener {:?} at {address}", settings.name), error.to_string())
+            }
             other => StartError::Setting("listener", format!("{}: {other}", settings.name)),
         })?);
     }
@@ -255,8 +296,14 @@ async fn serve_http(http: TcpListener, daemon: Arc<Daemon>, stop: CancellationTo
 
 /// SIGHUP reloads, SIGTERM and SIGINT end.
 async fn wait_for_end(daemon: &Daemon) {
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else { return };
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::hangup()),
+    );
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
+        return;
+    };
     loop {
         tokio::select! {
             biased;
@@ -297,7 +344,10 @@ async fn keep_rules(daemon: Arc<Daemon>, stop: CancellationToken) {
         let _watch = match watching {
             Ok(Ok(watch)) => watch,
             Ok(Err(why)) => {
-                daemon.gate.telemetry.warning("watch", &format!("rule files are not watched, reload by hand: {why}"));
+                daemon
+                    .gate
+                    .telemetry
+                    .warning("watch", &format!("rule files are not watched, reload by hand: {why}"));
                 return stop.cancelled().await;
             }
             Err(_) => return,
@@ -316,19 +366,33 @@ async fn keep_rules(daemon: Arc<Daemon>, stop: CancellationToken) {
 /// What a person who has just started the gate needs to know, in a few lines.
 async fn banner(daemon: &Daemon) -> String {
     let status = daemon.status().await;
-    let mut lines = vec![format!("portreeve {} keeps the gate, mode {}", status.version, status.mode)];
+    let mut lines = vec![format!(
+        "portreeve {} keeps the gate, mode {}",
+        status.version, status.mode
+    )];
     lines.extend(status.listeners.iter().map(|listener| format!("  SMTP   {listener}")));
     lines.push(format!("  HTTP   http://{}/metrics /healthz /readyz", status.http));
     lines.extend(status.routes.iter().map(|route| format!("  mail   to {route}")));
-    lines.push(format!("  rules  {} enforced, {} in shadow", status.rules_active, status.rules_shadow));
+    lines.push(format!(
+        "  rules  {} enforced, {} in shadow",
+        status.rules_active, status.rules_shadow
+    ));
     if status.degraded {
         lines.push("  DEGRADED: the present rules do not load, the last good ones serve (portreeve status)".into());
     }
     let undecided = daemon.left_undecided().await;
     if undecided > 0 {
-        lines.push(format!("  {undecided} messages were left undecided by a crash: portreeve quarantine list --state pending"));
+        lines.push(format!(
+            "  {undecided} messages were left undecided by a crash: portreeve quarantine list --state pending"
+        ));
     }
-    let to = daemon.bound.first().map(|(_, _, address)| address.to_string()).unwrap_or_default();
-    lines.push(format!("Try it: portreeve send tests/samples --to {to}; portreeve journal search"));
+    let to = daemon
+        .bound
+        .first()
+        .map(|(_, _, address)| address.to_string())
+        .unwrap_or_default();
+    lines.push(format!(
+        "Try it: portreeve send tests/samples --to {to}; portreeve journal search"
+    ));
     lines.join("\n") + "\n"
 }

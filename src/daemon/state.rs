@@ -79,15 +79,26 @@ impl Daemon {
             pid: std::process::id(),
             started: self.started.to_string(),
             mode: live.criteria.policy.mode().as_str().into(),
-            listeners: self.bound.iter().map(|(name, direction, address)| format!("{name} {direction} {address}")).collect(),
+            listeners: self
+                .bound
+                .iter()
+                .map(|(name, direction, address)| format!("{name} {direction} {address}"))
+                .collect(),
             generation: live.criteria.rules.sha256().to_owned(),
             rules_active: counts.active,
             rules_shadow: counts.shadow,
             degraded: standing.provenance == Provenance::LastGood,
             last_reload: standing.last_reload,
-            quarantined: held.as_ref().map_or(0, |totals| totals.held_by_category.iter().map(|(_, count)| count).sum()),
+            quarantined: held
+                .as_ref()
+                .map_or(0, |totals| totals.held_by_category.iter().map(|(_, count)| count).sum()),
             store: held.map_or_else(|error| error.to_string(), |_| "ready".into()),
-            routes: live.upstreams.routes().iter().map(|route| route.describe().to_owned()).collect(),
+            routes: live
+                .upstreams
+                .routes()
+                .iter()
+                .map(|route| route.describe().to_owned())
+                .collect(),
             http: self.http.to_string(),
         }
     }
@@ -135,10 +146,21 @@ impl Daemon {
         };
         let unchanged = prepared.rules.sha256() == live.criteria.rules.sha256();
         self.gate.live.store(Arc::new(next));
-        self.premises.reload(&config.our_name(), config.limits.clone(), config.deadlines.session.clone());
+        self.premises.reload(
+            &config.our_name(),
+            config.limits.clone(),
+            config.deadlines.session.clone(),
+        );
         self.gate.telemetry.configure_log(config.log);
         let certificates = self.reload_certificates();
-        self.taken_up(by, config, &prepared.rules, prepared.warnings, unchanged, &[restart, certificates].concat())
+        self.taken_up(
+            by,
+            config,
+            &prepared.rules,
+            prepared.warnings,
+            unchanged,
+            &[restart, certificates].concat(),
+        )
     }
 
     /// The same routes keep their connections.
@@ -151,7 +173,11 @@ impl Daemon {
     }
 
     fn reload_certificates(&self) -> Vec<String> {
-        self.certificates.iter().filter_map(|certificates| certificates.reload(self.gate.clock.as_ref()).err()).map(|error| error.to_string()).collect()
+        self.certificates
+            .iter()
+            .filter_map(|certificates| certificates.reload(self.gate.clock.as_ref()).err())
+            .map(|error| error.to_string())
+            .collect()
     }
 
     fn taken_up(
@@ -165,11 +191,18 @@ impl Daemon {
     ) -> Response {
         if let Err(error) = generation::keep(rules, &config.rules.last_good) {
             let folder = config.rules.last_good.display();
-            self.gate.telemetry.warning("last-good-rules", &format!("{folder}: {error}: a restart with broken rules would not start"));
+            self.gate.telemetry.warning(
+                "last-good-rules",
+                &format!("{folder}: {error}: a restart with broken rules would not start"),
+            );
         }
         announce(&self.gate.telemetry, rules, &config);
         let counts = rules.counts();
-        let warned = if warnings > 0 { format!(", {warnings} warnings (see rules check)") } else { String::new() };
+        let warned = if warnings > 0 {
+            format!(", {warnings} warnings (see rules check)")
+        } else {
+            String::new()
+        };
         let message = format!(
             "{} rules active, {} shadow, generation {}{warned}{}",
             counts.active,
@@ -177,28 +210,44 @@ impl Daemon {
             rules.sha256().get(..12).unwrap_or_default(),
             notes.iter().map(|note| format!("\n{note}")).collect::<String>()
         );
-        self.gate.telemetry.ruleset_reloaded(if unchanged { "unchanged" } else { "loaded" }, &format!("{by}: {message}"));
+        self.gate.telemetry.ruleset_reloaded(
+            if unchanged { "unchanged" } else { "loaded" },
+            &format!("{by}: {message}"),
+        );
         let last_reload = format!("{} by {by}: {message}", self.gate.clock.now());
         if config.rules.paths != self.standing().config.rules.paths {
             self.paths_changed.notify_one();
         }
-        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) =
-            Standing { config, provenance: Provenance::Files, last_reload };
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Standing {
+            config,
+            provenance: Provenance::Files,
+            last_reload,
+        };
         Response::Done { message }
     }
 
     fn refused(&self, by: &str, first_line: &str, whole: &str) -> Response {
-        self.gate.telemetry.ruleset_reloaded("failed", &format!("{by}: {first_line}"));
-        let last_reload = format!("{} by {by} FAILED, the old generation serves on: {first_line}", self.gate.clock.now());
+        self.gate
+            .telemetry
+            .ruleset_reloaded("failed", &format!("{by}: {first_line}"));
+        let last_reload = format!(
+            "{} by {by} FAILED, the old generation serves on: {first_line}",
+            self.gate.clock.now()
+        );
         self.standing.lock().unwrap_or_else(PoisonError::into_inner).last_reload = last_reload;
-        Response::Failed { kind: Failure::Configuration, message: format!("{whole}\nnothing has changed, the old generation serves on") }
+        Response::Failed {
+            kind: Failure::Configuration,
+            message: format!("{whole}\nnothing has changed, the old generation serves on"),
+        }
     }
 
     /// The gauges that are asked of the store rather than counted.
     pub async fn refresh_gauges(&self) {
         let trouble = match self.gate.store.totals().await {
             Ok(totals) => {
-                self.gate.telemetry.quarantine_totals(&totals.held_by_category, totals.bytes, totals.oldest);
+                self.gate
+                    .telemetry
+                    .quarantine_totals(&totals.held_by_category, totals.bytes, totals.oldest);
                 None
             }
             Err(error) => Some(error.to_string()),
@@ -211,7 +260,9 @@ impl Daemon {
         let live = self.gate.live.load_full();
         for probe in live.upstreams.probe().await {
             if let Err(why) = probe.outcome {
-                self.gate.telemetry.warning("upstream-probe", &format!("{} {}: {why}", probe.route, probe.target));
+                self.gate
+                    .telemetry
+                    .warning("upstream-probe", &format!("{} {}: {why}", probe.route, probe.target));
             }
         }
     }
@@ -221,9 +272,17 @@ impl Daemon {
         let retention = self.standing().config.store.retention;
         let now = self.gate.clock.now();
         let before = |span: Span| now.checked_sub(span.0).unwrap_or(Timestamp::MIN);
-        match self.gate.store.expire(before(retention.journal), before(retention.quarantine)).await {
+        match self
+            .gate
+            .store
+            .expire(before(retention.journal), before(retention.quarantine))
+            .await
+        {
             Ok(0) => {}
-            Ok(count) => self.gate.telemetry.notice("expiry", &format!("{count} records are past their retention")),
+            Ok(count) => self
+                .gate
+                .telemetry
+                .notice("expiry", &format!("{count} records are past their retention")),
             // The store has counted and told it; the next hour tries again.
             Err(_) => {}
         }
@@ -233,7 +292,11 @@ impl Daemon {
     pub async fn left_undecided(&self) -> usize {
         let mut count = 0;
         for state in [State::Pending, State::ReleaseUnknown] {
-            let query = QuarantineQuery { state: Some(state), limit: 100, ..QuarantineQuery::default() };
+            let query = QuarantineQuery {
+                state: Some(state),
+                limit: 100,
+                ..QuarantineQuery::default()
+            };
             count += self.gate.store.list(query).await.map_or(0, |messages| messages.len());
         }
         count
@@ -243,8 +306,15 @@ impl Daemon {
 impl admin::Health for Daemon {
     /// Found out when the gauges were; rules are always there, or the gate would not run.
     fn not_ready(&self) -> Vec<admin::NotReady> {
-        let store = self.store_trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        store.into_iter().map(|why| admin::NotReady { part: "store", why }).collect()
+        let store = self
+            .store_trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        store
+            .into_iter()
+            .map(|why| admin::NotReady { part: "store", why })
+            .collect()
     }
 }
 
@@ -256,26 +326,40 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("[http]", old.http != new.http),
         ("[control]", old.control != new.control),
     ];
-    changed.iter().filter(|(_, changed)| *changed).map(|(section, _)| format!("{section} changed: it is taken up at the next restart")).collect()
+    changed
+        .iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(section, _)| format!("{section} changed: it is taken up at the next restart"))
+        .collect()
 }
 
 fn prepare(config: Arc<Config>, old: &RuleSet, force: bool, now: Timestamp) -> Result<Prepared, Unusable> {
     let loaded = generation::rules_anew(&config, old, force, now)?;
-    Ok(Prepared { config, rules: Arc::new(loaded.set), warnings: loaded.warnings.len() })
+    Ok(Prepared {
+        config,
+        rules: Arc::new(loaded.set),
+        warnings: loaded.warnings.len(),
+    })
 }
 
 /// Tells the metrics which rules, lists, listeners and routes there are.
 pub fn announce(telemetry: &Telemetry, rules: &RuleSet, config: &Config) {
-    let series: Vec<(&str, &str)> =
-        rules.rules().iter().map(|rule| (rule.id.as_str(), rule.status.as_str())).collect();
+    let series: Vec<(&str, &str)> = rules
+        .rules()
+        .iter()
+        .map(|rule| (rule.id.as_str(), rule.status.as_str()))
+        .collect();
     let lists: Vec<ListEvent<'_>> = rules
         .lists()
         .iter()
-        .map(|list| ListEvent { name: &list.name, entries: list.entries, written: list.modified })
+        .map(|list| ListEvent {
+            name: &list.name,
+            entries: list.entries,
+            written: list.modified,
+        })
         .collect();
     telemetry.rules_loaded(rules.sha256(), &series, &lists);
     let listeners: Vec<&str> = config.listener.iter().map(|listener| listener.name.as_str()).collect();
     let routes: Vec<&str> = config.route.iter().map(|route| route.name.as_str()).collect();
     telemetry.names(&listeners, &routes);
 }
-

@@ -22,12 +22,19 @@ pub struct Watch {
 /// # Errors
 /// In words: the kernel's limit of watches, or a path that can't be watched.
 pub fn watch(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Watch, String> {
-    let watched: Vec<PathBuf> = paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect();
+    let watched: Vec<PathBuf> = paths
+        .iter()
+        .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+        .collect();
     let relevant = watched.clone();
     let mut debouncer = new_debouncer(QUIET, None, move |result: DebounceEventResult| {
         let touched = match &result {
             Ok(events) => events.iter().any(|event| {
-                !event.kind.is_access() && event.paths.iter().any(|path| relevant.iter().any(|rules| concerns(path, rules)))
+                !event.kind.is_access()
+                    && event
+                        .paths
+                        .iter()
+                        .any(|path| relevant.iter().any(|rules| concerns(path, rules)))
             }),
             Err(_) => true,
         };
@@ -39,16 +46,24 @@ pub fn watch(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Watch, Stri
     .map_err(|error| error.to_string())?;
     for path in &watched {
         if path.exists() {
-            debouncer.watch(path, RecursiveMode::Recursive).map_err(|error| error.to_string())?;
+            debouncer
+                .watch(path, RecursiveMode::Recursive)
+                .map_err(|error| error.to_string())?;
         }
         if let Some(parent) = path.parent().filter(|parent| parent.exists()) {
-            debouncer.watch(parent, RecursiveMode::NonRecursive).map_err(|error| error.to_string())?;
+            debouncer
+                .watch(parent, RecursiveMode::NonRecursive)
+                .map_err(|error| error.to_string())?;
         }
     }
-    Ok(Watch { _debouncer: Box::new(debouncer) })
+    Ok(Watch {
+        _debouncer: Box::new(debouncer),
+    })
 }
 
 /// Whether a change there may change the rules: within the path, or at a link on the way to it.
 fn concerns(changed: &Path, rules: &Path) -> bool {
-    changed.starts_with(rules) || rules.starts_with(changed) || std::fs::canonicalize(rules).is_ok_and(|real| changed.starts_with(real))
+    changed.starts_with(rules)
+        || rules.starts_with(changed)
+        || std::fs::canonicalize(rules).is_ok_and(|real| changed.starts_with(real))
 }

@@ -48,7 +48,12 @@ struct Bound {
 impl GateDesk {
     /// A desk for one connection.
     pub fn new(gate: Arc<Gate>, profile: Profile) -> Self {
-        Self { gate, profile, client: Client::default(), draft: None }
+        Self {
+            gate,
+            profile,
+            client: Client::default(),
+            draft: None,
+        }
     }
 }
 
@@ -57,7 +62,9 @@ impl Desk for GateDesk {
         let live = self.gate.live.load();
         let upstream = live.upstreams.capabilities();
         Offer {
-            size: upstream.size.map_or(live.message_size, |size| size.min(live.message_size)),
+            size: upstream
+                .size
+                .map_or(live.message_size, |size| size.min(live.message_size)),
             smtputf8: upstream.smtputf8,
             dsn: upstream.dsn,
         }
@@ -70,14 +77,21 @@ impl Desk for GateDesk {
 
     async fn mail(&mut self, mail: MailCommand) -> Reply {
         let live = self.gate.live.load_full();
-        let envelope =
-            Envelope { reverse_path: mail.reverse_path, parameters: mail.parameters, recipients: Vec::new() };
+        let envelope = Envelope {
+            reverse_path: mail.reverse_path,
+            parameters: mail.parameters,
+            recipients: Vec::new(),
+        };
         // With one place to go, upstream may answer MAIL itself; else the first recipient decides.
         let only = match &self.profile.upstream {
             Some(name) => live.upstreams.route_named(name),
             None => live.upstreams.only_route(),
         };
-        let mut draft = Draft { live, envelope, bound: None };
+        let mut draft = Draft {
+            live,
+            envelope,
+            bound: None,
+        };
         let reply = match only {
             Some(route) => draft.bind(route).await,
             None => Reply::new(250, "2.1.0", "Sender ok"),
@@ -87,7 +101,9 @@ impl Desk for GateDesk {
     }
 
     async fn rcpt(&mut self, recipient: Recipient) -> Reply {
-        let Some(draft) = &mut self.draft else { return out_of_order() };
+        let Some(draft) = &mut self.draft else {
+            return out_of_order();
+        };
         if self.profile.direction == Direction::Inbound && !draft.live.relay.allows(&recipient.address) {
             self.gate.telemetry.rejected("relay-denied", "rcpt");
             return Reply::new(550, "5.7.1", "We do not take mail for that domain");
@@ -100,17 +116,26 @@ impl Desk for GateDesk {
             self.gate.telemetry.rejected("no-route", "rcpt");
             return Reply::new(550, "5.1.2", "No route leads to that domain");
         };
-        let bound_here = draft.bound.as_ref().is_some_and(|bound| bound.route.name() == route.name());
+        let bound_here = draft
+            .bound
+            .as_ref()
+            .is_some_and(|bound| bound.route.name() == route.name());
         if !bound_here {
             if !draft.envelope.recipients.is_empty() {
-                return Reply::new(451, "4.5.3", "That recipient is served elsewhere, send again for it alone");
+                return Reply::new(
+                    451,
+                    "4.5.3",
+                    "That recipient is served elsewhere, send again for it alone",
+                );
             }
             let reply = draft.bind(route).await;
             if !reply.is_success() {
                 return reply;
             }
         }
-        let Some(bound) = &mut draft.bound else { return out_of_order() };
+        let Some(bound) = &mut draft.bound else {
+            return out_of_order();
+        };
         let reply = bound.leg.rcpt(&recipient).await;
         if reply.is_success() {
             draft.envelope.recipients.push(recipient);
@@ -125,7 +150,12 @@ impl Desk for GateDesk {
     }
 
     async fn message(&mut self, body: Body) -> Reply {
-        let Some(Draft { live, envelope, bound: Some(Bound { leg, .. }) }) = self.draft.take() else {
+        let Some(Draft {
+            live,
+            envelope,
+            bound: Some(Bound { leg, .. }),
+        }) = self.draft.take()
+        else {
             return out_of_order();
         };
         let received = self.gate.clock.now();
@@ -149,7 +179,9 @@ impl Desk for GateDesk {
 impl Draft {
     /// Opens the transaction upstream. Upstream's answer to MAIL, whatever it is.
     async fn bind(&mut self, route: Arc<Route>) -> Reply {
-        let (reply, leg) = route.open(self.envelope.reverse_path.as_ref(), &self.envelope.parameters).await;
+        let (reply, leg) = route
+            .open(self.envelope.reverse_path.as_ref(), &self.envelope.parameters)
+            .await;
         self.bound = leg.map(|leg| Bound { route, leg });
         reply
     }

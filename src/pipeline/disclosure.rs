@@ -38,7 +38,10 @@ impl DisclosureSettings {
         let text = match (self.reply, verdict.reasons.first()) {
             (Detail::None, _) => "Message refused".to_owned(),
             (Detail::Rule, Some(reason)) => {
-                format!("Message refused as {taken_for} by {}", reason.split(' ').next().unwrap_or_default())
+                format!(
+                    "Message refused as {taken_for} by {}",
+                    reason.split(' ').next().unwrap_or_default()
+                )
             }
             (Detail::Category | Detail::Rule, _) => format!("Message refused as {taken_for}"),
         };
@@ -56,7 +59,11 @@ impl DisclosureSettings {
     }
 
     fn signed(&self, text: &str, id: Uuid) -> String {
-        let help = if self.help.is_empty() { String::new() } else { format!(" help {}", self.help) };
+        let help = if self.help.is_empty() {
+            String::new()
+        } else {
+            format!(" help {}", self.help)
+        };
         format!("{text}. id {id}{help}")
     }
 }
@@ -96,10 +103,21 @@ mod tests {
         let id = Uuid::nil();
         for (reply, help, expected) in [
             (Detail::None, "", format!("550 5.7.1 Message refused. id {id}")),
-            (Detail::Category, "https://h.test", format!("550 5.7.1 Message refused as credential phishing. id {id} help https://h.test")),
-            (Detail::Rule, "", format!("550 5.7.1 Message refused as credential phishing by PHISH_LINK. id {id}")),
+            (
+                Detail::Category,
+                "https://h.test",
+                format!("550 5.7.1 Message refused as credential phishing. id {id} help https://h.test"),
+            ),
+            (
+                Detail::Rule,
+                "",
+                format!("550 5.7.1 Message refused as credential phishing by PHISH_LINK. id {id}"),
+            ),
         ] {
-            let settings = DisclosureSettings { reply, help: help.into() };
+            let settings = DisclosureSettings {
+                reply,
+                help: help.into(),
+            };
             assert_eq!(settings.refused(&verdict, id).to_string(), expected);
         }
     }

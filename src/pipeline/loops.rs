@@ -15,7 +15,9 @@ pub fn is_looping(message: &[u8], hostname: &str) -> bool {
             break;
         }
         if !matches!(line.first(), Some(b' ' | b'\t')) {
-            in_received = line.get(..9).is_some_and(|name| name.eq_ignore_ascii_case(b"Received:"));
+            in_received = line
+                .get(..9)
+                .is_some_and(|name| name.eq_ignore_ascii_case(b"Received:"));
             hops += usize::from(in_received);
         }
         if in_received && memchr::memmem::find(line, ours.as_bytes()).is_some() {
@@ -40,7 +42,14 @@ mod tests {
 
     #[test]
     fn refuses_at_the_limits_and_not_below() {
-        for (hops, own, looping) in [(0, 0, false), (99, 0, false), (100, 0, true), (0, 9, false), (0, 10, true), (91, 9, true)] {
+        for (hops, own, looping) in [
+            (0, 0, false),
+            (99, 0, false),
+            (100, 0, true),
+            (0, 9, false),
+            (0, 10, true),
+            (91, 9, true),
+        ] {
             assert_eq!(is_looping(&message(hops, own), "mx.example"), looping, "{hops} {own}");
         }
     }

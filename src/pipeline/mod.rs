@@ -11,7 +11,7 @@ mod record;
 mod relay;
 mod settings;
 
-pub use desk::{Profile, GateDesk};
+pub use desk::{GateDesk, Profile};
 pub use disclosure::{Detail, DisclosureSettings};
 pub use record::judged;
 pub use relay::{RelayGuard, RelaySettings};
@@ -109,7 +109,13 @@ pub struct Judgement {
 /// Judges a message: parse, evidence, rules, verdict. Pure.
 pub fn inspect(mail: &Mail, criteria: &Criteria, outside: Outside, now: jiff::Timestamp) -> Judgement {
     let message = Message::parse(&mail.bytes, &criteria.parsing);
-    let evidence = Evidence { now, mail, message: &message, outside, has_envelope: !mail.envelope.recipients.is_empty() };
+    let evidence = Evidence {
+        now,
+        mail,
+        message: &message,
+        outside,
+        has_envelope: !mail.envelope.recipients.is_empty(),
+    };
     let findings = criteria.rules.evaluate(&evidence);
     let defects: Vec<&'static str> = message.defects().iter().map(|defect| defect.0).collect();
     let unscanned = record::unscanned(&findings, &defects);
@@ -126,17 +132,32 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, outside: Outside, now: jiff::Ti
 }
 
 /// Handles a received message to its end: the reply to its sender.
-pub async fn handle(mail: Mail, read: Duration, gate: &Gate, live: &Arc<Live>, leg: Transaction, profile: &Profile) -> Reply {
+pub async fn handle(
+    mail: Mail,
+    read: Duration,
+    gate: &Gate,
+    live: &Arc<Live>,
+    leg: Transaction,
+    profile: &Profile,
+) -> Reply {
     let begun = Instant::now();
     if loops::is_looping(&mail.bytes, &live.stamp.hostname) {
         gate.telemetry.rejected("loop", "message");
-        return Reply::new(554, "5.4.6", format!("Too many hops, this message is going in circles. id {}", mail.id));
+        return Reply::new(
+            554,
+            "5.4.6",
+            format!("Too many hops, this message is going in circles. id {}", mail.id),
+        );
     }
     let mail = Arc::new(mail);
     let Some(judgement) = judge(&mail, gate, live).await else {
         gate.telemetry.rejected("judging-deadline", "message");
         gate.telemetry.unscanned("judging", "deadline");
-        return Reply::new(451, "4.3.2", format!("Too busy to judge the message now, try again later. id {}", mail.id));
+        return Reply::new(
+            451,
+            "4.3.2",
+            format!("Too busy to judge the message now, try again later. id {}", mail.id),
+        );
     };
     let judged = Instant::now();
 
@@ -155,14 +176,21 @@ pub async fn handle(mail: Mail, read: Duration, gate: &Gate, live: &Arc<Live>, l
         plan,
     };
     let outcome = action::perform(assignment, leg, gate.store.as_ref(), &gate.telemetry).await;
-    conclude(outcome, [("read", read), ("judge", judged - begun), ("act", judged.elapsed())], gate)
+    conclude(
+        outcome,
+        [("read", read), ("judge", judged - begun), ("act", judged.elapsed())],
+        gate,
+    )
 }
 
 /// One journal record, one log line, one count of each kind.
 fn conclude(mut outcome: Outcome, stages: [(&'static str, Duration); 3], gate: &Gate) -> Reply {
     for (stage, took) in stages {
         gate.telemetry.stage(stage, took.as_secs_f64());
-        outcome.event.stages.push((stage.to_owned(), took.as_secs_f64() * 1000.0));
+        outcome
+            .event
+            .stages
+            .push((stage.to_owned(), took.as_secs_f64() * 1000.0));
     }
     for missed in &outcome.event.unscanned {
         gate.telemetry.unscanned(&missed.check, &missed.cause);
@@ -180,18 +208,30 @@ async fn judge(mail: &Arc<Mail>, gate: &Gate, live: &Arc<Live>) -> Option<Judgem
     let now = gate.clock.now();
     let work = {
         let (mail, live) = (Arc::clone(mail), Arc::clone(live));
-        move || catch_unwind(AssertUnwindSafe(|| inspect(&mail, &live.criteria, Outside::not_gathered(), now))).ok()
+        move || {
+            catch_unwind(AssertUnwindSafe(|| {
+                inspect(&mail, &live.criteria, Outside::not_gathered(), now)
+            }))
+            .ok()
+        }
     };
     let judged = if mail.bytes.len() <= INLINE_MOST {
         work()
     } else {
-        tokio::time::timeout(live.deadlines.judging.0, gate.compute.run(work)).await.ok()?.ok().flatten()
+        tokio::time::timeout(live.deadlines.judging.0, gate.compute.run(work))
+            .await
+            .ok()?
+            .ok()
+            .flatten()
     };
     Some(judged.unwrap_or_else(|| unjudged(mail, live)))
 }
 
 fn unjudged(mail: &Mail, live: &Live) -> Judgement {
-    let unscanned = vec![UnscannedEvent { check: "judging".into(), cause: "panic".into() }];
+    let unscanned = vec![UnscannedEvent {
+        check: "judging".into(),
+        cause: "panic".into(),
+    }];
     let verdict = verdict::decide(&Findings::default(), &unscanned, &live.criteria.policy, &mail.envelope);
     Judgement {
         verdict,
@@ -205,7 +245,10 @@ fn unjudged(mail: &Mail, live: &Live) -> Judgement {
 }
 
 fn marking(judgement: &Judgement, plan: &Plan, live: &Live) -> Marking {
-    let counted = judgement.findings.iter().filter(|finding| finding.rule.status == Status::Active);
+    let counted = judgement
+        .findings
+        .iter()
+        .filter(|finding| finding.rule.status == Status::Active);
     Marking {
         verdict: judgement.verdict.action.as_str(),
         score: judgement.verdict.score.points(),

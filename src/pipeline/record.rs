@@ -18,7 +18,11 @@ pub fn event(mail: &Mail, judgement: &Judgement, plan: &Plan, live: &Live) -> Me
         listener: mail.listener.to_string(),
         direction: mail.direction.as_str().into(),
         mode: live.criteria.policy.mode().as_str().into(),
-        client: mail.client.address.map(|address| address.ip().to_canonical().to_string()).unwrap_or_default(),
+        client: mail
+            .client
+            .address
+            .map(|address| address.ip().to_canonical().to_string())
+            .unwrap_or_default(),
         helo: mail.client.helo.clone(),
         tls: mail.client.tls.clone().unwrap_or_default(),
         from: mail.envelope.reverse_path_text().to_owned(),
@@ -89,10 +93,21 @@ fn finding(finding: &Finding) -> FindingEvent {
 /// Checks that could not run: facts that rules asked for in vain, each once, and limits that cut
 /// the message short.
 pub fn unscanned(findings: &Findings, defects: &[&'static str]) -> Vec<UnscannedEvent> {
-    let asked = findings.undecided.iter().map(|undecided| (undecided.check, undecided.cause));
-    let cut = defects.iter().filter(|defect| defect.ends_with("-limit")).map(|&defect| ("message", defect));
+    let asked = findings
+        .undecided
+        .iter()
+        .map(|undecided| (undecided.check, undecided.cause));
+    let cut = defects
+        .iter()
+        .filter(|defect| defect.ends_with("-limit"))
+        .map(|&defect| ("message", defect));
     let mut all: Vec<(&str, &str)> = asked.chain(cut).collect();
     all.sort_unstable();
     all.dedup();
-    all.into_iter().map(|(check, cause)| UnscannedEvent { check: check.into(), cause: cause.into() }).collect()
+    all.into_iter()
+        .map(|(check, cause)| UnscannedEvent {
+            check: check.into(),
+            cause: cause.into(),
+        })
+        .collect()
 }

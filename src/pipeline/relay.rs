@@ -32,7 +32,10 @@ impl RelayGuard {
             settings.domains.iter().partition(|domain| domain.starts_with("*."));
         Self {
             exact: exact.into_iter().map(|domain| ascii(domain)).collect(),
-            below: below.into_iter().map(|domain| ascii(domain.trim_start_matches("*."))).collect(),
+            below: below
+                .into_iter()
+                .map(|domain| ascii(domain.trim_start_matches("*.")))
+                .collect(),
             any: settings.domains.is_empty(),
         }
     }
@@ -51,7 +54,10 @@ impl RelayGuard {
         // Domain literals and what can't be a name are nobody's domain here.
         let Some(domain) = recipient.domain() else { return false };
         let named = self.exact.iter().any(|own| own == domain.as_str());
-        let below = self.below.iter().any(|own| own != domain.as_str() && domain.is_within(own));
+        let below = self
+            .below
+            .iter()
+            .any(|own| own != domain.as_str() && domain.is_within(own));
         (named || below) && !text.is_empty() && !recipient.local_part().contains(['%', '!', '@', ':'])
     }
 }
@@ -61,7 +67,9 @@ mod tests {
     use super::*;
 
     fn guard(domains: &[&str]) -> RelayGuard {
-        RelayGuard::new(&RelaySettings { domains: domains.iter().map(|&domain| domain.into()).collect() })
+        RelayGuard::new(&RelaySettings {
+            domains: domains.iter().map(|&domain| domain.into()).collect(),
+        })
     }
 
     fn allows(guard: &RelayGuard, text: &str) -> bool {

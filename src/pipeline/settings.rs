@@ -16,6 +16,9 @@ pub struct Deadlines {
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { judging: Span(Duration::from_secs(45)), commit: Span(Duration::from_secs(30)) }
+        Self {
+            judging: Span(Duration::from_secs(45)),
+            commit: Span(Duration::from_secs(30)),
+        }
     }
 }

@@ -279,9 +279,7 @@ fn parts(
         linked,
         order,
         scanner,
-        exceptions: (0..rules.len())
-            .map(|at| own_exceptions(exceptions.get(&at)))
-            .collect(),
+        exceptions: (0..rules.len()).map(|at| own_exceptions(exceptions.get(&at))).collect(),
         tests: rules.iter().map(|(_, rule)| rule.tests.clone()).collect(),
         verdict_tests: files
             .iter()
@@ -348,18 +346,16 @@ fn end_of_day(date: Date) -> Timestamp {
 }
 
 /// A rule that has expired stays, as a shadow of itself.
-fn expire(
-    rules: &[(&File, &RuleEntry)],
-    infos: &mut [RuleInfo],
-    options: &Options,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn expire(rules: &[(&File, &RuleEntry)], infos: &mut [RuleInfo], options: &Options, diagnostics: &mut Vec<Diagnostic>) {
     for ((file, rule), info) in rules.iter().zip(infos) {
         if let Some(date) = rule.expires
             && options.now >= end_of_day(date)
         {
             info.status = Status::Shadow;
-            let message = format!("{} expired at the end of {date}: it is counted but doesn't act", info.id);
+            let message = format!(
+                "{} expired at the end of {date}: it is counted but doesn't act",
+                info.id
+            );
             diagnostics.push(Diagnostic::warning(
                 "expired",
                 &file.source,

@@ -5,8 +5,8 @@
 
 use super::diagnostic::{Diagnostic, nearest};
 use super::pack::{Condition, STATUSES, check_word, rule_id, score, words};
-use super::table::{Located, Reader, Section, plain};
 use super::source::Source;
+use super::table::{Located, Reader, Section, plain};
 use super::{Action, Category, RuleInfo, Score, Severity, Status};
 use jiff::civil::Date;
 use std::ops::Range;
@@ -211,7 +211,11 @@ impl OverrideEntry {
 
     fn names_nothing(&self, source: &Arc<Source>, rules: &[RuleInfo]) -> Diagnostic {
         let (what, name, near) = match &self.target {
-            Target::Rule(id) => ("rule", id.as_str(), nearest(id, rules.iter().map(|rule| rule.id.as_str()))),
+            Target::Rule(id) => (
+                "rule",
+                id.as_str(),
+                nearest(id, rules.iter().map(|rule| rule.id.as_str())),
+            ),
             Target::Tag(tag) => {
                 let tags = rules.iter().flat_map(|rule| rule.tags.iter().map(String::as_str));
                 ("rule with the tag", tag.as_str(), nearest(tag, tags))

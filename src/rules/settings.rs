@@ -16,6 +16,9 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { paths: vec!["rules".into()], last_good: "var/last-good-rules".into() }
+        Self {
+            paths: vec!["rules".into()],
+            last_good: "var/last-good-rules".into(),
+        }
     }
 }

@@ -271,7 +271,10 @@ impl Reader {
 }
 
 /// Parses a file as TOML and hands its top table to `read`, unless it isn't TOML at all.
-pub(super) fn parse<T>(source: &Arc<Source>, read: impl FnOnce(&mut Reader, Section<'_, '_>) -> T) -> (Option<T>, Vec<Diagnostic>) {
+pub(super) fn parse<T>(
+    source: &Arc<Source>,
+    read: impl FnOnce(&mut Reader, Section<'_, '_>) -> T,
+) -> (Option<T>, Vec<Diagnostic>) {
     let mut reader = Reader::new(source);
     let parsed = match DeTable::parse(&source.text) {
         Ok(top) => {
@@ -294,7 +297,11 @@ pub(super) fn parse<T>(source: &Arc<Source>, read: impl FnOnce(&mut Reader, Sect
 
 /// Text from a file, fit for a message: short, on one line.
 pub(super) fn plain(text: &str) -> String {
-    let mut cut: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut cut: String = text
+        .chars()
+        .take(60)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     if cut.len() < text.len() {
         cut.push('…');
     }

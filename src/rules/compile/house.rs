@@ -207,7 +207,7 @@ impl Scene {
         }
     }
 
-    pub(crate) fn see<T>(&self, look: impl FnOnce(&Evidence<'_>) -> T) -> T {
+    pub(crate) fn see<T>(&self, look: impl FnOnce(&Evidence<'_, '_>) -> T) -> T {
         let recipient = |address: &str| Recipient {
             address: Address::from_checked(address),
             parameters: Vec::new(),

@@ -270,9 +270,15 @@ async fn attempts_that_share_a_record_void_it_together(store: Arc<dyn Store>) {
         attempt.fingerprint = "same".to_owned();
         assert_eq!(store.quarantine(attempt).await, Ok(id(1)));
     }
-    store.settle(id(1), State::Voided, None).await.expect("one attempt failed");
+    store
+        .settle(id(1), State::Voided, None)
+        .await
+        .expect("one attempt failed");
     assert_eq!(state_of(&*store, 1).await, State::Pending, "the other is under way");
-    store.settle(id(1), State::Held, None).await.expect("the other was accepted");
+    store
+        .settle(id(1), State::Held, None)
+        .await
+        .expect("the other was accepted");
     assert_eq!(
         store.settle(id(1), State::Voided, None).await,
         Err(StoreError::WrongState(State::Held))

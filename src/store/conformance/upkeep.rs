@@ -101,7 +101,10 @@ async fn expiry_takes_what_is_settled_and_old(store: Arc<dyn Store>) {
         Ok(2)
     );
     assert_eq!(store.get(id(2)).await.map(|_| ()), Err(StoreError::NotFound));
-    store.settle(id(1), State::Held, None).await.expect("what stayed still works");
+    store
+        .settle(id(1), State::Held, None)
+        .await
+        .expect("what stayed still works");
     store
         .append_journal(vec![event(1, 1)])
         .await
