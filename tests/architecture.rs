@@ -38,6 +38,7 @@ const MAY_DO_IO: &[&str] = &[
     "src/admin",
     "src/cli",
     "src/daemon",
+    "src/config/mod.rs",
     "src/config/read.rs",
     "src/config/secret.rs",
     // The edges towards the network.

@@ -22,7 +22,7 @@ const BROKEN_SETTINGS: &[(&str, &str, &str)] = &[
     (
         "a key twice",
         "[deadlines]\njudging = \"1s\"\njudging = \"2s\"\n",
-        "judging",
+        "duplicate",
     ),
     (
         "a number too large",

@@ -53,12 +53,14 @@ fn a_false_end_at_a_buffer_edge_doesnt_pass_either() {
     nothing_leaked(&sink);
 }
 
-/// Networks whose bare line ends are mended: still no lone dot may end the message.
+/// Networks whose bare line ends are mended: still no lone dot may end the message. Where a stray CR
+/// stands before a true CRLF.CRLF, that is the end all the same.
 #[test]
 fn mended_line_ends_dont_make_an_end_of_data() {
     let sink = Sink::start();
     let gate = Gate::before(&sink, "[[listener]]\nrepair_line_ends = [\"127.0.0.0/8\"]\n");
-    for variant in &VARIANTS {
+    let has_true_end = |variant: &&Variant| variant.sequence.windows(5).any(|bytes| bytes == b"\r\n.\r\n");
+    for variant in VARIANTS.iter().filter(|variant| !has_true_end(variant)) {
         let mut client = begin(&gate);
         client.send(&[OPENING, variant.sequence, SMUGGLED.as_bytes()].concat());
         let reply = client.reply();
