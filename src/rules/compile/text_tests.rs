@@ -95,7 +95,7 @@ impl Compiler<'_> {
                 if is_textual(typed.ty) {
                     return Some(Needle::Dynamic(typed.node));
                 }
-                let message = format!("{} is a {}; `{method}` looks for strings", shown(argument), typed.ty);
+                let message = format!("{} is {}; `{method}` looks for strings", shown(argument), typed.ty);
                 self.refuse(Problem::error("wrong-type", argument.span.clone(), message))
             }
         }
