@@ -292,9 +292,7 @@ fn parts(
         linked,
         order,
         scanner,
-        exceptions: (0..rules.len())
-            .map(|at| own_exceptions(exceptions.get(&at)))
-            .collect(),
+        exceptions: (0..rules.len()).map(|at| own_exceptions(exceptions.get(&at))).collect(),
         tests: rules.iter().map(|(_, rule)| rule.tests.clone()).collect(),
         verdict_tests: files
             .iter()
@@ -361,18 +359,16 @@ fn end_of_day(date: Date) -> Timestamp {
 }
 
 /// A rule that has expired stays, as a shadow of itself.
-fn expire(
-    rules: &[(&File, &RuleEntry)],
-    infos: &mut [RuleInfo],
-    options: &Options,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+fn expire(rules: &[(&File, &RuleEntry)], infos: &mut [RuleInfo], options: &Options, diagnostics: &mut Vec<Diagnostic>) {
     for ((file, rule), info) in rules.iter().zip(infos) {
         if let Some(date) = rule.expires
             && options.now >= end_of_day(date)
         {
             info.status = Status::Shadow;
-            let message = format!("{} expired at the end of {date}: it is counted but doesn't act", info.id);
+            let message = format!(
+                "{} expired at the end of {date}: it is counted but doesn't act",
+                info.id
+            );
             diagnostics.push(Diagnostic::warning(
                 "expired",
                 &file.source,
@@ -390,13 +386,15 @@ fn check_replaces(
 ) {
     for (at, (file, rule)) in rules.iter().enumerate() {
         for replaced in &rule.replaces {
-            let message = match find(&replaced.value) {
-                None => format!("there is no rule `{}`", plain(&replaced.value)),
-                Some(same) if same == at => "a rule can't replace itself".to_owned(),
+            let (message, help) = match find(&replaced.value) {
+                None => {
+                    let near = nearest(&replaced.value, rules.iter().map(|(_, rule)| rule.id.value.as_str()));
+                    let message = format!("there is no rule `{}`", plain(&replaced.value));
+                    (message, near.map(|near| format!("did you mean `{near}`?")))
+                }
+                Some(same) if same == at => ("a rule can't replace itself".to_owned(), None),
                 Some(_) => continue,
             };
-            let near = nearest(&replaced.value, rules.iter().map(|(_, rule)| rule.id.value.as_str()));
-            let help = near.map(|near| format!("did you mean `{near}`?"));
             let error = Diagnostic::error("unknown-rule", &file.source, replaced.span.clone(), message);
             diagnostics.push(error.maybe_help(help));
         }

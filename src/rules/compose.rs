@@ -41,7 +41,11 @@ pub(super) fn mail(scene: &Scene, root: Option<&Root>, now: Timestamp) -> Result
         id: uuid::Uuid::nil(),
         received: now,
         listener: "test".into(),
-        direction: if scene.outbound { Direction::Outbound } else { Direction::Inbound },
+        direction: if scene.outbound {
+            Direction::Outbound
+        } else {
+            Direction::Inbound
+        },
         client: Client {
             address: Some(SocketAddr::new(scene.client.unwrap_or(CLIENT), 25_000)),
             helo: scene.helo.clone().unwrap_or_else(|| HELO.to_owned()),
@@ -88,7 +92,11 @@ fn compose(sketch: &Sketch, now: Timestamp) -> std::io::Result<Vec<u8>> {
         builder = builder.from(mailbox(from));
     }
     if !own("To") {
-        let to = if sketch.to.is_empty() { vec![TO] } else { sketch.to.iter().map(String::as_str).collect() };
+        let to = if sketch.to.is_empty() {
+            vec![TO]
+        } else {
+            sketch.to.iter().map(String::as_str).collect()
+        };
         builder = builder.to(mailboxes(&to));
     }
     for (name, people) in [("Cc", &sketch.cc), ("Reply-To", &sketch.reply_to)] {
@@ -130,7 +138,10 @@ fn compose(sketch: &Sketch, now: Timestamp) -> std::io::Result<Vec<u8>> {
 
 fn mailbox(text: &str) -> Mailbox<'_> {
     let address = address_of(text);
-    let name = text.rfind('<').and_then(|at| text.get(..at)).map(|name| name.trim().trim_matches('"'));
+    let name = text
+        .rfind('<')
+        .and_then(|at| text.get(..at))
+        .map(|name| name.trim().trim_matches('"'));
     Mailbox::new_address(name.filter(|name| !name.is_empty()), address)
 }
 
@@ -141,7 +152,9 @@ fn mailboxes<'t>(texts: &[&'t str]) -> Mailbox<'t> {
 /// What stands in the angle brackets, or the whole.
 fn address_of(text: &str) -> &str {
     let bracketed = text.rfind('<').and_then(|at| text.get(at + 1..));
-    bracketed.map_or(text, |rest| rest.trim_end().trim_end_matches('>')).trim()
+    bracketed
+        .map_or(text, |rest| rest.trim_end().trim_end_matches('>'))
+        .trim()
 }
 
 /// The envelope as stated, or as the header shows it.

@@ -182,7 +182,11 @@ impl Diagnostic {
         if let Some(help) = &self.help {
             group = group.element(Title::HELP.message(help.as_str()));
         }
-        let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
+        let renderer = if coloured {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
         renderer.render(&[group])
     }
 }
@@ -283,11 +287,12 @@ mod tests {
     fn sorted_once_each_and_bounded() {
         let mut many = vec![at(6..13), at(0..1), at(6..13)];
         sort(&mut many);
-        assert_eq!(
-            many.iter().map(|d| d.span.start).collect::<Vec<_>>(),
-            [0, 6]
-        );
-        for (count, tail) in [(SHOWN_MAX - 1, None), (SHOWN_MAX, None), (SHOWN_MAX + 1, Some("and 1 more\n"))] {
+        assert_eq!(many.iter().map(|d| d.span.start).collect::<Vec<_>>(), [0, 6]);
+        for (count, tail) in [
+            (SHOWN_MAX - 1, None),
+            (SHOWN_MAX, None),
+            (SHOWN_MAX + 1, Some("and 1 more\n")),
+        ] {
             let all = vec![at(0..1); count];
             let text = render_all(&all, false);
             assert_eq!(text.contains(" more\n"), tail.is_some(), "{count}");
@@ -306,7 +311,11 @@ mod tests {
         let long = Arc::new(Source::new("a.toml", "x".repeat(LINE_BYTES_MAX + 1)));
         let shown = Diagnostic::error("x", &long, 5..6, "m").render(false);
         assert!(shown.contains("a.toml:1:6") && shown.len() < 200, "{shown}");
-        assert!(Diagnostic::file_error("not-a-file", "b", "m").render(false).contains("--> b"));
+        assert!(
+            Diagnostic::file_error("not-a-file", "b", "m")
+                .render(false)
+                .contains("--> b")
+        );
     }
 
     #[test]

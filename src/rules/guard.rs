@@ -24,10 +24,14 @@ fn lost(before: &ListInfo, new: &[ListInfo]) -> Option<Diagnostic> {
     let name = format!("${}", before.name);
     let entries = before.entries;
     let (code, message) = match new.iter().find(|list| list.name == before.name) {
-        None => ("list-vanished", format!("the list {name} vanished; it had {entries} entries")),
-        Some(after) if entries > 0 && after.entries == 0 => {
-            ("list-emptied", format!("the list {name} is empty; it had {entries} entries"))
-        }
+        None => (
+            "list-vanished",
+            format!("the list {name} vanished; it had {entries} entries"),
+        ),
+        Some(after) if entries > 0 && after.entries == 0 => (
+            "list-emptied",
+            format!("the list {name} is empty; it had {entries} entries"),
+        ),
         Some(after) if after.entries.saturating_mul(2) < entries => (
             "list-shrank",
             format!("the list {name} shrank from {entries} entries to {}", after.entries),

@@ -84,7 +84,10 @@ impl ListEntry {
             gathered.change(&self.name.value, change, file, diagnostics);
         }
         if gathered.entries.len() > ENTRIES_MAX {
-            let message = format!("a list has at most {ENTRIES_MAX} entries, this one {}", gathered.entries.len());
+            let message = format!(
+                "a list has at most {ENTRIES_MAX} entries, this one {}",
+                gathered.entries.len()
+            );
             diagnostics.push(Diagnostic::error("too-large", source, self.name.span.clone(), message));
             return None;
         }
@@ -135,7 +138,12 @@ impl ListEntry {
     ) -> Option<BuiltList> {
         for (change, file) in changes {
             let message = "a table can't be changed by an override: define one of your own";
-            diagnostics.push(Diagnostic::error("list-override", file, change.list.span.clone(), message));
+            diagnostics.push(Diagnostic::error(
+                "list-override",
+                file,
+                change.list.span.clone(),
+                message,
+            ));
         }
         let columns: Vec<(String, String)> = self
             .columns
@@ -145,7 +153,12 @@ impl ListEntry {
         let rows: Vec<Vec<(String, Cell)>> = self
             .rows
             .iter()
-            .map(|row| row.cells.iter().map(|(name, cell)| (name.value.clone(), cell.clone())).collect())
+            .map(|row| {
+                row.cells
+                    .iter()
+                    .map(|(name, cell)| (name.value.clone(), cell.clone()))
+                    .collect()
+            })
             .collect();
         match List::table(&self.name.value, &columns, &rows) {
             Ok(list) => Some(BuiltList {
@@ -360,7 +373,12 @@ impl Gathered {
             self.places.retain(|_| kept.next().unwrap_or(true));
             if self.entries.len() == before {
                 let message = format!("`{}` isn't in ${name}", plain(&value.value));
-                diagnostics.push(Diagnostic::warning("list-override", source, value.span.clone(), message));
+                diagnostics.push(Diagnostic::warning(
+                    "list-override",
+                    source,
+                    value.span.clone(),
+                    message,
+                ));
             }
         }
         self.values(source, &change.add, diagnostics);
@@ -454,9 +472,16 @@ mod tests {
 
     #[test]
     fn a_misspelt_end_is_told() {
-        for text in ["a.example; expire=2027-01-31", "a.example; expires=2027-02-30", "a.example;expires 2027"] {
+        for text in [
+            "a.example; expire=2027-01-31",
+            "a.example; expires=2027-02-30",
+            "a.example;expires 2027",
+        ] {
             assert!(read_entry(text).is_err(), "{text}");
         }
-        assert_eq!(read_entry("https://a.example/?a;b").unwrap().value, "https://a.example/?a;b");
+        assert_eq!(
+            read_entry("https://a.example/?a;b").unwrap().value,
+            "https://a.example/?a;b"
+        );
     }
 }

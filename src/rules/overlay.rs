@@ -5,8 +5,8 @@
 
 use super::diagnostic::{Diagnostic, nearest};
 use super::pack::{Condition, STATUSES, check_word, rule_id, score, words};
-use super::table::{Located, Reader, Section, plain};
 use super::source::Source;
+use super::table::{Located, Reader, Section, plain};
 use super::{Action, Category, RuleInfo, Score, Severity, Status};
 use jiff::civil::Date;
 use std::ops::Range;
@@ -73,7 +73,8 @@ impl OverrideEntry {
             .collect();
         let [key] = named.as_slice() else {
             let message = "an override names one of rule, tag, category or pack";
-            reader.error("override-target", section.start..section.start + 1, message);
+            let heading = reader.heading(section);
+            reader.error("override-target", heading, message);
             return None;
         };
         let text = reader.string(section, key)?;
@@ -109,7 +110,8 @@ impl ListOverrideEntry {
         };
         if entry.replace.is_some() && !(entry.add.is_empty() && entry.remove.is_empty()) {
             let message = "`replace` stands alone: leave out `add` and `remove`";
-            reader.error("list-override", section.start..section.start + 1, message);
+            let heading = reader.heading(section);
+            reader.error("list-override", heading, message);
         }
         Some(entry)
     }
@@ -211,7 +213,11 @@ impl OverrideEntry {
 
     fn names_nothing(&self, source: &Arc<Source>, rules: &[RuleInfo]) -> Diagnostic {
         let (what, name, near) = match &self.target {
-            Target::Rule(id) => ("rule", id.as_str(), nearest(id, rules.iter().map(|rule| rule.id.as_str()))),
+            Target::Rule(id) => (
+                "rule",
+                id.as_str(),
+                nearest(id, rules.iter().map(|rule| rule.id.as_str())),
+            ),
             Target::Tag(tag) => {
                 let tags = rules.iter().flat_map(|rule| rule.tags.iter().map(String::as_str));
                 ("rule with the tag", tag.as_str(), nearest(tag, tags))

@@ -174,7 +174,11 @@ impl RuleSet {
                 Some(rule) => may_not_act.get(rule) == Some(&true),
                 None => two_faced.get(*to) == Some(&true),
             };
-            let depends = *at < defines && parts.linked.get(*at).is_some_and(|node| node.references().iter().any(depends));
+            let depends = *at < defines
+                && parts
+                    .linked
+                    .get(*at)
+                    .is_some_and(|node| node.references().iter().any(depends));
             if let Some(two_faced) = two_faced.get_mut(*at) {
                 *two_faced = depends;
             }
@@ -193,7 +197,12 @@ impl RuleSet {
             .collect();
         let needs = needs(&nodes);
         Self {
-            by_id: parts.rules.iter().enumerate().map(|(at, rule)| (rule.id.clone(), at)).collect(),
+            by_id: parts
+                .rules
+                .iter()
+                .enumerate()
+                .map(|(at, rule)| (rule.id.clone(), at))
+                .collect(),
             rules: parts.rules.into_iter().map(Arc::new).collect(),
             endings,
             details: parts.details,
@@ -373,7 +382,9 @@ impl Outcomes for Told {
 }
 
 fn needs(nodes: &[Node]) -> Vec<(&'static str, Cost)> {
-    let conditions = nodes.iter().flat_map(|node| std::iter::once(&node.linked.condition).chain(&node.linked.own));
+    let conditions = nodes
+        .iter()
+        .flat_map(|node| std::iter::once(&node.linked.condition).chain(&node.linked.own));
     let needs: BTreeMap<&'static str, Cost> = conditions.flat_map(|condition| condition.needs()).copied().collect();
     needs.into_iter().collect()
 }
@@ -388,5 +399,10 @@ fn digest(roots: &[Root]) -> String {
             context.update(text.text.as_bytes());
         }
     }
-    context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    context
+        .finish()
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -71,7 +71,9 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Root>, Vec<Diagnostic>> {
         .and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes))
         .map_err(|error| refuse(format!("the last good rules can't be read: {error}")))?;
     let split = memchr::memchr(b'\n', &bytes).and_then(|at| bytes.split_at_checked(at));
-    let (sum, body) = split.map_or((&[][..], &[][..]), |(sum, rest)| (sum, rest.get(1..).unwrap_or_default()));
+    let (sum, body) = split.map_or((&[][..], &[][..]), |(sum, rest)| {
+        (sum, rest.get(1..).unwrap_or_default())
+    });
     if hex(body).as_bytes() != sum {
         return Err(refuse("the last good rules were changed or cut short".to_owned()));
     }
@@ -94,7 +96,11 @@ impl KeptRoot {
             prefix: root.prefix.clone(),
             manifest: root.manifest.as_deref().map(KeptText::of),
             files: root.files.iter().map(|file| KeptText::of(file)).collect(),
-            lists: root.lists.iter().map(|(path, file)| (path.clone(), KeptText::of(file))).collect(),
+            lists: root
+                .lists
+                .iter()
+                .map(|(path, file)| (path.clone(), KeptText::of(file)))
+                .collect(),
         }
     }
 
@@ -104,7 +110,11 @@ impl KeptRoot {
             folder: None,
             manifest: self.manifest.map(KeptText::source),
             files: self.files.into_iter().map(KeptText::source).collect(),
-            lists: self.lists.into_iter().map(|(path, file)| (path, file.source())).collect(),
+            lists: self
+                .lists
+                .into_iter()
+                .map(|(path, file)| (path, file.source()))
+                .collect(),
         }
     }
 }

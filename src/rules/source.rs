@@ -81,7 +81,11 @@ impl Source {
     /// The whole lines that a span touches, without the last one's end.
     pub(super) fn lines_around(&self, span: &Range<usize>) -> Range<usize> {
         let (start, end) = (self.boundary(span.start), self.boundary(span.end.max(span.start)));
-        let first = self.text.get(..start).and_then(|text| text.rfind('\n')).map_or(0, |at| at + 1);
+        let first = self
+            .text
+            .get(..start)
+            .and_then(|text| text.rfind('\n'))
+            .map_or(0, |at| at + 1);
         let last = self
             .text
             .get(end..)
@@ -140,7 +144,10 @@ impl Root {
         if !inside || relative.is_empty() {
             return Err("a list file must lie inside its pack".to_owned());
         }
-        let folder = self.folder.as_ref().ok_or_else(|| "there is no such list file".to_owned())?;
+        let folder = self
+            .folder
+            .as_ref()
+            .ok_or_else(|| "there is no such list file".to_owned())?;
         let path = folder.join(relative);
         let real = path.canonicalize().map_err(|error| error.to_string())?;
         if !folder.canonicalize().is_ok_and(|folder| real.starts_with(folder)) {
@@ -171,7 +178,10 @@ impl Walk {
                     _ => PathBuf::from("."),
                 };
                 let mut root = Root {
-                    prefix: path.parent().map(|parent| parent.display().to_string()).unwrap_or_default(),
+                    prefix: path
+                        .parent()
+                        .map(|parent| parent.display().to_string())
+                        .unwrap_or_default(),
                     folder: Some(folder),
                     ..Root::default()
                 };
@@ -261,7 +271,8 @@ impl Walk {
         if self.files > RULE_FILES_MAX {
             if self.files == RULE_FILES_MAX + 1 {
                 let message = format!("more than {RULE_FILES_MAX} rule files");
-                self.problems.push(Diagnostic::file_error("too-many-files", name, message));
+                self.problems
+                    .push(Diagnostic::file_error("too-many-files", name, message));
             }
             return None;
         }

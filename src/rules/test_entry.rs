@@ -3,9 +3,11 @@
 //! A TOML table goes in; out comes a [`TestEntry`] or a [`VerdictTest`] with everything that it
 //! leaves out still unsaid. Knows nothing of how a mail is built or a rule is run.
 
-use super::table::{Located, Reader, Section};
 use super::Action;
+use super::diagnostic::nearest;
+use super::schema::FIELDS;
 use super::source::Source;
+use super::table::{Located, Reader, Section, plain};
 use jiff::Timestamp;
 use std::sync::Arc;
 use toml::de::DeValue;
@@ -151,23 +153,13 @@ pub struct AttachmentSketch {
     pub content: Vec<u8>,
 }
 
-/// Facts that a test may call unknown: schema names, or what they begin with.
-pub const UNKNOWABLE: [&str; 14] = [
-    "client",
-    "client.ip",
-    "client.name",
-    "client.name_confirmed",
-    "client.listed",
-    "envelope",
-    "auth",
-    "auth.spf",
-    "auth.dkim",
-    "auth.dmarc",
-    "auth.arc",
-    "auth.aligned",
-    "auth.dmarc_policy",
-    "history",
-];
+/// Whether a test may call this unknown: a field of the schema, or a group such as `auth`.
+fn is_fact(name: &str) -> bool {
+    FIELDS.iter().any(|field| {
+        let rest = field.name.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
 
 const SCENE_KEYS: [&str; 10] = [
     "mail",
@@ -194,7 +186,10 @@ impl TestEntry {
         }
         let evidence = reader.strings(section, "evidence", true).unwrap_or_default();
         let entry = Self {
-            name: reader.string(section, "name").map(|name| name.value).unwrap_or_default(),
+            name: reader
+                .string(section, "name")
+                .map(|name| name.value)
+                .unwrap_or_default(),
             source: Arc::clone(&reader.source),
             start: section.start,
             scene: Scene::read(reader, section),
@@ -210,7 +205,10 @@ impl VerdictTest {
         reader.only(section, &keys(&["name", "action", "must", "must_not"]));
         let actions = Action::ALL.map(|action| (action.as_str(), action));
         Some(Self {
-            name: reader.required(section, "name").map(|name| name.value).unwrap_or_default(),
+            name: reader
+                .required(section, "name")
+                .map(|name| name.value)
+                .unwrap_or_default(),
             source: Arc::clone(&reader.source),
             start: section.start,
             scene: Scene::read(reader, section),
@@ -251,10 +249,11 @@ impl Scene {
         }
         scene.unknown = reader.strings(section, "unknown", true).unwrap_or_default();
         for fact in &scene.unknown {
-            if !UNKNOWABLE.contains(&fact.value.as_str()) {
-                let help = format!("it is one of {}", UNKNOWABLE.join(", "));
-                let message = format!("a test can't make `{}` unknown", super::table::plain(&fact.value));
-                reader.error_help("bad-word", fact.span.clone(), message, Some(help));
+            if !is_fact(&fact.value) {
+                let near = nearest(&fact.value, FIELDS.iter().map(|field| field.name));
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                let message = format!("there is no fact `{}`", plain(&fact.value));
+                reader.error_help("bad-word", fact.span.clone(), message, help);
             }
         }
         scene.now = time(reader, section);
@@ -263,7 +262,11 @@ impl Scene {
 
     fn read_client(&mut self, reader: &mut Reader, section: Section<'_, '_>) {
         self.helo = reader.string(section, "helo").map(|helo| helo.value);
-        let address = if section.table.get("client").is_some_and(|value| value.get_ref().is_str()) {
+        let address = if section
+            .table
+            .get("client")
+            .is_some_and(|value| value.get_ref().is_str())
+        {
             reader.string(section, "client")
         } else if let Some(client) = reader.table(section, "client", "client") {
             reader.only(client, &["ip", "name", "name_confirmed", "listed"]);
@@ -299,7 +302,10 @@ impl Scene {
         let Some(auth) = reader.table(section, "auth", "auth") else {
             return;
         };
-        reader.only(auth, &["spf", "dkim", "dmarc", "dmarc_policy", "arc", "dkim_domains", "aligned"]);
+        reader.only(
+            auth,
+            &["spf", "dkim", "dmarc", "dmarc_policy", "arc", "dkim_domains", "aligned"],
+        );
         for key in WORDS {
             if let Some(word) = reader.string(auth, key) {
                 self.auth.push((key.to_owned(), word.value));
@@ -314,7 +320,18 @@ impl Scene {
 impl Sketch {
     fn read(reader: &mut Reader, mail: Section<'_, '_>) -> Self {
         let known = [
-            "from", "to", "cc", "reply_to", "subject", "date", "text", "html", "headers", "attachments", "raw", "file",
+            "from",
+            "to",
+            "cc",
+            "reply_to",
+            "subject",
+            "date",
+            "text",
+            "html",
+            "headers",
+            "attachments",
+            "raw",
+            "file",
         ];
         reader.only(mail, &known);
         let mut text = |key| reader.string(mail, key).map(|text| text.value);
@@ -361,7 +378,12 @@ fn check_header(reader: &mut Reader, name: &toml::Spanned<std::borrow::Cow<'_, s
     }
     if value.value.contains(['\r', '\n', '\0']) {
         let help = Some("use `raw` for a message with odd line ends".to_owned());
-        reader.error_help("bad-header", value.span.clone(), "a header field is one line here", help);
+        reader.error_help(
+            "bad-header",
+            value.span.clone(),
+            "a header field is one line here",
+            help,
+        );
     }
 }
 
@@ -369,8 +391,14 @@ impl AttachmentSketch {
     fn read(reader: &mut Reader, section: Section<'_, '_>) -> Self {
         reader.only(section, &["name", "type", "content", "base64"]);
         let mut sketch = Self {
-            name: reader.string(section, "name").map(|name| name.value).unwrap_or_default(),
-            content_type: reader.string(section, "type").map(|text| text.value).unwrap_or_default(),
+            name: reader
+                .string(section, "name")
+                .map(|name| name.value)
+                .unwrap_or_default(),
+            content_type: reader
+                .string(section, "type")
+                .map(|text| text.value)
+                .unwrap_or_default(),
             content: Vec::new(),
         };
         if let Some(content) = reader.string(section, "content") {
@@ -420,7 +448,11 @@ fn count(reader: &mut Reader, section: Section<'_, '_>, key: &str) -> u64 {
         .and_then(|value| value.get_ref().as_integer())
         .and_then(|integer| integer.as_str().parse().ok());
     whole.unwrap_or_else(|| {
-        reader.error("out-of-range", number.span, format!("`{key}` is a whole number, 0 or more"));
+        reader.error(
+            "out-of-range",
+            number.span,
+            format!("`{key}` is a whole number, 0 or more"),
+        );
         0
     })
 }
@@ -449,7 +481,13 @@ mod tests {
 
     #[test]
     fn base64_is_read_as_written_by_anyone() {
-        for (text, bytes) in [("", ""), ("Zg==", "f"), ("Zm8", "fo"), ("Zm\n9v", "foo"), ("Zm9vYg==", "foob")] {
+        for (text, bytes) in [
+            ("", ""),
+            ("Zg==", "f"),
+            ("Zm8", "fo"),
+            ("Zm\n9v", "foo"),
+            ("Zm9vYg==", "foob"),
+        ] {
             assert_eq!(decode_base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
         }
         assert_eq!(decode_base64("Zm9-"), None);

@@ -198,7 +198,10 @@ impl Staged {
 }
 
 fn unknown_lists(set: &RuleSet, scene: &Scene) -> Vec<String> {
-    let missing = scene.lists.iter().filter(|(name, _)| !set.lists().iter().any(|list| list.name == name.value));
+    let missing = scene
+        .lists
+        .iter()
+        .filter(|(name, _)| !set.lists().iter().any(|list| list.name == name.value));
     missing
         .map(|(name, _)| {
             let near = diagnostic::nearest(&name.value, set.lists().iter().map(|list| list.name.as_str()));
@@ -226,7 +229,11 @@ fn rule_failures(test: &TestEntry, outcome: &Outcome) -> Vec<String> {
         return failures;
     }
     for wanted in &test.evidence {
-        if !outcome.snippets.iter().any(|snippet| snippet.text.contains(wanted.as_str())) {
+        if !outcome
+            .snippets
+            .iter()
+            .any(|snippet| snippet.text.contains(wanted.as_str()))
+        {
             let found: Vec<&str> = outcome.snippets.iter().map(|snippet| snippet.text.as_str()).collect();
             failures.push(format!("no evidence holds {wanted:?}; there is {found:?}"));
         }
@@ -235,14 +242,22 @@ fn rule_failures(test: &TestEntry, outcome: &Outcome) -> Vec<String> {
 }
 
 fn verdict_failures(test: &VerdictTest, findings: &Findings, action: Action) -> Vec<String> {
-    let matched: Vec<&str> = findings.matched.iter().map(|finding| finding.rule.id.as_str()).collect();
+    let matched: Vec<&str> = findings
+        .matched
+        .iter()
+        .map(|finding| finding.rule.id.as_str())
+        .collect();
     let mut failures = Vec::new();
     if let Some(expected) = test.action.filter(|expected| *expected != action) {
         failures.push(format!(
             "expected {}, got {}; matched: {}",
             expected.as_str(),
             action.as_str(),
-            if matched.is_empty() { "nothing".to_owned() } else { matched.join(", ") }
+            if matched.is_empty() {
+                "nothing".to_owned()
+            } else {
+                matched.join(", ")
+            }
         ));
     }
     for rule in &test.must {
