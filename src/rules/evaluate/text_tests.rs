@@ -35,10 +35,18 @@ impl Haystack<'_> {
 impl<'e> Run<'_, 'e, '_> {
     pub(super) fn text_test(&mut self, test: &'e TextTest) -> Truth {
         let scans = test.test == Test::Contains;
-        let haystack = match self.haystack(&test.subject, scans) {
+        let mut haystack = match self.haystack(&test.subject, scans) {
             Ok(haystack) => haystack,
             Err(truth) => return truth,
         };
+        if let (Haystack::Plain(value), Some(automaton)) = (&haystack, &test.automaton) {
+            if !self.pay_for(&haystack.text()) {
+                return Truth::Unknown;
+            }
+            if let Some(scanned) = automaton.scan(value.clone()) {
+                haystack = Haystack::Scanned(Rc::new(scanned));
+            }
+        }
         let mut tally = Tally::new(test.quantity);
         for needle in &test.needles {
             if self.try_needle(test, needle, &haystack, &mut tally) || self.steps_left.is_none() {
@@ -77,11 +85,24 @@ impl<'e> Run<'_, 'e, '_> {
             }
             Needle::List { list, texts, atoms } => {
                 let now = self.scope.evidence.now;
+                if !self.pay(texts.len() / 8) {
+                    return true;
+                }
                 for (place, (text, (_, expiry))) in texts.iter().zip(list.entries()).enumerate() {
+                    let atom = atoms.get(place).copied();
+                    // Most entries stand nowhere: these aren't worth a call.
+                    let is_missing = match (haystack, atom) {
+                        (Haystack::Scanned(scanned), Some(atom)) => scanned.hit(atom).is_none(),
+                        _ => false,
+                    };
                     if expiry.is_some_and(|expiry| now >= expiry) {
                         continue;
                     }
-                    let found = self.find(test, text, atoms.get(place).copied(), haystack);
+                    let found = if is_missing {
+                        None
+                    } else {
+                        self.find(test, text, atom, haystack)
+                    };
                     if self.count(test, found, haystack, tally) || self.steps_left.is_none() {
                         return true;
                     }
