@@ -88,21 +88,18 @@ impl<'e> Run<'_, 'e, '_> {
                 if !self.pay(texts.len() / 8) {
                     return true;
                 }
+                // Most entries stand nowhere: one pass over the atoms says so for all of them.
+                if let Haystack::Scanned(scanned) = haystack
+                    && !atoms.is_empty()
+                    && atoms.iter().all(|atom| scanned.hit(*atom).is_none())
+                {
+                    return tally.add(Truth::False);
+                }
                 for (place, (text, (_, expiry))) in texts.iter().zip(list.entries()).enumerate() {
-                    let atom = atoms.get(place).copied();
-                    // Most entries stand nowhere: these aren't worth a call.
-                    let is_missing = match (haystack, atom) {
-                        (Haystack::Scanned(scanned), Some(atom)) => scanned.hit(atom).is_none(),
-                        _ => false,
-                    };
                     if expiry.is_some_and(|expiry| now >= expiry) {
                         continue;
                     }
-                    let found = if is_missing {
-                        None
-                    } else {
-                        self.find(test, text, atom, haystack)
-                    };
+                    let found = self.find(test, text, atoms.get(place).copied(), haystack);
                     if self.count(test, found, haystack, tally) || self.steps_left.is_none() {
                         return true;
                     }
