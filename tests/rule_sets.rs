@@ -121,6 +121,44 @@ fn packs_come_first_and_the_house_last() {
 }
 
 #[test]
+fn a_packs_manifest_is_read_strictly() {
+    let told = |manifest: &str| codes(&[("p/pack.toml", manifest), ("p/a.toml", "")]);
+    assert_eq!(told("name = 'Upper Case'\nversion = '1'\n"), ["bad-name"]);
+    assert_eq!(told("version = '1'\ncolour = 1\n"), ["missing-key", "unknown-key"]);
+    assert_eq!(
+        told("name = 'a'\nversion = '1'\nengine = '99.0.0'\n"),
+        ["engine-too-old"]
+    );
+    assert_eq!(told("name = 'a'\nversion = '1'\nengine = 'new'\n"), ["bad-version"]);
+    assert_eq!(told("name = 'house'\nversion = '1'\n"), ["duplicate-pack"]);
+    let pack = "name = 'a'\nversion = '1'\n";
+    assert_eq!(
+        codes(&[("p/pack.toml", pack), ("q/pack.toml", pack)]),
+        ["duplicate-pack"]
+    );
+    assert_eq!(
+        codes(&[("p/pack.toml", pack), ("p/q/pack.toml", pack)]),
+        ["nested-pack"]
+    );
+    let loaded = set(&[("p/pack.toml", pack), ("a.toml", "")]);
+    let packs: Vec<&str> = loaded.packs().iter().map(|pack| pack.name.as_str()).collect();
+    assert_eq!(packs, ["a", "house"]);
+}
+
+#[test]
+fn a_warning_is_silenced_on_its_line_with_a_reason() {
+    let warnings = |comment: &str| {
+        let text = rule("ONE", "", &format!("\nsubject.matches(/[0-9]+/) {comment}\n"));
+        let folder = folder(&[("a.toml", &text)]);
+        load(folder.path()).unwrap().warnings.len()
+    };
+    assert_eq!(warnings(""), 1);
+    assert_eq!(warnings("# allow: slow-pattern, a subject is short"), 0);
+    assert_eq!(warnings("# allow: slow-pattern,"), 1);
+    assert_eq!(warnings("# allow: other, a subject is short"), 1);
+}
+
+#[test]
 fn one_bad_file_of_two_keeps_all_out_and_all_mistakes_are_told() {
     let good = rule("GOOD_ONE", "", "subject == 'a'");
     let bad = rule("BAD_ONE", "colour = 'red'", "subjekt == 'a'");

@@ -64,7 +64,7 @@ pub(super) fn assemble(mut roots: Vec<Root>, options: &Options) -> Result<Loaded
     diagnostic::sort(&mut diagnostics);
     match parts {
         Some(parts) if !diagnostics.iter().any(|found| found.level == Level::Error) => Ok(Loaded {
-            set: RuleSet::new(parts, list_infos, roots),
+            set: RuleSet::new(parts, packs, list_infos, roots),
             warnings: diagnostics,
         }),
         _ => Err(diagnostics),
