@@ -94,7 +94,8 @@ impl Source {
         first..last.max(first)
     }
 
-    fn boundary(&self, offset: usize) -> usize {
+    /// The byte itself, or the one at which its character begins.
+    pub(super) fn boundary(&self, offset: usize) -> usize {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {
             offset -= 1;
