@@ -135,6 +135,13 @@ impl Gate {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Its last lines, each cut: enough to see what it died of.
+    fn end_of_log(&self) -> String {
+        let log = self.log();
+        let lines: Vec<String> = log.lines().map(|line| line.chars().take(600).collect()).collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
     /// The log lines that are about messages.
     pub fn message_lines(&self) -> Vec<serde_json::Value> {
         let log = self.log();
@@ -208,7 +215,7 @@ impl Drop for Gate {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            super::programs::say_aloud(&format!("the gate's log:\n{}", self.log()));
+            super::programs::say_aloud(&format!("the end of the gate's log:\n{}", self.end_of_log()));
         }
     }
 }
