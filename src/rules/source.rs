@@ -305,9 +305,14 @@ fn read_text(path: &Path, name: String, bytes_max: u64) -> Result<Source, String
     if bytes.len() as u64 > bytes_max {
         return Err(too_large());
     }
+    let text = decode(bytes)?;
+    // What an editor or a full disk leaves of a file in the middle of writing it.
+    if text.trim().is_empty() && path.extension().is_some_and(|extension| extension == "toml") {
+        return Err("empty: write a comment into a file that is to hold no rules".to_owned());
+    }
     Ok(Source {
         name,
-        text: decode(bytes)?,
+        text,
         modified: metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok()),
     })
 }
