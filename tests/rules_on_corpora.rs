@@ -6,6 +6,13 @@
 //! that action, `PORTREEVE_MISSED=1` those below tag; `PORTREEVE_ONLY=phish` takes folders whose path
 //! holds that word.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what helps a test may fail it"
+)]
+
 #[path = "shipped/mod.rs"]
 mod shipped;
 
@@ -90,7 +97,11 @@ fn measure() {
         let folder: PathBuf = inner.components().take(2).collect();
         let tally = tallies.entry(folder.display().to_string()).or_default();
         let (action, findings, text) = judge(&set, &fs::read(path).unwrap());
-        let matched: Vec<&str> = findings.matched.iter().map(|finding| finding.rule.id.as_str()).collect();
+        let matched: Vec<&str> = findings
+            .matched
+            .iter()
+            .map(|finding| finding.rule.id.as_str())
+            .collect();
         let missed = variable("PORTREEVE_MISSED").is_some() && action < Action::Tag;
         if missed || list.is_some_and(|least| action >= least) {
             println!("{}: {}: {}", inner.display(), action.as_str(), matched.join(" "));
@@ -113,7 +124,10 @@ fn measure() {
 }
 
 fn report(tallies: &BTreeMap<String, Tally>) {
-    println!("{:32} messages  tag%  quar%  rej%   of distinct texts: n  tag%  quar%  rej%", "folder");
+    println!(
+        "{:32} messages  tag%  quar%  rej%   of distinct texts: n  tag%  quar%  rej%",
+        "folder"
+    );
     let share = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
     for (folder, tally) in tallies {
         let [tag, quarantine, reject] = tally.at_least.map(|count| share(count, tally.messages));

@@ -1,6 +1,13 @@
 //! The shipped rules: they load without a warning, their tests pass, and each has a match and a
 //! no-match. What stands in `rules/` and what is built into the binary is the same.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what helps a test may fail it"
+)]
+
 mod shipped;
 
 use jiff::Timestamp;
@@ -19,7 +26,12 @@ fn load_without_a_warning_and_pass_their_tests() {
         .filter(|report| !report.passed())
         .map(|report| {
             let rule = report.rule.as_deref().unwrap_or("verdict");
-            format!("{}: {rule}: {}\n    {}", report.place, report.name, report.failures.join("\n    "))
+            format!(
+                "{}: {rule}: {}\n    {}",
+                report.place,
+                report.name,
+                report.failures.join("\n    ")
+            )
         })
         .collect();
     assert!(failed.is_empty(), "\n{}", failed.join("\n"));
@@ -31,7 +43,10 @@ fn each_has_a_match_and_a_no_match_and_says_what_it_may_hit_wrongly() {
     let set = load().set;
     assert!(set.rules().len() >= 25, "{}", set.rules().len());
     for (id, matches, others) in coverage(&set) {
-        assert!(matches >= 1 && others >= 1, "{id} has {matches} match and {others} no-match");
+        assert!(
+            matches >= 1 && others >= 1,
+            "{id} has {matches} match and {others} no-match"
+        );
         let details = set.details(id).unwrap();
         assert!(!details.false_positives.is_empty(), "{id} names no false positives");
     }

@@ -9,6 +9,6 @@ mod plan;
 mod release;
 
 pub use headers::{Marking, Stamp};
-pub use perform::{Assignment, Outcome, perform};
+pub use perform::{Assignment, Outcome, fingerprint, perform};
 pub use plan::{Plan, plan};
 pub use release::{ReleaseError, Released, release};

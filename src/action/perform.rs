@@ -200,7 +200,8 @@ impl Assignment<'_> {
 }
 
 /// The same message said again has the same fingerprint: reverse-path, recipients in any order, body.
-fn fingerprint(envelope: &Envelope, body: &[u8]) -> String {
+/// Lower-case hex SHA-256.
+pub fn fingerprint(envelope: &Envelope, body: &[u8]) -> String {
     let mut recipients: Vec<&str> = envelope
         .recipients
         .iter()

@@ -25,7 +25,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -85,6 +85,24 @@ struct Running {
     listeners: Vec<Listener<FrontDesk>>,
     control: UnixListener,
     http: TcpListener,
+    signals: Signals,
+}
+
+/// Caught from before anyone can tell that the gate serves: an early SIGHUP must not end it.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// Hands each accepted connection a desk of the pipeline's.
@@ -107,6 +125,7 @@ impl listener::Reception for FrontDesk {
 impl Running {
     async fn start(loaded: Loaded, sources: Sources) -> Result<Self, StartError> {
         let config = loaded.config;
+        let signals = Signals::catch().map_err(|error| StartError::Unavailable("signals".into(), error.to_string()))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let telemetry = telemetry(&config, &clock);
         for warning in &loaded.warnings {
@@ -132,6 +151,7 @@ impl Running {
             clock: Arc::clone(&clock),
             chance: Arc::new(SystemChance),
             compute: Compute::pool(),
+            late: Arc::default(),
         });
         let (limits, deadlines) = (config.limits.clone(), config.deadlines.session.clone());
         let premises = Arc::new(Premises::new(&config.our_name(), limits, deadlines, telemetry));
@@ -167,6 +187,7 @@ impl Running {
             listeners,
             control,
             http,
+            signals,
         })
     }
 
@@ -177,6 +198,7 @@ impl Running {
             listeners,
             control,
             http,
+            signals,
         } = self;
         let stop = CancellationToken::new();
         let background = TaskTracker::new();
@@ -192,7 +214,7 @@ impl Running {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         daemon.gate.telemetry.notice("start", "serving");
 
-        wait_for_end(&daemon).await;
+        wait_for_end(&daemon, signals).await;
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         daemon
             .gate
@@ -295,21 +317,13 @@ async fn serve_http(http: TcpListener, daemon: Arc<Daemon>, stop: CancellationTo
 }
 
 /// SIGHUP reloads, SIGTERM and SIGINT end.
-async fn wait_for_end(daemon: &Daemon) {
-    let signals = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::hangup()),
-    );
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = signals else {
-        return;
-    };
+async fn wait_for_end(daemon: &Daemon, mut signals: Signals) {
     loop {
         tokio::select! {
             biased;
-            _ = terminate.recv() => return,
-            _ = interrupt.recv() => return,
-            _ = hangup.recv() => {
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            _ = signals.hangup.recv() => {
                 let reloading = sd_notify::NotifyState::monotonic_usec_now();
                 let _ = reloading.map(|now| sd_notify::notify(&[sd_notify::NotifyState::Reloading, now]));
                 daemon.reload("SIGHUP", false).await;

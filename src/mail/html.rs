@@ -7,6 +7,7 @@
 use super::attribute::Attributes;
 use super::element::{Element, SLOTS};
 use super::page::{Form, Image, Page};
+use super::pausing_reader::PausingReader;
 use super::style;
 use super::url::Url;
 use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
@@ -15,9 +16,12 @@ use html5gum::{Span, State, Tokenizer};
 /// Renders `source` onto `page`.
 pub(super) fn render(source: &str, page: &mut Page) {
     page.text.line_break();
-    let mut tokenizer = Tokenizer::new_with_emitter(source, CallbackEmitter::new(Renderer::new(page)));
-    while let Some(Ok(state)) = tokenizer.next() {
-        tokenizer.set_state(state);
+    let mut tokenizer =
+        Tokenizer::new_with_emitter(PausingReader::new(source), CallbackEmitter::new(Renderer::new(page)));
+    while let Some(next) = tokenizer.next() {
+        if let Ok(state) = next {
+            tokenizer.set_state(state);
+        }
     }
     drop(tokenizer);
     page.text.set_quoted(false);
@@ -478,6 +482,7 @@ mod tests {
             "<b><p>",
             "<!--",
             "<a a=",
+            "<b a=\"1\" ",
             "<li>",
             "&",
         ] {

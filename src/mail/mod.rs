@@ -27,6 +27,7 @@ pub mod message;
 mod page;
 mod parameter;
 mod part;
+mod pausing_reader;
 mod received;
 mod style;
 mod text;

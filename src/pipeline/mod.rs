@@ -6,6 +6,7 @@
 
 mod desk;
 mod disclosure;
+mod late;
 mod loops;
 mod record;
 mod relay;
@@ -13,6 +14,7 @@ mod settings;
 
 pub use desk::{GateDesk, Profile};
 pub use disclosure::{Detail, DisclosureSettings};
+pub use late::LateReplies;
 pub use record::judged;
 pub use relay::{RelayGuard, RelaySettings};
 pub use settings::Deadlines;
@@ -85,6 +87,8 @@ pub struct Gate {
     pub chance: Arc<dyn Chance>,
     /// Where heavy mail is judged.
     pub compute: Compute,
+    /// Upstream's answers that came too late for the sender.
+    pub late: Arc<LateReplies>,
 }
 
 /// What the gate makes of a message, free of the message itself.
@@ -137,7 +141,7 @@ pub async fn handle(
     read: Duration,
     gate: &Gate,
     live: &Arc<Live>,
-    leg: Transaction,
+    mut leg: Transaction,
     profile: &Profile,
 ) -> Reply {
     let begun = Instant::now();
@@ -150,6 +154,14 @@ pub async fn handle(
         );
     }
     let mail = Arc::new(mail);
+    if let Some(reply) = gate.late.take(|| action::fingerprint(&mail.envelope, &mail.bytes)) {
+        let text = format!(
+            "{}: a retry of what upstream took after we had given up: {reply}",
+            mail.id
+        );
+        gate.telemetry.notice("late-reply", &text);
+        return reply;
+    }
     let Some(judgement) = judge(&mail, gate, live).await else {
         gate.telemetry.rejected("judging-deadline", "message");
         gate.telemetry.unscanned("judging", "deadline");
@@ -175,12 +187,22 @@ pub async fn handle(
         mail: &mail,
         plan,
     };
+    // With some of it kept, the kept part is void once we say 4xx: its retry must come in whole.
+    if matches!(&assignment.plan, Plan::Relay { keep, .. } if keep.is_empty()) {
+        remember_late(&mail, gate, &mut leg);
+    }
     let outcome = action::perform(assignment, leg, gate.store.as_ref(), &gate.telemetry).await;
     conclude(
         outcome,
         [("read", read), ("judge", judged - begun), ("act", judged.elapsed())],
         gate,
     )
+}
+
+/// Has a late answer to our dot remembered. The message is hashed only if it comes to that.
+fn remember_late(mail: &Arc<Mail>, gate: &Gate, leg: &mut Transaction) {
+    let (mail, late) = (Arc::clone(mail), Arc::clone(&gate.late));
+    leg.on_late_reply(move |reply| late.heard(action::fingerprint(&mail.envelope, &mail.bytes), reply));
 }
 
 /// One journal record, one log line, one count of each kind.

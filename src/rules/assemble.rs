@@ -64,7 +64,7 @@ pub(super) fn assemble(mut roots: Vec<Root>, options: &Options) -> Result<Loaded
     diagnostic::sort(&mut diagnostics);
     match parts {
         Some(parts) if !diagnostics.iter().any(|found| found.level == Level::Error) => Ok(Loaded {
-            set: RuleSet::new(parts, list_infos, roots),
+            set: RuleSet::new(parts, packs, list_infos, roots),
             warnings: diagnostics,
         }),
         _ => Err(diagnostics),
@@ -386,13 +386,15 @@ fn check_replaces(
 ) {
     for (at, (file, rule)) in rules.iter().enumerate() {
         for replaced in &rule.replaces {
-            let message = match find(&replaced.value) {
-                None => format!("there is no rule `{}`", plain(&replaced.value)),
-                Some(same) if same == at => "a rule can't replace itself".to_owned(),
+            let (message, help) = match find(&replaced.value) {
+                None => {
+                    let near = nearest(&replaced.value, rules.iter().map(|(_, rule)| rule.id.value.as_str()));
+                    let message = format!("there is no rule `{}`", plain(&replaced.value));
+                    (message, near.map(|near| format!("did you mean `{near}`?")))
+                }
+                Some(same) if same == at => ("a rule can't replace itself".to_owned(), None),
                 Some(_) => continue,
             };
-            let near = nearest(&replaced.value, rules.iter().map(|(_, rule)| rule.id.value.as_str()));
-            let help = near.map(|near| format!("did you mean `{near}`?"));
             let error = Diagnostic::error("unknown-rule", &file.source, replaced.span.clone(), message);
             diagnostics.push(error.maybe_help(help));
         }

@@ -170,7 +170,8 @@ impl Diagnostic {
         let title = level.primary_title(self.message.as_str()).id(self.code);
         let mut group = if fits {
             let text = self.source.text.get(lines.clone()).unwrap_or("");
-            let within = self.span.start.saturating_sub(lines.start)..self.span.end.min(lines.end) - lines.start;
+            let place = |offset: usize| self.source.boundary(offset).clamp(lines.start, lines.end) - lines.start;
+            let within = place(self.span.start)..place(self.span.end.max(self.span.start));
             title.element(
                 Snippet::source(text)
                     .line_start(self.start().line)
@@ -330,7 +331,7 @@ mod tests {
 
     #[test]
     fn suggests_only_what_is_near() {
-        assert_eq!(nearest("servity", ["severity", "score"]), Some("severity"));
+        assert_eq!(nearest("sevrity", ["severity", "score"]), Some("severity"));
         assert_eq!(nearest("HIGH", ["high", "low"]), Some("high"));
         assert_eq!(nearest("banana", ["severity", "score"]), None);
     }

@@ -36,6 +36,7 @@ const FILES: &[(&str, &str)] = shipped![
     "policy.toml",
     "public-services.toml",
     "spam.toml",
+    "verdicts.toml",
     "vocabulary.toml",
 ];
 

@@ -73,7 +73,8 @@ impl OverrideEntry {
             .collect();
         let [key] = named.as_slice() else {
             let message = "an override names one of rule, tag, category or pack";
-            reader.error("override-target", section.start..section.start + 1, message);
+            let heading = reader.heading(section);
+            reader.error("override-target", heading, message);
             return None;
         };
         let text = reader.string(section, key)?;
@@ -109,7 +110,8 @@ impl ListOverrideEntry {
         };
         if entry.replace.is_some() && !(entry.add.is_empty() && entry.remove.is_empty()) {
             let message = "`replace` stands alone: leave out `add` and `remove`";
-            reader.error("list-override", section.start..section.start + 1, message);
+            let heading = reader.heading(section);
+            reader.error("list-override", heading, message);
         }
         Some(entry)
     }

@@ -9,6 +9,7 @@ use super::diagnostic::Diagnostic;
 use super::evaluate::{Outcome, Outcomes, Scope, Truth, evaluate};
 use super::link::Linked;
 use super::lists::ListKind;
+use super::pack::Manifest;
 use super::source::{self, Root};
 use super::test_entry::{TestEntry, VerdictTest};
 use super::{Finding, Findings, RuleInfo, Status, Undecided, embedded, snapshot};
@@ -41,6 +42,7 @@ pub struct RuleSet {
     defines: usize,
     order: Vec<usize>,
     scanner: Scanner,
+    packs: Vec<Manifest>,
     lists: Vec<ListInfo>,
     needs: Vec<(&'static str, Cost)>,
     sha256: String,
@@ -152,7 +154,7 @@ impl RuleSet {
         assemble::assemble(roots, &options)
     }
 
-    pub(super) fn new(parts: Parts, lists: Vec<ListInfo>, roots: Vec<Root>) -> Self {
+    pub(super) fn new(parts: Parts, packs: Vec<Manifest>, lists: Vec<ListInfo>, roots: Vec<Root>) -> Self {
         let (defines, sha256) = (parts.defines, digest(&roots));
         let endings = parts.rules.iter().zip(&parts.details).map(|(rule, details)| {
             let expired = RuleInfo {
@@ -210,6 +212,7 @@ impl RuleSet {
             defines,
             order: parts.order,
             scanner: parts.scanner,
+            packs,
             lists,
             needs,
             sha256,
@@ -316,6 +319,11 @@ impl RuleSet {
     /// What else is known of one rule.
     pub fn details(&self, id: &str) -> Option<&Details> {
         self.by_id.get(id).and_then(|at| self.details.get(*at))
+    }
+
+    /// The packs in their order; the house's own files stand for one named `house`, a folder each.
+    pub fn packs(&self) -> &[Manifest] {
+        &self.packs
     }
 
     /// Every list.

@@ -94,7 +94,8 @@ impl Source {
         first..last.max(first)
     }
 
-    fn boundary(&self, offset: usize) -> usize {
+    /// The byte itself, or the one at which its character begins.
+    pub(super) fn boundary(&self, offset: usize) -> usize {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {
             offset -= 1;
@@ -304,9 +305,14 @@ fn read_text(path: &Path, name: String, bytes_max: u64) -> Result<Source, String
     if bytes.len() as u64 > bytes_max {
         return Err(too_large());
     }
+    let text = decode(bytes)?;
+    // What an editor or a full disk leaves of a file in the middle of writing it.
+    if text.trim().is_empty() && path.extension().is_some_and(|extension| extension == "toml") {
+        return Err("empty: write a comment into a file that is to hold no rules".to_owned());
+    }
     Ok(Source {
         name,
-        text: decode(bytes)?,
+        text,
         modified: metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok()),
     })
 }

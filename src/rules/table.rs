@@ -91,8 +91,13 @@ impl Reader {
     /// Complains of a key that isn't there.
     pub(super) fn missing(&mut self, section: Section<'_, '_>, key: &str) {
         let message = format!("`{key}` is missing from this {}", section.what);
+        self.error("missing-key", self.heading(section), message);
+    }
+
+    /// The rest of the line that a section begins on.
+    pub(super) fn heading(&self, section: Section<'_, '_>) -> Range<usize> {
         let at = section.start;
-        self.error("missing-key", at..self.source.lines_around(&(at..at)).end, message);
+        at..self.source.lines_around(&(at..at)).end
     }
 
     /// A string.
@@ -138,7 +143,7 @@ impl Reader {
             || format!("it is one of {}", names.collect::<Vec<_>>().join(", ")),
             |near| format!("did you mean `{near}`?"),
         );
-        let message = format!("`{}` is no {key}", plain(&text.value));
+        let message = format!("`{}` is no value of `{key}`", plain(&text.value));
         self.error_help("bad-word", text.span, message, Some(help));
         None
     }

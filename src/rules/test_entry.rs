@@ -4,8 +4,10 @@
 //! leaves out still unsaid. Knows nothing of how a mail is built or a rule is run.
 
 use super::Action;
+use super::diagnostic::nearest;
+use super::schema::FIELDS;
 use super::source::Source;
-use super::table::{Located, Reader, Section};
+use super::table::{Located, Reader, Section, plain};
 use jiff::Timestamp;
 use std::sync::Arc;
 use toml::de::DeValue;
@@ -151,23 +153,13 @@ pub struct AttachmentSketch {
     pub content: Vec<u8>,
 }
 
-/// Facts that a test may call unknown: schema names, or what they begin with.
-pub const UNKNOWABLE: [&str; 14] = [
-    "client",
-    "client.ip",
-    "client.name",
-    "client.name_confirmed",
-    "client.listed",
-    "envelope",
-    "auth",
-    "auth.spf",
-    "auth.dkim",
-    "auth.dmarc",
-    "auth.arc",
-    "auth.aligned",
-    "auth.dmarc_policy",
-    "history",
-];
+/// Whether a test may call this unknown: a field of the schema, or a group such as `auth`.
+fn is_fact(name: &str) -> bool {
+    FIELDS.iter().any(|field| {
+        let rest = field.name.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
+}
 
 const SCENE_KEYS: [&str; 10] = [
     "mail",
@@ -257,10 +249,11 @@ impl Scene {
         }
         scene.unknown = reader.strings(section, "unknown", true).unwrap_or_default();
         for fact in &scene.unknown {
-            if !UNKNOWABLE.contains(&fact.value.as_str()) {
-                let help = format!("it is one of {}", UNKNOWABLE.join(", "));
-                let message = format!("a test can't make `{}` unknown", super::table::plain(&fact.value));
-                reader.error_help("bad-word", fact.span.clone(), message, Some(help));
+            if !is_fact(&fact.value) {
+                let near = nearest(&fact.value, FIELDS.iter().map(|field| field.name));
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                let message = format!("there is no fact `{}`", plain(&fact.value));
+                reader.error_help("bad-word", fact.span.clone(), message, help);
             }
         }
         scene.now = time(reader, section);

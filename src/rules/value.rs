@@ -60,6 +60,17 @@ impl Type {
         }
     }
 
+    /// With its article, as a sentence wants it.
+    pub fn indefinite(self) -> String {
+        let name = self.to_string();
+        let article = if name.starts_with(['a', 'e', 'i', 'o', 'I']) {
+            "an"
+        } else {
+            "a"
+        };
+        format!("{article} {name}")
+    }
+
     /// Whether it is a list.
     pub const fn is_list(self) -> bool {
         matches!(self, Self::Many(_))

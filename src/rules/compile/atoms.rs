@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Below this many bytes of needles an automaton is a DFA, which is twice as fast and far larger.
-const DFA_NEEDLE_BYTES_MAX: usize = 16 << 10;
+const DFA_NEEDLE_BYTES_MAX: usize = 32 << 10;
 
 /// Gathers the literal needles of a whole set of conditions, so that each field of a message is
 /// scanned once for all of them.
@@ -29,9 +29,10 @@ struct Source {
     member: Option<&'static Field>,
 }
 
+/// Needles that are looked for together.
 #[derive(Debug, Default)]
-struct Needles {
-    texts: Vec<Atom>,
+pub(super) struct Needles {
+    atoms: Vec<Atom>,
     known: HashMap<(String, bool), usize>,
 }
 
@@ -42,17 +43,17 @@ struct Atom {
     exact: Option<String>,
 }
 
+/// Needles, ready to be looked for in any text.
+#[derive(Debug)]
+pub(crate) struct Automaton {
+    automaton: Option<AhoCorasick>,
+    atoms: Vec<Atom>,
+}
+
 /// One automaton a field, shared by a set of conditions. `Send + Sync`.
 #[derive(Debug, Default)]
 pub struct Scanner {
-    sources: Vec<Scan>,
-}
-
-#[derive(Debug)]
-struct Scan {
-    source: Source,
-    automaton: Option<AhoCorasick>,
-    atoms: Vec<Atom>,
+    sources: Vec<(Source, Automaton)>,
 }
 
 /// A text of one message, scanned.
@@ -60,9 +61,11 @@ struct Scan {
 pub(crate) struct Scanned<'e> {
     /// As it came.
     pub text: Cow<'e, str>,
-    /// Where each atom was first seen, as a byte offset in the text.
-    hits: Vec<Option<usize>>,
+    /// Where each atom was first seen, as a byte offset in the text; [`NOWHERE`] if it wasn't.
+    hits: Vec<usize>,
 }
+
+const NOWHERE: usize = usize::MAX;
 
 impl Atoms {
     /// The place of a text among those scanned, if it is a text of the message itself.
@@ -89,9 +92,25 @@ impl Atoms {
         })
     }
 
-    /// The place of a needle among a text's atoms.
+    /// The place of a needle among a text's atoms; `None` for an empty needle.
     pub(super) fn atom(&mut self, source: usize, needle: &str, ignores_case: bool) -> Option<usize> {
-        let (_, needles) = self.sources.get_mut(source)?;
+        self.sources.get_mut(source)?.1.add(needle, ignores_case)
+    }
+
+    /// Builds the automata. Conditions compiled with these atoms are evaluated with this scanner.
+    /// Fails only when the needles are more than an automaton can hold.
+    pub fn build(self) -> Result<Scanner, String> {
+        let sources = self.sources.into_iter();
+        let built = sources.map(|(source, needles)| Ok((source, needles.build()?)));
+        Ok(Scanner {
+            sources: built.collect::<Result<_, String>>()?,
+        })
+    }
+}
+
+impl Needles {
+    /// The place of a needle; `None` for an empty one.
+    pub(super) fn add(&mut self, needle: &str, ignores_case: bool) -> Option<usize> {
         if needle.is_empty() {
             return None;
         }
@@ -99,48 +118,37 @@ impl Atoms {
             true => (folded(needle).into_owned(), true),
             false => (needle.to_owned(), false),
         };
-        if let Some(known) = needles.known.get(&key) {
+        if let Some(known) = self.known.get(&key) {
             return Some(*known);
         }
-        needles.texts.push(Atom {
+        self.atoms.push(Atom {
             folded: folded(needle).into_owned(),
             exact: (!ignores_case).then(|| needle.to_owned()),
         });
-        needles.known.insert(key, needles.texts.len() - 1);
-        Some(needles.texts.len() - 1)
+        self.known.insert(key, self.atoms.len() - 1);
+        Some(self.atoms.len() - 1)
     }
 
-    /// Builds the automata. Conditions compiled with these atoms are evaluated with this scanner.
-    /// Fails only when the needles are more than an automaton can hold.
-    pub fn build(self) -> Result<Scanner, String> {
-        let scan = |(source, needles): (Source, Needles)| {
-            Ok(Scan {
-                source,
-                automaton: automaton(&needles.texts)?,
-                atoms: needles.texts,
-            })
+    pub(super) fn build(self) -> Result<Automaton, String> {
+        let atoms = self.atoms;
+        let bytes: usize = atoms.iter().map(|atom| atom.folded.len()).sum();
+        let kind = match bytes <= DFA_NEEDLE_BYTES_MAX {
+            true => AhoCorasickKind::DFA,
+            false => AhoCorasickKind::ContiguousNFA,
         };
-        Ok(Scanner {
-            sources: self.sources.into_iter().map(scan).collect::<Result<_, String>>()?,
+        if atoms.is_empty() {
+            return Ok(Automaton { automaton: None, atoms });
+        }
+        let automaton = AhoCorasick::builder()
+            .kind(Some(kind))
+            .match_kind(MatchKind::Standard)
+            .build(atoms.iter().map(|atom| &atom.folded))
+            .map_err(|error| format!("the needles don't fit an automaton: {error}"))?;
+        Ok(Automaton {
+            automaton: Some(automaton),
+            atoms,
         })
     }
-}
-
-fn automaton(atoms: &[Atom]) -> Result<Option<AhoCorasick>, String> {
-    if atoms.is_empty() {
-        return Ok(None);
-    }
-    let bytes: usize = atoms.iter().map(|atom| atom.folded.len()).sum();
-    let kind = match bytes <= DFA_NEEDLE_BYTES_MAX {
-        true => AhoCorasickKind::DFA,
-        false => AhoCorasickKind::ContiguousNFA,
-    };
-    AhoCorasick::builder()
-        .kind(Some(kind))
-        .match_kind(MatchKind::Standard)
-        .build(atoms.iter().map(|atom| &atom.folded))
-        .map(Some)
-        .map_err(|error| format!("the needles don't fit an automaton: {error}"))
 }
 
 impl Scanner {
@@ -151,25 +159,30 @@ impl Scanner {
 
     /// Scans one of them. `None` where it is absent or unknown in this message.
     pub(crate) fn scan<'e>(&self, source: usize, value: Value<'e>) -> Option<Scanned<'e>> {
-        let scan = self.sources.get(source)?;
-        let text = match value {
-            Value::Text(text) | Value::Address(text) => text,
-            other => Cow::Owned(other.as_text()?.into_owned()),
-        };
-        let hits = scan.hits(&text);
-        Some(Scanned { text, hits })
+        let (_, automaton) = self.sources.get(source)?;
+        automaton.scan(value)
     }
 
     /// Where one of them stands: a row of the fields' table, and a member of it.
     pub(crate) fn place(&self, source: usize) -> Option<(usize, Option<&'static Field>)> {
-        let source = self.sources.get(source)?.source;
+        let (source, _) = self.sources.get(source)?;
         Some((source.field, source.member))
     }
 }
 
-impl Scan {
-    fn hits(&self, text: &str) -> Vec<Option<usize>> {
-        let mut hits = vec![None; self.atoms.len()];
+impl Automaton {
+    /// Scans a text. `None` for what has none.
+    pub(crate) fn scan<'e>(&self, value: Value<'e>) -> Option<Scanned<'e>> {
+        let text = match value {
+            Value::Text(text) | Value::Address(text) => text,
+            other => Cow::Owned(other.as_text()?.into_owned()),
+        };
+        let hits = self.hits(&text);
+        Some(Scanned { text, hits })
+    }
+
+    fn hits(&self, text: &str) -> Vec<usize> {
+        let mut hits = vec![NOWHERE; self.atoms.len()];
         let Some(automaton) = self.automaton.as_ref().filter(|_| !text.is_empty()) else {
             return hits;
         };
@@ -180,13 +193,13 @@ impl Scan {
             let (Some(hit), Some(atom)) = (hits.get_mut(place), self.atoms.get(place)) else {
                 continue;
             };
-            if hit.is_some() {
+            if *hit != NOWHERE {
                 continue;
             }
             let at = copy.original(found.start());
             let counts = |exact: &String| text.get(at..).is_some_and(|rest| rest.starts_with(exact.as_str()));
             if atom.exact.as_ref().is_none_or(counts) {
-                *hit = Some(at);
+                *hit = at;
                 missing -= 1;
             }
             if missing == 0 {
@@ -200,6 +213,6 @@ impl Scan {
 impl Scanned<'_> {
     /// Where an atom was first seen.
     pub fn hit(&self, atom: usize) -> Option<usize> {
-        self.hits.get(atom).copied().flatten()
+        self.hits.get(atom).copied().filter(|hit| *hit != NOWHERE)
     }
 }

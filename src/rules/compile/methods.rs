@@ -105,7 +105,7 @@ impl Compiler<'_> {
         let problem = Problem::error(
             "unknown-function",
             span.clone(),
-            format!("a {ty} such as {} has no method `{name}`", shown(base)),
+            format!("{} such as {} has no method `{name}`", ty.indefinite(), shown(base)),
         );
         let is_text_method = function::names(Receiver::Text).any(|known| known == name);
         let problem = match (ty, self.meant_method(name, ty)) {
@@ -121,7 +121,11 @@ impl Compiler<'_> {
         if name == "distinct" {
             let value = self.lambda(&list, variable, |compiler| compiler.lower(body))?;
             if value.ty.is_list() || matches!(value.ty.base(), Base::Record(_) | Base::Row(_)) {
-                let message = format!("{} is a {}, and these can't be told apart", shown(body), value.ty);
+                let message = format!(
+                    "{} is {}, and these can't be told apart",
+                    shown(body),
+                    value.ty.indefinite()
+                );
                 return self
                     .refuse(Problem::error("wrong-type", body.span.clone(), message).help("pick one of its parts"));
             }

@@ -164,7 +164,11 @@ impl Compiler<'_> {
         let problem = Problem::error(
             "not-a-condition",
             expr.span.clone(),
-            format!("{} is a {}, not something true or false", shown(expr), typed.ty),
+            format!(
+                "{} is {}, not something true or false",
+                shown(expr),
+                typed.ty.indefinite()
+            ),
         );
         self.refuse(match typed.ty {
             Type::One(Base::Text) => problem.help(format!("compare it, or ask present({})", source(expr))),

@@ -3,6 +3,7 @@
 //! The compiler makes them, evaluation walks them. Their depth is that of the author's tree.
 
 use super::RuleRef;
+use super::atoms::Automaton;
 use super::pattern::Pattern;
 use crate::rules::lists::List;
 use crate::rules::schema::Field;
@@ -130,6 +131,8 @@ pub(crate) struct TextTest {
     pub subject: Subject,
     pub needles: Vec<Needle>,
     pub quantity: Quantity,
+    /// For texts that aren't the message's own: the needles, to be found in one pass.
+    pub automaton: Option<Automaton>,
 }
 
 /// Where a needle must stand.
@@ -144,9 +147,9 @@ pub(crate) enum Test {
 /// What is looked for.
 #[derive(Debug)]
 pub(crate) enum Needle {
-    /// A literal: as it is compared, and its atom where the subject is scanned.
+    /// A literal: as it is compared, and its atom where the text is scanned.
     Literal { text: String, atom: Option<usize> },
-    /// The entries of a list, as they are compared, and their atoms where the subject is scanned.
+    /// The entries of a list, as they are compared, and their atoms where the text is scanned.
     List {
         list: Arc<List>,
         texts: Vec<String>,

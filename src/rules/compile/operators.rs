@@ -27,23 +27,33 @@ impl Compiler<'_> {
                     source(side),
                     operator.as_str()
                 );
-                return self.refuse(problem(format!("{} is a {}", shown(side), typed.ty)).help(help));
+                return self.refuse(problem(format!("{} is {}", shown(side), typed.ty.indefinite())).help(help));
             }
             let is_whole = matches!(typed.ty.base(), Base::Record(kind) if kind != Kind::Url);
             if is_whole || matches!(typed.ty.base(), Base::Row(_)) {
                 let help = format!("compare one of its parts: {}.…", source(side));
-                return self.refuse(problem(format!("{} is a {}", shown(side), typed.ty)).help(help));
+                return self.refuse(problem(format!("{} is {}", shown(side), typed.ty.indefinite())).help(help));
             }
         }
         if !is_comparable(one.ty.base(), other.ty.base()) {
             let (left_ty, right_ty) = (one.ty, other.ty);
-            let message = format!("{} is a {left_ty}; {} is a {right_ty}", shown(left), shown(right));
+            let message = format!(
+                "{} is {}; {} is {}",
+                shown(left),
+                left_ty.indefinite(),
+                shown(right),
+                right_ty.indefinite()
+            );
             let help = mismatch_help(left, left_ty, right).or_else(|| mismatch_help(right, right_ty, left));
             let help = help.unwrap_or_else(|| "compare things of one kind".to_owned());
             return self.refuse(problem(message).help(help));
         }
         if operator.is_order() && !has_order(one.ty.base()) {
-            let message = format!("{} is a {}, which is neither more nor less", shown(left), one.ty);
+            let message = format!(
+                "{} is {}, which is neither more nor less",
+                shown(left),
+                one.ty.indefinite()
+            );
             return self.refuse(problem(message).help("write == or !="));
         }
         let label = if one.label.is_empty() { other.label } else { one.label };
@@ -91,7 +101,7 @@ impl Compiler<'_> {
         };
         for (value, typed) in values.iter().zip(&typed) {
             if typed.ty.is_list() || !is_comparable(typed.ty.base(), first.base()) {
-                let message = format!("{} is a {} among {first} values", shown(value), typed.ty);
+                let message = format!("{} is {} among {first} values", shown(value), typed.ty.indefinite());
                 return self.refuse(Problem::error("wrong-type", value.span.clone(), message));
             }
         }
@@ -102,7 +112,7 @@ impl Compiler<'_> {
         let typed = self.lower(item)?;
         if typed.ty.is_list() {
             let word = if negated { "not in" } else { "in" };
-            let message = format!("{} is a {}", shown(item), typed.ty);
+            let message = format!("{} is {}", shown(item), typed.ty.indefinite());
             let help = format!("write {}.any(x, x {word} {})", source(item), source(set));
             return self.refuse(Problem::error("wrong-type", item.span.clone(), message).help(help));
         }
@@ -135,9 +145,9 @@ impl Compiler<'_> {
         };
         if typed.ty.base() != wanted {
             let message = format!(
-                "{} is a {}; `${}` is a list of kind {}",
+                "{} is {}; `${}` is a list of kind {}",
                 shown(item),
-                typed.ty,
+                typed.ty.indefinite(),
                 list.name(),
                 list.kind().as_str()
             );
@@ -167,7 +177,7 @@ impl Compiler<'_> {
                 continue;
             };
             if typed.ty.is_list() || !is_comparable(typed.ty.base(), item.ty.base()) {
-                let message = format!("{} is a {} among {} values", shown(value), typed.ty, item.ty);
+                let message = format!("{} is {} among {} values", shown(value), typed.ty.indefinite(), item.ty);
                 let problem = Problem::error("wrong-type", value.span.clone(), message);
                 let help = mismatch_help(value, item.ty, value);
                 self.problems.push(match help {
@@ -198,10 +208,20 @@ impl Compiler<'_> {
             return self.refuse(problem(message).help(help));
         }
         if !within.ty.is_list() {
-            return self.refuse(problem(format!("{} is a {}; `in` wants a list", shown(set), within.ty)));
+            return self.refuse(problem(format!(
+                "{} is {}; `in` wants a list",
+                shown(set),
+                within.ty.indefinite()
+            )));
         }
         if !is_comparable(typed.ty.base(), within.ty.base()) {
-            let message = format!("{} is a {}; {} is a {}", shown(item), typed.ty, shown(set), within.ty);
+            let message = format!(
+                "{} is {}; {} is {}",
+                shown(item),
+                typed.ty.indefinite(),
+                shown(set),
+                within.ty.indefinite()
+            );
             return self.refuse(problem(message).help(format!("write {}.any(x, …)", source(set))));
         }
         let label = if typed.label.is_empty() {
@@ -225,8 +245,12 @@ impl Compiler<'_> {
                 ..typed
             }),
             ty => self.refuse(
-                Problem::error("wrong-type", expr.span.clone(), format!("{} is a {ty}", shown(inner)))
-                    .help("`-` wants a number; a condition is negated with `not`"),
+                Problem::error(
+                    "wrong-type",
+                    expr.span.clone(),
+                    format!("{} is {}", shown(inner), ty.indefinite()),
+                )
+                .help("`-` wants a number; a condition is negated with `not`"),
             ),
         }
     }
@@ -253,7 +277,11 @@ impl Compiler<'_> {
         });
         let Some(result) = result else {
             let sign = operator.as_str();
-            let message = format!("`{sign}` can't take a {} and a {}", one.ty, other.ty);
+            let message = format!(
+                "`{sign}` can't take {} and {}",
+                one.ty.indefinite(),
+                other.ty.indefinite()
+            );
             return self.refuse(Problem::error("wrong-type", expr.span.clone(), message));
         };
         let label = if one.label.is_empty() { other.label } else { one.label };
@@ -274,11 +302,11 @@ impl Compiler<'_> {
             || matches!((one.ty, other.ty), (Type::One(one), Type::One(other)) if is_comparable(one, other));
         if !fits {
             let message = format!(
-                "{} is a {}; its default {} is a {}",
+                "{} is {}; its default {} is {}",
                 shown(value),
-                one.ty,
+                one.ty.indefinite(),
                 shown(fallback),
-                other.ty
+                other.ty.indefinite()
             );
             return self.refuse(Problem::error("wrong-type", fallback.span.clone(), message));
         }
@@ -360,7 +388,11 @@ impl Compiler<'_> {
                 1
             }
             _ => {
-                let message = format!("{} is a {}, not something true or false", shown(only), typed.ty);
+                let message = format!(
+                    "{} is {}, not something true or false",
+                    shown(only),
+                    typed.ty.indefinite()
+                );
                 return self.refuse(Problem::error("not-a-condition", only.span.clone(), message));
             }
         };

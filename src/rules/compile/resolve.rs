@@ -172,7 +172,7 @@ impl Compiler<'_> {
         let problem = Problem::error(
             "unknown-field",
             span.clone(),
-            format!("a {} such as {} has no `{name}`", base.ty, shown(expr)),
+            format!("{} such as {} has no `{name}`", base.ty.indefinite(), shown(expr)),
         );
         if function::is_method(name) {
             return self.refuse(problem.help(format!("a method is called: {}.{name}(…)", source(expr))));

@@ -151,6 +151,28 @@ fn errors_have_a_code_a_place_and_help() {
 }
 
 #[test]
+fn messages_are_sentences() {
+    let house = House::new();
+    for (text, message) in [
+        ("message.size > '5MB'", "`message.size` is a size; `'5MB'` is a string"),
+        (
+            "from.address in $org_domains",
+            "`from.address` is an address; `$org_domains` is a list of kind domain",
+        ),
+        ("to == 'x'", "`to` is a list of mailbox"),
+        (
+            "client.ip > '192.0.2.1'",
+            "`client.ip` is an IP address, which is neither more nor less",
+        ),
+        ("message.sizes == 1", "there is no field `message.sizes`"),
+        ("from.nme == 'x'", "a mailbox such as `from` has no `nme`"),
+        ("links.any(l)", "`any` takes 2 arguments, not 1"),
+    ] {
+        assert_eq!(house.error(text).message, message);
+    }
+}
+
+#[test]
 fn every_branch_has_its_errors_told() {
     let (condition, problems) = House::new().read("subjct == 'x' and bdy == 'y' or lnks", &mut Atoms::default());
     assert!(condition.is_none());

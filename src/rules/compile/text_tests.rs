@@ -2,6 +2,7 @@
 //!
 //! Literal needles on a text of the message itself become atoms of the shared scan.
 
+use super::atoms::Needles;
 use super::node::{Derivation, GatedPattern, Needle, Node, Subject, Test, TextTest};
 use super::pattern::{self, Pattern};
 use super::{Compiler, Typed, shown};
@@ -15,6 +16,16 @@ use std::sync::Arc;
 
 /// The largest distance of `similar_to`.
 const DISTANCE_MAX: i64 = 5;
+
+/// Where needles are gathered.
+enum Scan<'n> {
+    /// With all others on this text of the message.
+    Shared(usize),
+    /// For the one test.
+    Own(&'n mut Needles),
+    /// Nowhere: the test looks at an end of the text only.
+    None,
+}
 
 impl Compiler<'_> {
     pub(super) fn text_method(
@@ -42,17 +53,30 @@ impl Compiler<'_> {
             return self.refuse(Problem::error("wrong-arguments", name_span.clone(), message));
         }
         let subject = self.subject(base);
-        let scanned = subject.source.filter(|_| test == Test::Contains);
+        let mut own = Needles::default();
         let needles: Vec<Option<Needle>> = arguments
             .iter()
-            .map(|argument| self.needle(argument, name, ignores_case, scanned))
+            .map(|argument| {
+                let mut scan = match (test, subject.source) {
+                    (Test::Contains, Some(source)) => Scan::Shared(source),
+                    (Test::Contains, None) => Scan::Own(&mut own),
+                    _ => Scan::None,
+                };
+                self.needle(argument, name, ignores_case, &mut scan)
+            })
             .collect();
+        let needles = needles.into_iter().collect::<Option<_>>()?;
+        let automaton = match own.build() {
+            Ok(automaton) => (test == Test::Contains && subject.source.is_none()).then_some(automaton),
+            Err(message) => return self.refuse(Problem::error("too-large", expr.span.clone(), message)),
+        };
         Some(Typed::condition(Node::Text(Box::new(TextTest {
             test,
             ignores_case,
             subject,
-            needles: needles.into_iter().collect::<Option<_>>()?,
+            needles,
             quantity: Quantity::AtLeast(1),
+            automaton,
         }))))
     }
 
@@ -66,7 +90,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn needle(&mut self, argument: &Expr, method: &str, ignores_case: bool, scanned: Option<usize>) -> Option<Needle> {
+    fn needle(&mut self, argument: &Expr, method: &str, ignores_case: bool, scan: &mut Scan<'_>) -> Option<Needle> {
         match &argument.kind {
             ExprKind::Text(text) => {
                 if text.is_empty() {
@@ -76,11 +100,11 @@ impl Compiler<'_> {
                         "an empty needle never matches",
                     ));
                 }
-                Some(self.literal(text, ignores_case, scanned))
+                Some(self.literal(text, ignores_case, scan))
             }
             ExprKind::List(name) => {
                 let (_, list) = self.list(&argument.span, name)?;
-                self.list_needle(argument, list, ignores_case, scanned)
+                self.list_needle(argument, list, ignores_case, scan)
             }
             ExprKind::Regex { .. } => self.refuse(
                 Problem::error(
@@ -95,16 +119,24 @@ impl Compiler<'_> {
                 if is_textual(typed.ty) {
                     return Some(Needle::Dynamic(typed.node));
                 }
-                let message = format!("{} is a {}; `{method}` looks for strings", shown(argument), typed.ty);
+                let message = format!("{} is {}; `{method}` looks for strings", shown(argument), typed.ty);
                 self.refuse(Problem::error("wrong-type", argument.span.clone(), message))
             }
         }
     }
 
-    fn literal(&mut self, text: &str, ignores_case: bool, scanned: Option<usize>) -> Needle {
+    fn literal(&mut self, text: &str, ignores_case: bool, scan: &mut Scan<'_>) -> Needle {
         Needle::Literal {
             text: comparable(text, ignores_case),
-            atom: scanned.and_then(|source| self.atoms.atom(source, text, ignores_case)),
+            atom: self.atom(scan, text, ignores_case),
+        }
+    }
+
+    fn atom(&mut self, scan: &mut Scan<'_>, text: &str, ignores_case: bool) -> Option<usize> {
+        match scan {
+            Scan::Shared(source) => self.atoms.atom(*source, text, ignores_case),
+            Scan::Own(needles) => needles.add(text, ignores_case),
+            Scan::None => None,
         }
     }
 
@@ -113,7 +145,7 @@ impl Compiler<'_> {
         argument: &Expr,
         list: Arc<List>,
         ignores_case: bool,
-        scanned: Option<usize>,
+        scan: &mut Scan<'_>,
     ) -> Option<Needle> {
         if matches!(list.kind(), ListKind::Table | ListKind::Cidr) {
             let message = format!("`${}` is a list of kind {}", list.name(), list.kind().as_str());
@@ -128,12 +160,10 @@ impl Compiler<'_> {
             .iter()
             .map(|(text, _)| comparable(text, ignores_case))
             .collect();
-        let atoms = scanned.map_or_else(Vec::new, |source| {
-            let entries = list.entries().iter();
-            entries
-                .filter_map(|(text, _)| self.atoms.atom(source, text, ignores_case))
-                .collect()
-        });
+        let entries = list.entries().iter();
+        let atoms = entries
+            .filter_map(|(text, _)| self.atom(scan, text, ignores_case))
+            .collect();
         Some(Needle::List { list, texts, atoms })
     }
 
@@ -218,7 +248,7 @@ impl Compiler<'_> {
                 return self.refuse(problem.help(format!("it is a whole number from 1 to {DISTANCE_MAX}")));
             }
         };
-        let others = vec![self.needle(other, "similar_to", true, None)?];
+        let others = vec![self.needle(other, "similar_to", true, &mut Scan::None)?];
         Some(Typed::condition(Node::Similar {
             subject: self.subject(base),
             others,

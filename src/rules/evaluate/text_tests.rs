@@ -35,10 +35,18 @@ impl Haystack<'_> {
 impl<'e> Run<'_, 'e, '_> {
     pub(super) fn text_test(&mut self, test: &'e TextTest) -> Truth {
         let scans = test.test == Test::Contains;
-        let haystack = match self.haystack(&test.subject, scans) {
+        let mut haystack = match self.haystack(&test.subject, scans) {
             Ok(haystack) => haystack,
             Err(truth) => return truth,
         };
+        if let (Haystack::Plain(value), Some(automaton)) = (&haystack, &test.automaton) {
+            if !self.pay_for(&haystack.text()) {
+                return Truth::Unknown;
+            }
+            if let Some(scanned) = automaton.scan(value.clone()) {
+                haystack = Haystack::Scanned(Rc::new(scanned));
+            }
+        }
         let mut tally = Tally::new(test.quantity);
         for needle in &test.needles {
             if self.try_needle(test, needle, &haystack, &mut tally) || self.steps_left.is_none() {
@@ -77,6 +85,16 @@ impl<'e> Run<'_, 'e, '_> {
             }
             Needle::List { list, texts, atoms } => {
                 let now = self.scope.evidence.now;
+                if !self.pay(texts.len() / 8) {
+                    return true;
+                }
+                // Most entries stand nowhere: one pass over the atoms says so for all of them.
+                if let Haystack::Scanned(scanned) = haystack
+                    && !atoms.is_empty()
+                    && atoms.iter().all(|atom| scanned.hit(*atom).is_none())
+                {
+                    return tally.add(Truth::False);
+                }
                 for (place, (text, (_, expiry))) in texts.iter().zip(list.entries()).enumerate() {
                     if expiry.is_some_and(|expiry| now >= expiry) {
                         continue;
