@@ -2,8 +2,8 @@
 //! and the gate is still there at the end.
 //!
 //! `PORTREEVE_CORPORA=FOLDER cargo test --release --test corpora -- --nocapture` sends each file
-//! below the folder as one message, line ends made CRLF, in observe mode so that all of them are
-//! delivered. A message with a bare CR or a NUL must be refused instead. Without the folder the
+//! below the folder as one message, line ends made CRLF, with the shipped rules, in observe mode so
+//! that all of them are delivered. A message with a bare CR or a NUL must be refused instead. Without the folder the
 //! test says so and passes. `PORTREEVE_CORPORA_SAMPLE=N` takes every Nth file.
 
 #![expect(
@@ -74,7 +74,11 @@ fn every_real_message_is_answered_and_arrives_whole() {
         taker.lock().unwrap().insert(number, message.bytes);
     });
     let sink = sink.start();
-    let gate = Gate::before(&sink, "[policy]\nmode = \"observe\"\n");
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let gate = Gate::before(
+        &sink,
+        &format!("[policy]\nmode = \"observe\"\n[rules]\npaths = [{rules:?}]\n"),
+    );
     let outcomes = send_all(gate.smtp, &paths, &arrived);
 
     print_table(&folder, &paths, &outcomes);

@@ -101,7 +101,7 @@ fn messages_without_a_proper_header_arrive_as_sent() {
 fn addresses_and_parameters_stay_as_they_came() {
     let sink = Sink::start();
     let gate = Gate::before(&sink, "");
-    let mut client = Client::greeted(gate.smtp);
+    let mut client = Client::greeted_with(gate.smtp, "DSN");
     assert_eq!(
         client
             .say("MAIL FROM:<O'Brien+x=y@Parish.Example> BODY=8BITMIME RET=HDRS ENVID=QQ314159")

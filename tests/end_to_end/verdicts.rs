@@ -53,7 +53,7 @@ fn a_kept_message_is_released_once_with_its_own_envelope() {
     let sink = Sink::start();
     let gate = Gate::before(&sink, "");
     let message = mail::plain(mail::QUARANTINE);
-    let mut client = Client::greeted(gate.smtp);
+    let mut client = Client::greeted_with(gate.smtp, "DSN");
     assert_eq!(
         client
             .say("MAIL FROM:<a@parish.example> BODY=8BITMIME RET=HDRS ENVID=QQ1")

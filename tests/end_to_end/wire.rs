@@ -10,7 +10,7 @@ const TO: &str = "clerk@council.example";
 fn ehlo_offers_this_and_nothing_else() {
     let sink = Sink::start();
     let gate = Gate::before(&sink, "");
-    Client::greeted(gate.smtp).deliver(FROM, &[TO], &mail::plain("So that upstream is known"));
+    drop(Client::greeted_with(gate.smtp, "DSN"));
     let mut client = Client::connect(gate.smtp);
     assert_eq!(client.reply().code, 220);
     let hello = client.say("EHLO client.example");

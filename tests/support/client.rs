@@ -1,6 +1,6 @@
 //! An SMTP client that sends exactly what it is told and shows exactly what it hears.
 
-use super::PATIENCE;
+use super::{PATIENCE, eventually};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -79,6 +79,16 @@ impl Client {
         assert_eq!(client.reply().code, 220, "a greeting");
         assert_eq!(client.say("EHLO client.example").code, 250, "an answer to EHLO");
         client
+    }
+
+    /// As [`Client::greeted`], once EHLO offers `keyword`: what upstream has, the gate learns of a
+    /// moment after it starts.
+    pub fn greeted_with(address: SocketAddr, keyword: &str) -> Self {
+        eventually(&format!("EHLO offers {keyword}"), || {
+            let mut client = Self::connect(address);
+            client.try_reply()?;
+            client.say("EHLO client.example").offers(keyword).then_some(client)
+        })
     }
 
     /// Sends bytes as they are, in one write.

@@ -222,7 +222,7 @@ impl Drop for Gate {
 
 /// Runs a command of the program in a folder that holds `portreeve.toml`.
 pub fn command(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+    let mut command = Command::new(program());
     command
         .args(arguments)
         .args(["--config", "portreeve.toml"])
@@ -271,13 +271,18 @@ fn unchunked(mut body: &str) -> String {
     text
 }
 
+/// The program under test: this build's own, or the one that `PORTREEVE_PROGRAM` names.
+fn program() -> PathBuf {
+    std::env::var_os("PORTREEVE_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_portreeve").into(), PathBuf::from)
+}
+
 fn spawn(folder: &Path) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
         .open(folder.join("log"))
         .expect("a writable folder");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+    let mut command = Command::new(program());
     command.args(["run", "--config", "portreeve.toml"]).current_dir(folder);
     command
         .stdin(Stdio::null())
