@@ -24,6 +24,7 @@ pub use show::Row;
 use crate::{admin, listener, pipeline, rules, smtp, store, telemetry, upstream, verdict};
 use sections::{ControlSettings, Deadlines};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Every setting, at its effective value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +79,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Files and folders whose change is taken up by itself: rules, and the listeners' certificates.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        let listeners = self.listener.iter();
+        let certificates = listeners.flat_map(|listener| listener.certificate.iter().chain(&listener.key));
+        self.rules.paths.iter().chain(certificates).cloned().collect()
+    }
+
     /// What we call ourselves to both sides and in headers.
     pub fn our_name(&self) -> String {
         if !self.hostname.is_empty() {

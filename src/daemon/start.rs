@@ -349,11 +349,11 @@ async fn keep_up(daemon: Arc<Daemon>, stop: CancellationToken) {
     }
 }
 
-/// Reloads rules when their files change.
+/// Takes up rules and certificates when their files change.
 async fn keep_rules(daemon: Arc<Daemon>, stop: CancellationToken) {
     loop {
         let (changed, mut changes) = mpsc::channel(1);
-        let paths = daemon.standing().config.rules.paths.clone();
+        let paths = daemon.standing().config.watched();
         let watching = tokio::task::spawn_blocking(move || watch::watch(&paths, changed)).await;
         let _watch = match watching {
             Ok(Ok(watch)) => watch,
