@@ -122,7 +122,7 @@ fn packs_come_first_and_the_house_last() {
 
 #[test]
 fn a_packs_manifest_is_read_strictly() {
-    let told = |manifest: &str| codes(&[("p/pack.toml", manifest), ("p/a.toml", "")]);
+    let told = |manifest: &str| codes(&[("p/pack.toml", manifest), ("p/a.toml", "# none")]);
     assert_eq!(told("name = 'Upper Case'\nversion = '1'\n"), ["bad-name"]);
     assert_eq!(told("version = '1'\ncolour = 1\n"), ["missing-key", "unknown-key"]);
     assert_eq!(
@@ -140,7 +140,7 @@ fn a_packs_manifest_is_read_strictly() {
         codes(&[("p/pack.toml", pack), ("p/q/pack.toml", pack)]),
         ["nested-pack"]
     );
-    let loaded = set(&[("p/pack.toml", pack), ("a.toml", "")]);
+    let loaded = set(&[("p/pack.toml", pack), ("a.toml", "# none")]);
     let packs: Vec<&str> = loaded.packs().iter().map(|pack| pack.name.as_str()).collect();
     assert_eq!(packs, ["a", "house"]);
 }
@@ -270,7 +270,7 @@ fn lists_come_from_files_and_the_house_changes_them() {
         let set = set(&files);
         (matched(&judge(&set, "a")).len(), set.lists()[0].entries)
     };
-    assert_eq!(hits(""), (0, 2));
+    assert_eq!(hits("# none"), (0, 2));
     assert_eq!(
         hits("[[list_override]]\nlist = 'own'\nadd = ['sender.example']\n"),
         (1, 3)
@@ -417,7 +417,7 @@ fn a_shrunken_list_is_refused() {
     assert_eq!(guard::guard(&old, &with("'a'")).unwrap_err()[0].code, "list-shrank");
     assert_eq!(guard::guard(&old, &with("")).unwrap_err()[0].code, "list-emptied");
     assert_eq!(
-        guard::guard(&old, &set(&[("a.toml", "")])).unwrap_err()[0].code,
+        guard::guard(&old, &set(&[("a.toml", "# none")])).unwrap_err()[0].code,
         "list-vanished"
     );
 }

@@ -1,6 +1,6 @@
 //! What rule files say, before anything is looked up: rules, lists, defines and the house's changes.
 //!
-//! A file's text goes in; out comes a [`RuleFile`] with the place of everything in it. Knows
+//! A file's text goes in; out comes a `RuleFile` with the place of everything in it. Knows
 //! nothing of other files, of the expression language, or of what a list entry means.
 
 use super::diagnostic::Diagnostic;

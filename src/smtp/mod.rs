@@ -1,6 +1,6 @@
 //! The wire protocol, server and client; knows nothing of spam, rules or storage.
 //!
-//! [`command`], [`line`] and [`data`] read bytes, [`session`] decides (pure), [`connection`] drives it
+//! [`command`], [`mod@line`] and [`data`] read bytes, [`session`] decides (pure), [`connection`] drives it
 //! over any stream, and asks a [`Desk`] what to answer. [`client`] is the other side of the wire.
 
 pub mod budget;

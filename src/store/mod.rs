@@ -1,6 +1,6 @@
 //! What lasts: the quarantine, the journal and the audit log, behind one trait.
 //!
-//! [`memory`] serves tests and the simulator, [`sqlite`] the machine; [`custody`] decides, for both,
+//! [`memory`] serves tests and the simulator, [`sqlite`] the machine; `custody` decides, for both,
 //! what may become of a kept message. [`journal`] gathers records into group commits. Knows nothing
 //! of rules or the wire: it keeps what it is given, durably, and says so only when it is true.
 

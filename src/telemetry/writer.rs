@@ -12,6 +12,8 @@ use std::time::Duration;
 pub(super) const QUEUE_MAX: usize = 1024;
 /// Bytes written at once when many lines wait.
 const BATCH: usize = 64 * 1024;
+/// How long lines gather after a write: waking the thread for each costs more than writing it.
+const GATHER: Duration = Duration::from_millis(5);
 /// How long to leave an output alone that has no room.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -95,6 +97,7 @@ fn write_all_lines(mut output: Box<dyn Write + Send>, lines: &Receiver<Item>, dr
             // Whoever asked may have stopped waiting.
             let _ = done.try_send(());
         }
+        std::thread::sleep(GATHER);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The store in one SQLite file: WAL, `synchronous=FULL`, one writer, a few readers.
 //!
-//! Every change goes through [`writer`], which alone begins transactions that write; reads have
-//! connections of their own and never wait for it. An I/O error [latches](latch) the store until it
+//! Every change goes through `writer`, which alone begins transactions that write; reads have
+//! connections of their own and never wait for it. An I/O error latches the store until it
 //! was reopened and verified. Knows nothing of what may become of a message: `custody` decides.
 
 mod audit;
