@@ -16,8 +16,9 @@ use html5gum::{Span, State, Tokenizer};
 /// Renders `source` onto `page`.
 pub(super) fn render(source: &str, page: &mut Page) {
     page.text.line_break();
-    let mut tokenizer =
-        Tokenizer::new_with_emitter(PausingReader::new(source), CallbackEmitter::new(Renderer::new(page)));
+    let mut emitter = CallbackEmitter::new(Renderer::new(page));
+    emitter.emit_errors(false);
+    let mut tokenizer = Tokenizer::new_with_emitter(PausingReader::new(source), emitter);
     while let Some(next) = tokenizer.next() {
         if let Ok(state) = next {
             tokenizer.set_state(state);

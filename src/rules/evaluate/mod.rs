@@ -164,11 +164,22 @@ impl<'e, 'm> Scope<'e, 'm> {
             Some(member) => member.read_member(&root),
             None => root,
         };
-        let scanned = self.scanner.scan(source, value).map(Rc::new);
+        let scanned = self.scan_value(value);
         if let Some(slot) = self.scanned.get_mut(source) {
             *slot = Some(scanned.clone());
         }
         scanned
+    }
+
+    /// Texts are often alike: the newest part of a thread is mostly the whole text.
+    fn scan_value(&self, value: Value<'e>) -> Option<Rc<Scanned<'e>>> {
+        let text = value.as_text()?;
+        let mut known = self.scanned.iter().flatten().flatten();
+        let alike = known.find(|scanned| scanned.text == text);
+        match alike {
+            Some(scanned) => Some(Rc::clone(scanned)),
+            None => self.scanner.scan(value).map(Rc::new),
+        }
     }
 }
 
