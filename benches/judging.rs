@@ -32,8 +32,13 @@ const MESSAGES: usize = 400;
 const BYTES_MAX: usize = 20_000;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let rules = RuleSet::load_embedded(Timestamp::UNIX_EPOCH).expect("shipped rules that load").set;
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    let rules = RuleSet::load_embedded(Timestamp::UNIX_EPOCH)
+        .expect("shipped rules that load")
+        .set;
     let small = match arguments.as_slice() {
         [] => (0..50).map(|number| letter(number, 2_500 + number * 100)).collect(),
         [flag, folder] if flag == "--corpora" => real(Path::new(folder)),
@@ -57,7 +62,10 @@ fn report(what: &str, mails: Vec<Vec<u8>>, rules: &RuleSet) {
     let count = f64::from(u32::try_from(mails.len()).expect("a count"));
     let micros = |duration: Duration| duration.as_secs_f64() * 1e6 / count;
     for (stage, name) in STAGES.into_iter().enumerate() {
-        println!("  {name:14} {:9.1} µs", micros(least.iter().map(|taken| taken[stage]).sum()));
+        println!(
+            "  {name:14} {:9.1} µs",
+            micros(least.iter().map(|taken| taken[stage]).sum())
+        );
     }
     println!("  {:14} {:9.1} µs", "in all", micros(least.iter().flatten().sum()));
 }
@@ -81,7 +89,13 @@ fn judge(mail: &Mail, rules: &RuleSet) -> [Duration; STAGES.len()] {
     black_box(rules.evaluate(&evidence).matched.len());
     let evaluated = Instant::now();
     drop(message);
-    [parsed - start, rendered - parsed, inspected - rendered, evaluated - inspected, evaluated.elapsed()]
+    [
+        parsed - start,
+        rendered - parsed,
+        inspected - rendered,
+        evaluated - inspected,
+        evaluated.elapsed(),
+    ]
 }
 
 fn mail(bytes: Vec<u8>) -> Mail {
@@ -116,7 +130,9 @@ fn real(folder: &Path) -> Vec<Vec<u8>> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).expect("a readable folder").flatten() {
             let path = entry.path();
-            let is_small = entry.metadata().is_ok_and(|metadata| metadata.len() <= BYTES_MAX as u64);
+            let is_small = entry
+                .metadata()
+                .is_ok_and(|metadata| metadata.len() <= BYTES_MAX as u64);
             if path.is_dir() {
                 folders.push(path);
             } else if is_small {

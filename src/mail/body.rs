@@ -249,12 +249,15 @@ fn words(text: &str) -> HashSet<u64, foldhash::fast::FixedState> {
     let mut found = HashSet::default();
     let mut counted = 0;
     for token in text.split([' ', '\n']) {
-        let is_address = memchr::memchr2(b':', b'@', token.as_bytes()).is_some()
-            && (token.contains("://") || token.contains('@'));
+        let is_address =
+            memchr::memchr2(b':', b'@', token.as_bytes()).is_some() && (token.contains("://") || token.contains('@'));
         if is_address {
             continue;
         }
-        for word in token.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2) {
+        for word in token
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| word.len() > 2)
+        {
             if counted == COMPARED_WORDS {
                 return found;
             }

@@ -176,8 +176,12 @@ impl Needles {
 
 impl Half {
     fn build(all: &[Atom], is_ascii: bool) -> Result<Self, String> {
-        let of_half = all.iter().enumerate().filter(|(_, atom)| atom.folded.is_ascii() == is_ascii);
-        let (atoms, texts): (Vec<usize>, Vec<&str>) = of_half.map(|(place, atom)| (place, atom.folded.as_str())).unzip();
+        let of_half = all
+            .iter()
+            .enumerate()
+            .filter(|(_, atom)| atom.folded.is_ascii() == is_ascii);
+        let (atoms, texts): (Vec<usize>, Vec<&str>) =
+            of_half.map(|(place, atom)| (place, atom.folded.as_str())).unzip();
         let bytes: usize = texts.iter().map(|text| text.len()).sum();
         let tables = if texts.is_empty() {
             Ok(Tables::None)
