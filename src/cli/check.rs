@@ -70,7 +70,7 @@ fn told(lines: &[Line], shared: &Shared) -> Exit {
                 Outcome::Warning => "WARNING",
                 Outcome::Failed => "FAILED ",
             };
-            println!("{mark} {:<11} {}", line.check, line.message);
+            terminal::print(&format!("{mark} {:<11} {}", line.check, line.message));
         }
     }
     // Only what would keep the gate from serving is a configuration failure; an upstream that is

@@ -1,7 +1,7 @@
 //! `portreeve run`: keeps the gate until told to stop.
 
-use super::Shared;
 use super::exit::Exit;
+use super::{Shared, terminal};
 use crate::daemon::{self, StartError, Unusable};
 
 /// Runs the gate.
@@ -13,7 +13,7 @@ pub fn run(shared: &Shared) -> Exit {
     match daemon::run(loaded, shared.sources(), shared.quiet) {
         Ok(()) => Exit::Fine,
         Err(error) => {
-            eprintln!("portreeve: {error}");
+            terminal::complain(&error.to_string());
             match error {
                 StartError::Unusable(
                     Unusable::Rules(_) | Unusable::Tests(_) | Unusable::Policy(_) | Unusable::Route(_),
