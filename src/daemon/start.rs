@@ -128,6 +128,7 @@ impl Running {
             live: ArcSwap::from_pointee(live),
             journal: Journal::start(Arc::clone(&store), telemetry.clone()),
             store,
+            late: Arc::default(),
             telemetry: telemetry.clone(),
             clock: Arc::clone(&clock),
             chance: Arc::new(SystemChance),

@@ -105,7 +105,7 @@ impl Desk for GateDesk {
             return out_of_order();
         };
         if self.profile.direction == Direction::Inbound && !draft.live.relay.allows(&recipient.address) {
-            self.gate.telemetry.rejected("relay-denied", "rcpt");
+            self.gate.telemetry.rejected("relay", "rcpt");
             return Reply::new(550, "5.7.1", "We do not take mail for that domain");
         }
         let route = match &self.profile.upstream {
@@ -113,7 +113,7 @@ impl Desk for GateDesk {
             None => draft.live.upstreams.route_of(&recipient.address),
         };
         let Some(route) = route else {
-            self.gate.telemetry.rejected("no-route", "rcpt");
+            self.gate.telemetry.rejected("route", "rcpt");
             return Reply::new(550, "5.1.2", "No route leads to that domain");
         };
         let bound_here = draft

@@ -17,13 +17,13 @@ pub use record::judged;
 pub use relay::{RelayGuard, RelaySettings};
 pub use settings::Deadlines;
 
-use crate::action::{self, Assignment, Marking, Outcome, Plan, Stamp, headers};
+use crate::action::{self, Assignment, LateAnswers, Marking, Means, Outcome, Plan, Stamp, headers};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::evidence::{Evidence, Outside};
 use crate::mail::{Mail, Message, message};
-use crate::rules::{Finding, Findings, RuleSet, Status};
+use crate::rules::{Action, Finding, Findings, RuleSet, Status};
 use crate::smtp::Reply;
 use crate::store::Store;
 use crate::store::journal::Journal;
@@ -77,6 +77,8 @@ pub struct Gate {
     pub store: Arc<dyn Store>,
     /// Records on their way to the store.
     pub journal: Journal,
+    /// Upstream's answers that came too late for their senders.
+    pub late: Arc<LateAnswers>,
     /// Log lines and metrics.
     pub telemetry: Telemetry,
     /// The time of day.
@@ -141,23 +143,16 @@ pub async fn handle(
     profile: &Profile,
 ) -> Reply {
     let begun = Instant::now();
+    let mail = Arc::new(mail);
     if loops::is_looping(&mail.bytes, &live.stamp.hostname) {
         gate.telemetry.rejected("loop", "message");
-        return Reply::new(
-            554,
-            "5.4.6",
-            format!("Too many hops, this message is going in circles. id {}", mail.id),
-        );
+        let outcome = turned_away(&mail, live, Turned::Looping);
+        return conclude(outcome, &[("read", read)], gate);
     }
-    let mail = Arc::new(mail);
     let Some(judgement) = judge(&mail, gate, live).await else {
-        gate.telemetry.rejected("judging-deadline", "message");
-        gate.telemetry.unscanned("judging", "deadline");
-        return Reply::new(
-            451,
-            "4.3.2",
-            format!("Too busy to judge the message now, try again later. id {}", mail.id),
-        );
+        gate.telemetry.rejected("deadline", "message");
+        let outcome = turned_away(&mail, live, Turned::Late);
+        return conclude(outcome, &[("read", read), ("judge", begun.elapsed())], gate);
     };
     let judged = Instant::now();
 
@@ -175,17 +170,69 @@ pub async fn handle(
         mail: &mail,
         plan,
     };
-    let outcome = action::perform(assignment, leg, gate.store.as_ref(), &gate.telemetry).await;
-    conclude(
-        outcome,
-        [("read", read), ("judge", judged - begun), ("act", judged.elapsed())],
-        gate,
-    )
+    let means = Means {
+        store: gate.store.as_ref(),
+        late: &gate.late,
+        telemetry: &gate.telemetry,
+    };
+    let outcome = action::perform(assignment, leg, means).await;
+    let stages = [("read", read), ("judge", judged - begun), ("act", judged.elapsed())];
+    conclude(outcome, &stages, gate)
+}
+
+/// Why a message is answered without having been judged.
+#[derive(Debug, Clone, Copy)]
+enum Turned {
+    /// It goes in circles.
+    Looping,
+    /// Its turn to be judged did not come in time.
+    Late,
+}
+
+/// The answer to a message that nobody judged. Its sender is told the id, so the journal has it too.
+fn turned_away(mail: &Mail, live: &Live, why: Turned) -> Outcome {
+    let id = mail.id;
+    let (reply, action, plan, reason) = match why {
+        Turned::Looping => (
+            Reply::new(
+                554,
+                "5.4.6",
+                format!("Too many hops, this message is going in circles. id {id}"),
+            ),
+            Action::Reject,
+            Plan::Reject,
+            "too many Received fields: it is going in circles",
+        ),
+        Turned::Late => (
+            Reply::new(
+                451,
+                "4.3.2",
+                format!("Too busy to judge the message now, try again later. id {id}"),
+            ),
+            Action::Defer,
+            Plan::Defer,
+            "no turn to be judged came in time",
+        ),
+    };
+    let mut judgement = unjudged(mail, live, "deadline");
+    judgement.verdict.action = action;
+    judgement.verdict.reasons = vec![reason.into()];
+    if matches!(why, Turned::Looping) {
+        judgement.unscanned.clear();
+    }
+    let mut event = record::event(mail, &judgement, &plan, live);
+    event.action = action.as_str().into();
+    event.reply = reply.to_string();
+    Outcome {
+        reply,
+        event,
+        journalled: false,
+    }
 }
 
 /// One journal record, one log line, one count of each kind.
-fn conclude(mut outcome: Outcome, stages: [(&'static str, Duration); 3], gate: &Gate) -> Reply {
-    for (stage, took) in stages {
+fn conclude(mut outcome: Outcome, stages: &[(&'static str, Duration)], gate: &Gate) -> Reply {
+    for &(stage, took) in stages {
         gate.telemetry.stage(stage, took.as_secs_f64());
         outcome
             .event
@@ -224,13 +271,13 @@ async fn judge(mail: &Arc<Mail>, gate: &Gate, live: &Arc<Live>) -> Option<Judgem
             .ok()
             .flatten()
     };
-    Some(judged.unwrap_or_else(|| unjudged(mail, live)))
+    Some(judged.unwrap_or_else(|| unjudged(mail, live, "panic")))
 }
 
-fn unjudged(mail: &Mail, live: &Live) -> Judgement {
+fn unjudged(mail: &Mail, live: &Live, cause: &str) -> Judgement {
     let unscanned = vec![UnscannedEvent {
         check: "judging".into(),
-        cause: "panic".into(),
+        cause: cause.into(),
     }];
     let verdict = verdict::decide(&Findings::default(), &unscanned, &live.criteria.policy, &mail.envelope);
     Judgement {
