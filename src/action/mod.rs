@@ -14,3 +14,6 @@ pub use late::LateAnswers;
 pub use perform::{Assignment, Means, Outcome, perform};
 pub use plan::{Plan, plan};
 pub use release::{ReleaseError, Released, release};
+
+#[cfg(test)]
+mod tests;
