@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::{Shared, terminal};
-use crate::daemon::{self, StartError, Unusable};
+use crate::daemon::{self, StartError};
 
 /// Runs the gate.
 pub fn run(shared: &Shared) -> Exit {
@@ -15,10 +15,7 @@ pub fn run(shared: &Shared) -> Exit {
         Err(error) => {
             terminal::complain(&error.to_string());
             match error {
-                StartError::Unusable(
-                    Unusable::Rules(_) | Unusable::Tests(_) | Unusable::Policy(_) | Unusable::Route(_),
-                )
-                | StartError::Setting(..) => Exit::Configuration,
+                StartError::Unusable(_) | StartError::Setting(..) => Exit::Configuration,
                 StartError::Unavailable(..) => Exit::Unavailable,
             }
         }
