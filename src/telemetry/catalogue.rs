@@ -293,7 +293,6 @@ pub const CAUSES: &[&str] = &[
     "not-kept",
     "timeout",
     "failed",
-    "encrypted",
     "limit",
     "budget",
     "panic",
