@@ -281,9 +281,27 @@ impl<'e> Value<'e> {
         Self::maybe(domain, |domain| Self::Domain(Cow::Borrowed(domain)))
     }
 
+    /// The same value, its text lent rather than copied.
+    pub fn borrowed(&'e self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Self::Address(address) => Self::Address(Cow::Borrowed(address)),
+            Self::Domain(domain) => Self::Domain(Cow::Borrowed(domain)),
+            other => other.clone(),
+        }
+    }
+
     /// Whether it is neither absent nor unknown.
     pub fn is_known(&self) -> bool {
         !matches!(self, Self::Absent | Self::Unknown(_))
+    }
+
+    /// [`Self::as_text`] of a value that isn't needed any more.
+    pub fn into_text(self) -> Option<Cow<'e, str>> {
+        match self {
+            Self::Text(text) | Self::Address(text) => Some(text),
+            other => other.as_text().map(|text| Cow::Owned(text.into_owned())),
+        }
     }
 
     /// The text of what has one: strings, addresses, domains, URLs, IP addresses.
