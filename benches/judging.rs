@@ -5,7 +5,6 @@
 //! each stage, the least of several rounds. Knows nothing of SMTP or of what a verdict is worth.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     reason = "a measurement stops at the first surprise"

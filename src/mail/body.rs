@@ -282,3 +282,29 @@ fn hashed(word: &str) -> u64 {
         _ => state.hash_one(word.to_lowercase().as_bytes()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_told_apart_without_case_or_addresses() {
+        assert_eq!(
+            words("Pay NOW, \u{c4}rger"),
+            words("pay\nnow \u{e4}rger https://a.example/b x@a.example at")
+        );
+        assert_eq!(
+            words("incomprehensibilities-and-more"),
+            words("INCOMPREHENSIBILITIES AND MORE")
+        );
+        assert_eq!(words("one two").len(), 2);
+        let many = |count: usize| (0..count).map(|number| format!("word{number} ")).collect::<String>();
+        for (count, kept) in [
+            (COMPARED_WORDS - 1, COMPARED_WORDS - 1),
+            (COMPARED_WORDS, COMPARED_WORDS),
+            (COMPARED_WORDS + 1, COMPARED_WORDS),
+        ] {
+            assert_eq!(words(&many(count)).len(), kept);
+        }
+    }
+}

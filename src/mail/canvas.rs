@@ -201,6 +201,9 @@ mod tests {
         let mut canvas = Canvas::new(4);
         canvas.push("abc\u{e9}");
         assert_eq!(canvas.finish().0, "abc", "no half character");
+        let mut canvas = Canvas::new(4);
+        canvas.push("abc def");
+        assert_eq!(canvas.finish().0, "abc", "no space at the end");
     }
 
     #[test]

@@ -296,6 +296,14 @@ impl<'e> Value<'e> {
         !matches!(self, Self::Absent | Self::Unknown(_))
     }
 
+    /// [`Self::as_text`] of a value that isn't needed any more.
+    pub fn into_text(self) -> Option<Cow<'e, str>> {
+        match self {
+            Self::Text(text) | Self::Address(text) => Some(text),
+            other => other.as_text().map(|text| Cow::Owned(text.into_owned())),
+        }
+    }
+
     /// The text of what has one: strings, addresses, domains, URLs, IP addresses.
     pub fn as_text(&self) -> Option<Cow<'_, str>> {
         match self {

@@ -12,17 +12,22 @@ use aho_corasick::automaton::Automaton as Machine;
 use aho_corasick::dfa::DFA;
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, MatchKind};
+use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Below this many bytes of needles an automaton is a DFA, which is twice as fast and far larger.
 const DFA_NEEDLE_BYTES_MAX: usize = 48 << 10;
 
+/// At most so many needles are looked for one by one: HTML sources, which are long, have few.
+const FEW_MAX: usize = 16;
+
 /// Gathers the literal needles of a whole set of conditions, so that each text of a message is
 /// scanned once for all of them.
 #[derive(Debug, Default)]
 pub struct Atoms {
-    sources: Vec<Source>,
+    /// Each with the atoms that are looked for in it.
+    sources: Vec<(Source, Vec<usize>)>,
     needles: Needles,
 }
 
@@ -76,9 +81,13 @@ enum Tables {
 /// one scan. `Send + Sync`.
 #[derive(Debug)]
 pub struct Scanner {
-    sources: Vec<Source>,
+    /// Each with its needles, where they are so few that looking for one after the other is faster.
+    sources: Vec<(Source, Option<Few>)>,
     automaton: Automaton,
 }
+
+/// A few atoms, to be looked for one by one.
+type Few = Vec<(usize, Finder<'static>)>;
 
 /// A text of one message, scanned.
 #[derive(Debug)]
@@ -122,24 +131,37 @@ impl Atoms {
             _ => return None,
         };
         let key = |source: &Source| (source.field, source.member.map(|member| member.name));
-        let found = self.sources.iter().position(|known| key(known) == key(&source));
+        let found = self.sources.iter().position(|(known, _)| key(known) == key(&source));
         found.or_else(|| {
-            self.sources.push(source);
+            self.sources.push((source, Vec::new()));
             Some(self.sources.len() - 1)
         })
     }
 
-    /// The place of a needle among the atoms; `None` for an empty needle.
-    pub(super) fn atom(&mut self, needle: &str, ignores_case: bool) -> Option<usize> {
-        self.needles.add(needle, ignores_case)
+    /// The place of a needle that is looked for in a text among the atoms; `None` for an empty needle.
+    pub(super) fn atom(&mut self, source: usize, needle: &str, ignores_case: bool) -> Option<usize> {
+        let atom = self.needles.add(needle, ignores_case)?;
+        self.sources.get_mut(source)?.1.push(atom);
+        Some(atom)
     }
 
     /// Builds the automaton. Conditions compiled with these atoms are evaluated with this scanner.
     /// Fails only when the needles are more than an automaton can hold.
     pub fn build(self) -> Result<Scanner, String> {
+        let automaton = self.needles.build()?;
+        let few = |mut atoms: Vec<usize>| {
+            atoms.sort_unstable();
+            atoms.dedup();
+            let finder = |atom: usize| {
+                let text = automaton.atoms.get(atom)?.folded.as_bytes();
+                Some((atom, Finder::new(text).into_owned()))
+            };
+            (atoms.len() <= FEW_MAX).then(|| atoms.into_iter().filter_map(finder).collect())
+        };
+        let sources = self.sources.into_iter().map(|(source, atoms)| (source, few(atoms)));
         Ok(Scanner {
-            sources: self.sources,
-            automaton: self.needles.build()?,
+            sources: sources.collect(),
+            automaton,
         })
     }
 }
@@ -205,14 +227,22 @@ impl Scanner {
         self.sources.len()
     }
 
-    /// Scans a text. `None` for what has none.
-    pub(crate) fn scan<'e>(&self, value: Value<'e>) -> Option<Scanned<'e>> {
-        self.automaton.scan(value)
+    /// Scans one of them. `None` for what has no text.
+    pub(crate) fn scan<'e>(&self, source: usize, value: Value<'e>) -> Option<Scanned<'e>> {
+        match self.sources.get(source)? {
+            (_, Some(few)) => self.automaton.find_few(few, value),
+            (_, None) => self.automaton.scan(value),
+        }
+    }
+
+    /// Whether a scan of this text looks for every needle, so that it says all of any text like it.
+    pub(crate) fn looks_for_all(&self, source: usize) -> bool {
+        matches!(self.sources.get(source), Some((_, None)))
     }
 
     /// Where one of the texts stands: a row of the fields' table, and a member of it.
     pub(crate) fn place(&self, source: usize) -> Option<(usize, Option<&'static Field>)> {
-        let source = self.sources.get(source)?;
+        let (source, _) = self.sources.get(source)?;
         Some((source.field, source.member))
     }
 }
@@ -220,14 +250,8 @@ impl Scanner {
 impl Automaton {
     /// Scans a text. `None` for what has none.
     pub(crate) fn scan<'e>(&self, value: Value<'e>) -> Option<Scanned<'e>> {
-        let text = match value {
-            Value::Text(text) | Value::Address(text) => text,
-            other => Cow::Owned(other.as_text()?.into_owned()),
-        };
-        let mut hits = Hits {
-            seen: vec![0; self.atoms.len().div_ceil(64)],
-            places: Vec::new(),
-        };
+        let text = value.into_text()?;
+        let mut hits = self.no_hits();
         // ASCII, which most text is, is folded on the way; a copy is made only of other text.
         if text.is_ascii() {
             self.look(&self.plain, &text, None, &mut hits);
@@ -238,6 +262,31 @@ impl Automaton {
         }
         hits.places.sort_unstable();
         Some(Scanned { text, hits })
+    }
+
+    /// Looks for a few atoms only.
+    fn find_few<'e>(&self, few: &Few, value: Value<'e>) -> Option<Scanned<'e>> {
+        let text = value.into_text()?;
+        let mut hits = self.no_hits();
+        let copy = Folded::new(&text);
+        for (atom, finder) in few {
+            let mut from = 0;
+            while let Some(rest) = copy.as_str().as_bytes().get(from..)
+                && let Some(found) = finder.find(rest)
+                && !self.note(*atom, &text, || copy.original(from + found), &mut hits)
+            {
+                from += found + 1;
+            }
+        }
+        hits.places.sort_unstable();
+        Some(Scanned { text, hits })
+    }
+
+    fn no_hits(&self) -> Hits {
+        Hits {
+            seen: vec![0; self.atoms.len().div_ceil(64)],
+            places: Vec::new(),
+        }
     }
 
     fn look(&self, half: &Half, text: &str, copy: Option<&Folded>, hits: &mut Hits) {
@@ -267,18 +316,21 @@ impl Automaton {
         }
     }
 
-    /// Notes where an atom stands, unless it was seen before or differs in case where that matters.
-    fn note(&self, atom: usize, text: &str, from: impl Fn() -> usize, hits: &mut Hits) {
+    /// Notes where an atom stands, unless it was seen before or differs in case where that matters;
+    /// says whether it was.
+    fn note(&self, atom: usize, text: &str, from: impl Fn() -> usize, hits: &mut Hits) -> bool {
         let (word, bit) = place(atom);
         let Some(seen) = hits.seen.get_mut(word).filter(|seen| **seen & bit == 0) else {
-            return;
+            return true;
         };
         let at = from();
         let exact = self.atoms.get(atom).and_then(|atom| atom.exact.as_deref());
-        if exact.is_none_or(|exact| text.get(at..).is_some_and(|rest| rest.starts_with(exact))) {
+        let counts = exact.is_none_or(|exact| text.get(at..).is_some_and(|rest| rest.starts_with(exact)));
+        if counts {
             *seen |= bit;
             hits.places.push((atom, at));
         }
+        counts
     }
 }
 
@@ -313,4 +365,89 @@ impl FromIterator<usize> for AtomSet {
 /// The word and the bit in it that stand for an atom.
 fn place(atom: usize) -> (usize, u64) {
     (atom / 64, 1 << (atom % 64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXTS: [&str; 6] = [
+        "",
+        "Pay NOW, payment due",
+        "aAa aaA",
+        "Zahlung f\u{e4}llig: F\u{c4}LLIG",
+        "\u{212a}ey \u{1e9e} key",
+        "nothing here",
+    ];
+    const NEEDLES: [(&str, bool); 8] = [
+        ("pay", true),
+        ("NOW", false),
+        ("aA", false),
+        ("aaa", true),
+        ("f\u{e4}llig", true),
+        ("F\u{c4}LLIG", false),
+        ("key", true),
+        ("due", false),
+    ];
+
+    /// A scanner of one text, with so many needles beside those of interest.
+    fn scanner(others: usize) -> Scanner {
+        let mut atoms = Atoms::default();
+        let source = atoms.source(&Node::Field(0)).unwrap();
+        for (needle, ignores_case) in NEEDLES {
+            atoms.atom(source, needle, ignores_case).unwrap();
+        }
+        for number in 0..others {
+            atoms.atom(source, &format!("other {number}"), true).unwrap();
+        }
+        atoms.build().unwrap()
+    }
+
+    /// Where a needle stands first, found the slow way.
+    fn expected(text: &str, needle: &str, ignores_case: bool) -> Option<usize> {
+        let wanted = folded(needle);
+        let mut places = text.char_indices().map(|(at, _)| at);
+        places.find(|at| match ignores_case {
+            true => folded(&text[*at..]).starts_with(&*wanted),
+            false => text[*at..].starts_with(needle),
+        })
+    }
+
+    #[test]
+    fn few_needles_and_many_are_found_alike() {
+        for others in [0, FEW_MAX - NEEDLES.len(), FEW_MAX - NEEDLES.len() + 1, 100] {
+            let scanner = scanner(others);
+            assert_eq!(scanner.looks_for_all(0), NEEDLES.len() + others > FEW_MAX);
+            for text in TEXTS {
+                let scanned = scanner.scan(0, Value::text(text)).unwrap();
+                for (atom, (needle, ignores_case)) in NEEDLES.into_iter().enumerate() {
+                    assert_eq!(
+                        scanned.hit(atom),
+                        expected(text, needle, ignores_case),
+                        "{needle} in {text} beside {others}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn large_sets_of_needles_are_found_alike() {
+        let scanner = scanner(DFA_NEEDLE_BYTES_MAX / 8);
+        assert!(matches!(scanner.automaton.plain.tables, Tables::Small(_)));
+        let scanned = scanner.scan(0, Value::text("Other 9 and NOW")).unwrap();
+        assert_eq!((scanned.hit(1), scanned.hit(NEEDLES.len() + 9)), (Some(12), Some(0)));
+    }
+
+    #[test]
+    fn a_set_of_atoms_is_asked_at_once() {
+        let scanned = scanner(200).scan(0, Value::text("other 130")).unwrap();
+        for (atoms, seen) in [
+            (vec![0, 1, 70], false),
+            (vec![0, NEEDLES.len() + 130], true),
+            (vec![], false),
+        ] {
+            assert_eq!(scanned.holds_any(&atoms.iter().copied().collect()), seen, "{atoms:?}");
+        }
+    }
 }

@@ -19,8 +19,8 @@ const DISTANCE_MAX: i64 = 5;
 
 /// Where needles are gathered.
 enum Scan<'n> {
-    /// With all others, for the text is the message's own.
-    Shared,
+    /// With all others, for this text of the message.
+    Shared(usize),
     /// For the one test.
     Own(&'n mut Needles),
     /// Nowhere: the test looks at an end of the text only.
@@ -58,7 +58,7 @@ impl Compiler<'_> {
             .iter()
             .map(|argument| {
                 let mut scan = match (test, subject.source) {
-                    (Test::Contains, Some(_)) => Scan::Shared,
+                    (Test::Contains, Some(source)) => Scan::Shared(source),
                     (Test::Contains, None) => Scan::Own(&mut own),
                     _ => Scan::None,
                 };
@@ -135,7 +135,7 @@ impl Compiler<'_> {
 
     fn atom(&mut self, scan: &mut Scan<'_>, text: &str, ignores_case: bool) -> Option<usize> {
         match scan {
-            Scan::Shared => self.atoms.atom(text, ignores_case),
+            Scan::Shared(source) => self.atoms.atom(*source, text, ignores_case),
             Scan::Own(needles) => needles.add(text, ignores_case),
             Scan::None => None,
         }
@@ -186,8 +186,8 @@ impl Compiler<'_> {
                 ));
             }
             let gate = match (subject.source, &pattern.required) {
-                (Some(_), Some(texts)) => {
-                    let atoms = texts.iter().map(|text| self.atoms.atom(text, true));
+                (Some(source), Some(texts)) => {
+                    let atoms = texts.iter().map(|text| self.atoms.atom(source, text, true));
                     atoms.collect::<Option<Vec<_>>>().unwrap_or_default()
                 }
                 _ => Vec::new(),

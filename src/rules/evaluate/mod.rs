@@ -177,7 +177,7 @@ impl<'e, 'm> Scope<'e, 'm> {
             Some(member) => member.read_member(&root),
             None => root,
         };
-        let scanned = self.scan_value(value);
+        let scanned = self.scan_value(source, value);
         if let Some(slot) = self.scanned.get_mut(source) {
             *slot = Some(scanned.clone());
         }
@@ -185,13 +185,14 @@ impl<'e, 'm> Scope<'e, 'm> {
     }
 
     /// Texts are often alike: the newest part of a thread is mostly the whole text.
-    fn scan_value(&self, value: Value<'e>) -> Option<Rc<Scanned<'e>>> {
+    fn scan_value(&self, source: usize, value: Value<'e>) -> Option<Rc<Scanned<'e>>> {
         let text = value.as_text()?;
-        let mut known = self.scanned.iter().flatten().flatten();
-        let alike = known.find(|scanned| scanned.text == text);
-        match alike {
+        let known = self.scanned.iter().enumerate();
+        let whole = known.filter(|(source, _)| self.scanner.looks_for_all(*source));
+        let mut whole = whole.filter_map(|(_, scanned)| scanned.as_ref()?.as_ref());
+        match whole.find(|scanned| scanned.text == text) {
             Some(scanned) => Some(Rc::clone(scanned)),
-            None => self.scanner.scan(value).map(Rc::new),
+            None => self.scanner.scan(source, value).map(Rc::new),
         }
     }
 }
