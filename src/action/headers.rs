@@ -55,6 +55,10 @@ pub fn added(mail: &Mail, stamp: &Stamp, marking: &Marking) -> Bytes {
             out.push_str(&format!("X-Spam-Level: {}\r\n", "*".repeat(stars(score))));
         }
     }
+    // A message that begins with a fold would continue our last field: let it be one that says nothing.
+    if matches!(mail.bytes.first(), Some(b' ' | b'\t')) {
+        out.push_str("X-Portreeve-Defect: blank-before-header\r\n");
+    }
     Bytes::from(out)
 }
 
@@ -263,6 +267,27 @@ mod tests {
              X-Portreeve-Verdict: tag; score=6.2;\r\n rules=A,\r\n  B\r\n\
              X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=6.2 required=5.0\r\n tests=A,\r\n  B\r\nX-Spam-Level: ******\r\n"
         );
+    }
+
+    #[test]
+    fn a_message_that_begins_with_a_fold_continues_no_field_that_matters() {
+        for (bytes, guarded) in [
+            (" score=0\r\n", true),
+            ("\tx\r\n", true),
+            ("Subject: x\r\n", false),
+            ("", false),
+        ] {
+            let mail = Mail {
+                bytes: Bytes::copy_from_slice(bytes.as_bytes()),
+                ..mail(Direction::Inbound)
+            };
+            let added = text_of(&added(&mail, &stamp(), &marking(&["A"], true)));
+            assert_eq!(
+                added.ends_with("X-Portreeve-Defect: blank-before-header\r\n"),
+                guarded,
+                "{bytes:?}"
+            );
+        }
     }
 
     #[test]

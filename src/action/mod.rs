@@ -4,11 +4,16 @@
 //! store has committed. Knows nothing of how a verdict came about.
 
 pub mod headers;
+mod late;
 mod perform;
 mod plan;
 mod release;
 
 pub use headers::{Marking, Stamp};
-pub use perform::{Assignment, Outcome, fingerprint, perform};
+pub use late::LateAnswers;
+pub use perform::{Assignment, Means, Outcome, perform};
 pub use plan::{Plan, plan};
 pub use release::{ReleaseError, Released, release};
+
+#[cfg(test)]
+mod tests;

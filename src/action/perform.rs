@@ -3,6 +3,7 @@
 //! For mixed recipients: the kept part is committed as `pending` first, upstream gets the rest, and
 //! upstream's answer settles what was kept. Knows nothing of sessions: a reply comes out.
 
+use super::late::{LateAnswers, fingerprint};
 use super::plan::Plan;
 use crate::mail::{Envelope, Mail};
 use crate::smtp::Reply;
@@ -10,6 +11,7 @@ use crate::store::{Quarantined, State, Store, StoreError};
 use crate::telemetry::{MessageEvent, Telemetry};
 use crate::upstream::{Delivery, Transaction};
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -49,41 +51,53 @@ pub struct Outcome {
     pub journalled: bool,
 }
 
+/// What carrying out acts on.
+#[derive(Clone, Copy)]
+pub struct Means<'m> {
+    /// Where mail is kept.
+    pub store: &'m dyn Store,
+    /// What upstream said too late.
+    pub late: &'m Arc<LateAnswers>,
+    /// Hears of refusals and trouble.
+    pub telemetry: &'m Telemetry,
+}
+
 /// Does what the plan says. `leg` is the open transaction with upstream; a plan that needs none
 /// drops it.
-pub async fn perform(
-    assignment: Assignment<'_>,
-    leg: Transaction,
-    store: &dyn Store,
-    telemetry: &Telemetry,
-) -> Outcome {
+pub async fn perform(assignment: Assignment<'_>, leg: Transaction, means: Means<'_>) -> Outcome {
     match assignment.plan.clone() {
-        Plan::Reject => assignment.answered("reject", |own| own.refused.clone()),
-        Plan::Defer => assignment.answered("defer", |own| own.deferred.clone()),
+        Plan::Reject => {
+            means.telemetry.rejected("policy", "message");
+            assignment.answered("reject", |own| own.refused.clone())
+        }
+        Plan::Defer => {
+            means.telemetry.rejected("deferred", "message");
+            assignment.answered("defer", |own| own.deferred.clone())
+        }
         Plan::Quarantine => {
             drop(leg);
-            quarantine(assignment, store, telemetry).await
+            quarantine(assignment, means).await
         }
         Plan::Relay { tagged, to, keep } if keep.is_empty() => {
-            let envelope = subset(&assignment.mail.envelope, &to);
-            let delivery = leg.deliver(&envelope, &assignment.pieces).await;
-            assignment.relayed(tagged, &delivery)
+            let mut assignment = assignment;
+            let delivery = assignment.deliver(&to, leg, means).await;
+            assignment.relayed(tagged, &delivery, means.telemetry)
         }
-        Plan::Relay { tagged, to, keep } => divide(assignment, tagged, &to, &keep, leg, store, telemetry).await,
+        Plan::Relay { tagged, to, keep } => divide(assignment, tagged, &to, &keep, leg, means).await,
     }
 }
 
-async fn quarantine(mut assignment: Assignment<'_>, store: &dyn Store, telemetry: &Telemetry) -> Outcome {
+async fn quarantine(mut assignment: Assignment<'_>, means: Means<'_>) -> Outcome {
     assignment.event.action = "quarantine".into();
     assignment.event.reply = assignment.accepted.to_string();
     let kept = assignment.to_keep(State::Held, assignment.mail.envelope.clone());
-    match commit(store, kept, assignment.store_deadline).await {
+    match commit(means.store, kept, assignment.store_deadline).await {
         Ok(_) => Outcome {
             reply: assignment.accepted,
             event: assignment.event,
             journalled: true,
         },
-        Err(why) => assignment.store_failed(&why, telemetry),
+        Err(why) => assignment.store_failed(&why, means.telemetry),
     }
 }
 
@@ -94,40 +108,47 @@ async fn divide(
     to: &[usize],
     keep: &[usize],
     leg: Transaction,
-    store: &dyn Store,
-    telemetry: &Telemetry,
+    means: Means<'_>,
 ) -> Outcome {
-    let kept = assignment.to_keep(State::Pending, subset(&assignment.mail.envelope, keep));
-    let id = match commit(store, kept, assignment.store_deadline).await {
+    let mut kept = assignment.to_keep(State::Pending, subset(&assignment.mail.envelope, keep));
+    // What the journal says should we die before upstream answers: nobody was told 250.
+    kept.event.action = "failed".into();
+    let id = match commit(means.store, kept, assignment.store_deadline).await {
         Ok(id) => id,
-        Err(why) => return assignment.store_failed(&why, telemetry),
+        Err(why) => return assignment.store_failed(&why, means.telemetry),
     };
-    let delivery = leg
-        .deliver(&subset(&assignment.mail.envelope, to), &assignment.pieces)
-        .await;
-    // Whatever but a clear yes is a 4xx or 5xx to the client, who then still has the message: what
-    // was kept is void. A record that can't be settled stays `pending`, for a person to look at.
-    let state = if matches!(delivery, Delivery::Accepted(_)) {
-        State::Held
-    } else {
-        State::Voided
-    };
+    let delivery = assignment.deliver(to, leg, means).await;
     assignment.event.reasons.push(format!(
         "kept for {} of {} recipients",
         keep.len(),
         to.len() + keep.len()
     ));
-    let mut outcome = assignment.relayed(tagged, &delivery);
-    match store.settle(id, state, Some(outcome.event.clone())).await {
+    let mut outcome = assignment.relayed(tagged, &delivery, means.telemetry);
+    // Whatever but a clear yes is a 4xx or 5xx to the client, who then still has the message: what
+    // was kept is void.
+    let state = if matches!(delivery, Delivery::Accepted(_)) {
+        State::Held
+    } else {
+        State::Voided
+    };
+    match settle(means.store, id, state, &outcome.event).await {
         Ok(()) => outcome.journalled = true,
-        // An identical message, merged into the same record, is held in its own right.
-        Err(StoreError::WrongState(State::Held)) => {}
+        // A record that can't be settled stays `pending`, for a person to look at.
         Err(why) => {
             let text = format!("{id} stays pending, it should be {}: {why}", state.as_str());
-            telemetry.warning("quarantine-unsettled", &text);
+            means.telemetry.warning("quarantine-unsettled", &text);
         }
     }
     outcome
+}
+
+/// Moves what was kept on, with the record of how it ended.
+async fn settle(store: &dyn Store, id: Uuid, state: State, event: &MessageEvent) -> Result<(), StoreError> {
+    match store.settle(id, state, Some(event.clone())).await {
+        // An identical message, merged into the same one, is held in its own right. Only the record is ours.
+        Err(StoreError::WrongState(State::Held)) => store.settle(id, State::Held, Some(event.clone())).await,
+        settled => settled,
+    }
 }
 
 async fn commit(store: &dyn Store, kept: Quarantined, deadline: Duration) -> Result<Uuid, StoreError> {
@@ -148,7 +169,24 @@ impl Assignment<'_> {
         }
     }
 
-    fn relayed(mut self, tagged: bool, delivery: &Delivery) -> Outcome {
+    /// Sends it on to those places of the envelope, unless upstream has it from an earlier try.
+    async fn deliver(&mut self, to: &[usize], mut leg: Transaction, means: Means<'_>) -> Delivery {
+        let envelope = subset(&self.mail.envelope, to);
+        if let Some(reply) = means.late.take(&envelope, &self.mail.bytes) {
+            self.event
+                .reasons
+                .push("upstream took it at an earlier try, and said so too late".into());
+            return Delivery::Accepted(reply);
+        }
+        let (body, telemetry) = (self.mail.bytes.clone(), means.telemetry.clone());
+        leg.on_late_reply(means.late.listener(envelope.clone(), body, telemetry));
+        leg.deliver(&envelope, &self.pieces).await
+    }
+
+    fn relayed(mut self, tagged: bool, delivery: &Delivery, telemetry: &Telemetry) -> Outcome {
+        if matches!(delivery, Delivery::NotSent(_) | Delivery::Unsure(_)) {
+            telemetry.rejected("upstream", "message");
+        }
         let reply = delivery.reply().clone();
         self.event.action = match delivery {
             Delivery::Accepted(_) if tagged => "tag",
@@ -170,6 +208,7 @@ impl Assignment<'_> {
     }
 
     fn store_failed(self, why: &StoreError, telemetry: &Telemetry) -> Outcome {
+        telemetry.rejected("store", "message");
         telemetry.warning("quarantine-failed", &format!("{}: {why}", self.mail.id));
         let id = self.mail.id;
         self.answered("failed", |_| {
@@ -197,31 +236,6 @@ impl Assignment<'_> {
             event: self.event.clone(),
         }
     }
-}
-
-/// The same message said again has the same fingerprint: reverse-path, recipients in any order, body.
-/// Lower-case hex SHA-256.
-pub fn fingerprint(envelope: &Envelope, body: &[u8]) -> String {
-    let mut recipients: Vec<&str> = envelope
-        .recipients
-        .iter()
-        .map(|recipient| recipient.address.as_str())
-        .collect();
-    recipients.sort_unstable();
-    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-    digest.update(envelope.reverse_path_text().as_bytes());
-    for recipient in recipients {
-        digest.update(b"\n");
-        digest.update(recipient.as_bytes());
-    }
-    digest.update(b"\n\n");
-    digest.update(body);
-    digest
-        .finish()
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 fn subset(envelope: &Envelope, places: &[usize]) -> Envelope {

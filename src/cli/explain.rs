@@ -40,7 +40,7 @@ fn by_id(id: Uuid, shared: &Shared) -> Exit {
                 if shared.json {
                     terminal::print_json(record)
                 } else {
-                    print!("{}", terminal::explanation(record))
+                    terminal::print(&terminal::explanation(record))
                 }
                 if record.verdict == "deliver" {
                     Exit::Fine
@@ -49,7 +49,7 @@ fn by_id(id: Uuid, shared: &Shared) -> Exit {
                 }
             }
             None => {
-                eprintln!("portreeve: the journal has no message {id}; it may have aged out");
+                terminal::complain(&format!("the journal has no message {id}; it may have aged out"));
                 Exit::Findings
             }
         },
@@ -64,23 +64,18 @@ fn by_file(path: PathBuf, shared: &Shared) -> Exit {
         Err(exit) => return exit,
     };
     let mut exit = Exit::Fine;
-    let read = mails::for_each(&[path], |source| {
+    let unread = mails::for_each(&[path], |source| {
         let path = source.path.clone();
         let event = scan::judge(source, &criteria);
         if shared.json {
             terminal::print_json(&scan::Line::of(&path, &event));
         } else {
-            print!("{}", terminal::explanation(&event));
+            let place = terminal::plain(&path);
+            terminal::print(&format!("{:<10} {place}\n{}", "path", terminal::explanation(&event)));
         }
         if event.verdict != "deliver" {
             exit = exit.worse(Exit::Findings);
         }
     });
-    match read {
-        Ok(()) => exit,
-        Err((path, error)) => {
-            eprintln!("portreeve: {path}: {error}");
-            Exit::NoInput
-        }
-    }
+    exit.worse(mails::told(&unread))
 }

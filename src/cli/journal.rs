@@ -28,7 +28,7 @@ pub enum Arguments {
         #[arg(long)]
         until: Option<Timestamp>,
         /// This verdict: deliver, tag, defer, quarantine, reject.
-        #[arg(long)]
+        #[arg(long, value_parser = crate::rules::Action::ALL.map(crate::rules::Action::as_str))]
         verdict: Option<String>,
         /// At most so many, newest first.
         #[arg(long, default_value_t = 100)]

@@ -3,6 +3,8 @@
 //! Each message comes out with CRLF line ends, as the gate would have received it. Knows nothing
 //! of what is done with them.
 
+use super::exit::Exit;
+use super::terminal;
 use mail_parser::mailbox::mbox::MessageIterator;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -17,47 +19,67 @@ pub struct Source {
     pub bytes: Vec<u8>,
 }
 
+/// What could not be read, and why.
+pub type Unread = (String, io::Error);
+
 /// Larger messages are not read: the gate would not take them either.
 const MESSAGE_MOST: u64 = 1 << 30;
 
-/// Calls `each` for every message at the paths, in order, folders sorted by name.
-///
-/// # Errors
-/// The first path that can't be read, with its name.
-pub fn for_each(paths: &[PathBuf], mut each: impl FnMut(Source)) -> Result<(), (String, io::Error)> {
+/// Calls `each` for every message at the paths, in order, folders sorted by name. What can't be read
+/// is returned, and doesn't keep the rest from being read.
+pub fn for_each(paths: &[PathBuf], mut each: impl FnMut(Source)) -> Vec<Unread> {
+    let mut unread = Vec::new();
     for path in paths {
-        let name = path.display().to_string();
-        let read = if name == "-" {
-            stream(&name, &mut BufReader::new(io::stdin().lock()), &mut each)
+        if path.as_os_str() == "-" {
+            let read = stream("-", &mut BufReader::new(io::stdin().lock()), &mut each);
+            unread.extend(read.err().map(|error| ("-".to_owned(), error)));
         } else {
-            at(path, &mut each)
-        };
-        read.map_err(|error| (name, error))?;
+            at(path, &mut each, &mut unread);
+        }
     }
-    Ok(())
+    unread
 }
 
-fn at(path: &Path, each: &mut impl FnMut(Source)) -> io::Result<()> {
+/// Tells what could not be read, and what that comes to.
+pub fn told(unread: &[Unread]) -> Exit {
+    unread.iter().fold(Exit::Fine, |exit, (path, error)| {
+        terminal::complain(&terminal::plain(&format!("{path}: {error}")));
+        let this = match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::FileTooLarge => Exit::BadData,
+            _ => Exit::NoInput,
+        };
+        exit.worse(this)
+    })
+}
+
+fn at(path: &Path, each: &mut impl FnMut(Source), unread: &mut Vec<Unread>) {
     // A list of folders still to open rather than recursion: depth is the file system's, not ours.
     let mut waiting = vec![path.to_owned()];
     while let Some(path) = waiting.pop() {
-        let metadata = std::fs::metadata(&path)?;
-        if metadata.is_dir() {
-            let mut entries: Vec<PathBuf> = std::fs::read_dir(&path)?
-                .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-                .filter(|path| !is_hidden(path))
-                .collect();
-            entries.sort_by(|a, b| b.cmp(a));
-            waiting.extend(entries);
-        } else if metadata.is_file() {
-            stream(
-                &path.display().to_string(),
-                &mut BufReader::new(File::open(&path)?),
-                each,
-            )?;
+        let read = match path.is_dir() {
+            true => entries(&path).map(|entries| waiting.extend(entries)),
+            // Pipes and the like too, since they may be named (`scan <(command)`).
+            false => {
+                File::open(&path).and_then(|file| stream(&path.display().to_string(), &mut BufReader::new(file), each))
+            }
+        };
+        unread.extend(read.err().map(|error| (path.display().to_string(), error)));
+    }
+}
+
+/// Files and folders within, the last by name first. A link to a folder may lead in a circle, and a
+/// pipe or socket may never end: neither is followed.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if !is_hidden(&path) && (path.is_file() || entry.file_type()?.is_dir()) {
+            entries.push(path);
         }
     }
-    Ok(())
+    entries.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(entries)
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -77,7 +99,10 @@ fn stream(name: &str, reader: &mut impl BufRead, each: &mut impl FnMut(Source)) 
         return Ok(());
     }
     let mut bytes = Vec::new();
-    reader.take(MESSAGE_MOST).read_to_end(&mut bytes)?;
+    reader.take(MESSAGE_MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MESSAGE_MOST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
     each(Source {
         path: name.to_owned(),
         bytes: with_crlf(&bytes),
@@ -106,10 +131,10 @@ mod tests {
 
     fn read(paths: &[PathBuf]) -> Vec<(String, String)> {
         let mut all = Vec::new();
-        for_each(paths, |source| {
-            all.push((source.path, String::from_utf8(source.bytes).unwrap()))
-        })
-        .unwrap();
+        let unread = for_each(paths, |source| {
+            all.push((source.path, String::from_utf8(source.bytes).unwrap()));
+        });
+        assert!(unread.is_empty(), "{unread:?}");
         all
     }
 
@@ -132,8 +157,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_named() {
-        let (name, _) = for_each(&["nowhere.eml".into()], |_| ()).unwrap_err();
-        assert_eq!(name, "nowhere.eml");
+    fn what_is_not_there_is_named_and_the_rest_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = folder.path().join("a.eml");
+        std::fs::write(&there, "x").unwrap();
+        let mut count = 0;
+        let unread = for_each(&["nowhere.eml".into(), there], |_| count += 1);
+        assert_eq!((count, unread.len(), unread[0].0.as_str()), (1, 1, "nowhere.eml"));
+        assert_eq!(told(&unread), Exit::NoInput);
+    }
+
+    #[test]
+    fn a_folder_that_links_to_itself_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.eml"), "x").unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("b")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("a.eml"), folder.path().join("c.eml")).unwrap();
+        assert_eq!(read(&[folder.path().to_owned()]).len(), 2);
     }
 }

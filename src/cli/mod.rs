@@ -106,7 +106,7 @@ pub fn run() -> ExitCode {
         Command::Journal(arguments) => journal::run(arguments, shared),
         Command::Reload(arguments) => status::reload(&arguments, shared),
         Command::Status => status::run(shared),
-        Command::Send(arguments) => send::run(arguments),
+        Command::Send(arguments) => send::run(arguments, shared),
     };
     exit.into()
 }
@@ -132,7 +132,7 @@ impl Shared {
     /// The effective settings; errors are told on standard error.
     fn load(&self) -> Result<Loaded, Exit> {
         crate::config::load(&self.sources()).map_err(|problems| {
-            eprintln!("{problems}");
+            terminal::complain(&problems.to_string());
             Exit::Configuration
         })
     }
@@ -150,7 +150,7 @@ impl Shared {
     /// A sentence for people, unless they asked for quiet.
     fn say(&self, sentence: &str) {
         if !self.quiet {
-            println!("{sentence}");
+            terminal::print(sentence);
         }
     }
 
@@ -165,7 +165,7 @@ impl Shared {
     fn criteria(&self) -> Result<Criteria, Exit> {
         let config = self.settings()?;
         daemon::criteria(&config, SystemClock.now()).map_err(|why| {
-            eprintln!("{why}");
+            terminal::complain(&why.to_string());
             Exit::Configuration
         })
     }

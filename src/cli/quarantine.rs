@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::{Shared, gate, terminal};
 use crate::daemon::protocol::{Kept, Request, Response};
 use crate::store::{QuarantineQuery, State, Summary};
-use std::io::Write;
+use clap::builder::NonEmptyStringValueParser;
 use uuid::Uuid;
 
 /// Arguments of `quarantine`.
@@ -32,7 +32,7 @@ pub enum Arguments {
         /// The message's id.
         id: Uuid,
         /// Why you look; it is recorded.
-        #[arg(long)]
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         reason: String,
         /// Print the message itself, byte for byte, instead.
         #[arg(long)]
@@ -46,7 +46,7 @@ pub enum Arguments {
         #[arg(long)]
         recipient: Vec<String>,
         /// Why; it is recorded.
-        #[arg(long)]
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         reason: String,
     },
     /// Remove a message.
@@ -54,7 +54,7 @@ pub enum Arguments {
         /// The message's id.
         id: Uuid,
         /// Why; it is recorded.
-        #[arg(long)]
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         reason: String,
     },
     /// Who did what to kept mail.
@@ -106,18 +106,18 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
     let answer = shared.socket().and_then(|socket| gate::ask(&socket, &request));
     match answer {
         Ok((Response::Quarantine { messages }, _)) => list(&messages, shared),
-        Ok((Response::Message(_), body)) if raw => match std::io::stdout().lock().write_all(&body) {
-            Ok(()) => Exit::Fine,
-            Err(_) => Exit::Unavailable,
-        },
+        Ok((Response::Message(_), body)) if raw => {
+            terminal::print_raw(&body);
+            Exit::Fine
+        }
         Ok((Response::Message(kept), _)) => show(&kept, shared),
         Ok((Response::Audit { entries }, _)) => {
             terminal::print_each(&entries, shared.json, |entry| {
                 let message = entry.message.map(|id| id.to_string()).unwrap_or_default();
-                format!(
+                terminal::plain(&format!(
                     "{} {} {} {message} {:?}: {}",
                     entry.time, entry.actor, entry.act, entry.reason, entry.outcome
-                )
+                ))
             });
             Exit::Fine
         }
@@ -155,8 +155,9 @@ fn show(kept: &Kept, shared: &Shared) -> Exit {
     if shared.json {
         terminal::print_json(kept);
     } else {
-        println!("state {}, route {}", kept.state.as_str(), kept.route);
-        print!("{}", terminal::explanation(&kept.event));
+        let (state, route) = (kept.state.as_str(), &kept.route);
+        let explanation = terminal::explanation(&kept.event);
+        terminal::print(&format!("state      {state}, route {route}\n{explanation}"));
     }
     Exit::Fine
 }

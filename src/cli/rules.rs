@@ -71,7 +71,7 @@ fn with_rules(paths: &Paths, shared: &Shared, then: impl FnOnce(&Loaded) -> Exit
             Ok((loaded, _)) => loaded,
             Err(daemon::Unusable::Rules(diagnostics)) => return refuse(&diagnostics, shared),
             Err(other) => {
-                eprintln!("portreeve: {other}");
+                terminal::complain(&other.to_string());
                 return Exit::Configuration;
             }
         }
@@ -96,10 +96,7 @@ fn tell(diagnostics: &[Diagnostic], shared: &Shared) {
             terminal::print_json(&diagnostic.record());
         }
     } else if !diagnostics.is_empty() {
-        eprint!(
-            "{}",
-            diagnostic::render_all(diagnostics, std::io::stderr().is_terminal())
-        );
+        terminal::complain_whole(&diagnostic::render_all(diagnostics, std::io::stderr().is_terminal()));
     }
 }
 
@@ -107,7 +104,7 @@ fn test(set: &RuleSet, shared: &Shared) -> Exit {
     let reports = match daemon::test_rules(set) {
         Ok(reports) => reports,
         Err(why) => {
-            eprintln!("{why}");
+            terminal::complain(&why.to_string());
             return Exit::BadData;
         }
     };
@@ -118,7 +115,7 @@ fn test(set: &RuleSet, shared: &Shared) -> Exit {
                 "rule": rule, "name": name, "place": place, "passed": report.passed(), "failures": report.failures,
             }));
         } else if !report.passed() {
-            println!("{}", daemon::describe(report));
+            terminal::print(&daemon::describe(report));
         }
     }
     let failed = reports.iter().filter(|report| !report.passed()).count();
@@ -131,7 +128,7 @@ fn list(set: &RuleSet, shared: &Shared) -> Exit {
         if shared.json {
             terminal::print_json(&describe(rule, set));
         } else {
-            println!(
+            terminal::print(&format!(
                 "{:<32} {:<6} {:>5} {:<8} {:<20} {}",
                 rule.id,
                 rule.status.as_str(),
@@ -139,7 +136,7 @@ fn list(set: &RuleSet, shared: &Shared) -> Exit {
                 rule.severity.as_str(),
                 rule.category.as_str(),
                 rule.summary
-            );
+            ));
         }
     }
     if set.rules().is_empty() {
@@ -153,37 +150,38 @@ fn show(set: &RuleSet, id: &str, shared: &Shared) -> Exit {
     let Some(rule) = set.rule(id) else {
         let near = diagnostic::nearest(id, set.rules().iter().map(|rule| rule.id.as_str()));
         let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        eprintln!("portreeve: there is no rule {id}{hint}");
+        terminal::complain(&format!("there is no rule {id}{hint}"));
         return Exit::Findings;
     };
     if shared.json {
         terminal::print_json(&describe(rule, set));
         return Exit::Fine;
     }
-    println!(
-        "{}: {}\n{}:{} (pack {})",
-        rule.id, rule.summary, rule.file, rule.line, rule.pack
-    );
-    println!(
-        "{} {} {}, score {}",
+    terminal::print(&format!(
+        "{}: {}\n{}:{} (pack {})\n{} {} {}, score {}",
+        rule.id,
+        rule.summary,
+        rule.file,
+        rule.line,
+        rule.pack,
         rule.status.as_str(),
         rule.severity.as_str(),
         rule.category.as_str(),
         rule.score
-    );
+    ));
     for (name, action) in [("at least", rule.floor), ("at most", rule.cap)] {
         if let Some(action) = action {
-            println!("{name} {}", action.as_str());
+            terminal::print(&format!("{name} {}", action.as_str()));
         }
     }
     if let Some(details) = set.details(id) {
         for text in &details.false_positives {
-            println!("may also match: {text}");
+            terminal::print(&format!("may also match: {text}"));
         }
         for text in &details.references {
-            println!("see {text}");
+            terminal::print(&format!("see {text}"));
         }
-        println!("\n{}", details.condition.trim());
+        terminal::print(&format!("\n{}", details.condition.trim()));
     }
     Exit::Fine
 }

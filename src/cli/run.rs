@@ -1,8 +1,8 @@
 //! `portreeve run`: keeps the gate until told to stop.
 
-use super::Shared;
 use super::exit::Exit;
-use crate::daemon::{self, StartError, Unusable};
+use super::{Shared, terminal};
+use crate::daemon::{self, StartError};
 
 /// Runs the gate.
 pub fn run(shared: &Shared) -> Exit {
@@ -13,12 +13,9 @@ pub fn run(shared: &Shared) -> Exit {
     match daemon::run(loaded, shared.sources(), shared.quiet) {
         Ok(()) => Exit::Fine,
         Err(error) => {
-            eprintln!("portreeve: {error}");
+            terminal::complain(&error.to_string());
             match error {
-                StartError::Unusable(
-                    Unusable::Rules(_) | Unusable::Tests(_) | Unusable::Policy(_) | Unusable::Route(_),
-                )
-                | StartError::Setting(..) => Exit::Configuration,
+                StartError::Unusable(_) | StartError::Setting(..) => Exit::Configuration,
                 StartError::Unavailable(..) => Exit::Unavailable,
             }
         }

@@ -12,7 +12,7 @@ use crate::mail::{Client, Direction, Envelope, Mail};
 use crate::pipeline::{Criteria, inspect, judged};
 use crate::telemetry::{FindingEvent, MessageEvent, UnscannedEvent};
 use serde::Serialize;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 /// Arguments of `scan`.
@@ -46,7 +46,7 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
     let mut exit = Exit::Fine;
     let mut count = 0_usize;
     let told = std::io::stderr().is_terminal() && !std::io::stdout().is_terminal() && !shared.quiet;
-    let read = mails::for_each(&arguments.mail, |source| {
+    let unread = mails::for_each(&arguments.mail, |source| {
         let path = source.path.clone();
         let event = judge(source, &criteria);
         if event.verdict != "deliver" {
@@ -55,17 +55,13 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
         print(&Line::of(&path, &event), shared.json);
         count += 1;
         if told && count.is_multiple_of(500) {
-            eprint!("\r{count} messages");
+            let _ = write!(std::io::stderr(), "\r{count} messages");
         }
     });
     if told {
-        eprintln!("\r{count} messages");
+        let _ = writeln!(std::io::stderr(), "\r{count} messages");
     }
-    if let Err((path, error)) = read {
-        eprintln!("portreeve: {path}: {error}");
-        exit = exit.worse(Exit::NoInput);
-    }
-    exit
+    exit.worse(mails::told(&unread))
 }
 
 /// The judgement on one message of which only the bytes are known.
@@ -119,11 +115,11 @@ fn print(line: &Line<'_>, json: bool) {
         .findings
         .iter()
         .map(|finding| format!(" {}({}:{})", finding.rule, finding.file, finding.line));
-    println!(
+    terminal::print(&format!(
         "{}: {} {:.1}{kind}{}",
         terminal::plain(line.path),
         line.verdict,
         line.score,
         rules.collect::<String>()
-    );
+    ));
 }

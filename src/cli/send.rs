@@ -3,9 +3,10 @@
 //! Says what the server said. It is no relay: it stops at the first refused recipient.
 
 use super::exit::Exit;
-use super::mails;
+use super::{Shared, mails, terminal};
 use lettre::address::Envelope;
 use lettre::transport::smtp::SmtpTransport;
+use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,17 +28,17 @@ pub struct Arguments {
 }
 
 /// Sends each message and prints each reply.
-pub fn run(arguments: Arguments) -> Exit {
+pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
     let Some((host, port)) = arguments
         .to
         .rsplit_once(':')
         .and_then(|(host, port)| Some((host, port.parse().ok()?)))
     else {
-        eprintln!("portreeve: --to wants HOST:PORT, such as 127.0.0.1:2525");
+        terminal::complain("--to wants HOST:PORT, such as 127.0.0.1:2525");
         return Exit::Usage;
     };
     let Ok(envelope) = Envelope::new(Some(arguments.from), arguments.recipient) else {
-        eprintln!("portreeve: at least one --recipient is needed");
+        terminal::complain("at least one --recipient is needed");
         return Exit::Usage;
     };
     let transport = SmtpTransport::builder_dangerous(host.trim_matches(['[', ']']))
@@ -45,37 +46,35 @@ pub fn run(arguments: Arguments) -> Exit {
         .timeout(Some(Duration::from_secs(300)))
         .build();
     let mut exit = Exit::Fine;
-    let read = mails::for_each(&arguments.mail, |source| {
-        exit = exit.worse(send(&transport, &envelope, &source))
+    let unread = mails::for_each(&arguments.mail, |source| {
+        let (reply, ended) = send(&transport, &envelope, &source);
+        if shared.json {
+            terminal::print_json(&json!({ "path": source.path, "reply": reply }));
+        } else {
+            terminal::print(&terminal::plain(&format!("{}: {reply}", source.path)));
+        }
+        exit = exit.worse(ended);
     });
-    if let Err((path, error)) = read {
-        eprintln!("portreeve: {path}: {error}");
-        exit = exit.worse(Exit::NoInput);
-    }
-    exit
+    exit.worse(mails::told(&unread))
 }
 
-fn send(transport: &SmtpTransport, envelope: &Envelope, source: &mails::Source) -> Exit {
+/// The server's reply, or what went wrong instead, and what that comes to.
+fn send(transport: &SmtpTransport, envelope: &Envelope, source: &mails::Source) -> (String, Exit) {
     use lettre::Transport;
     // The library's DATA wants the body without its last line end and adds one itself.
     let body = source.bytes.strip_suffix(b"\r\n").unwrap_or(&source.bytes);
     match transport.send_raw(envelope, body) {
         Ok(response) => {
-            println!(
-                "{}: {} {}",
-                source.path,
-                response.code(),
-                response.message().collect::<Vec<_>>().join(" / ")
-            );
-            Exit::Fine
+            let lines: Vec<&str> = response.message().collect();
+            (format!("{} {}", response.code(), lines.join(" / ")), Exit::Fine)
         }
         Err(error) => {
-            println!("{}: {error}", source.path);
-            match error.status() {
+            let exit = match error.status() {
                 Some(_) if error.is_permanent() => Exit::Findings,
                 Some(_) => Exit::TryAgain,
                 None => Exit::Unavailable,
-            }
+            };
+            (error.to_string(), exit)
         }
     }
 }

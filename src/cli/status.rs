@@ -21,7 +21,11 @@ pub fn run(shared: &Shared) -> Exit {
             } else {
                 print(&status)
             }
-            if status.degraded { Exit::Findings } else { Exit::Fine }
+            if status.degraded || status.store != "ready" {
+                Exit::Findings
+            } else {
+                Exit::Fine
+            }
         }
         Ok(_) => Exit::Unavailable,
         Err(exit) => exit,
@@ -29,26 +33,29 @@ pub fn run(shared: &Shared) -> Exit {
 }
 
 fn print(status: &Status) {
-    println!(
+    terminal::print(&format!(
         "portreeve {}, process {}, since {}, mode {}",
         status.version, status.pid, status.started, status.mode
-    );
+    ));
     for listener in &status.listeners {
-        println!("listens    {listener}");
+        terminal::print(&format!("listens    {listener}"));
     }
     for route in &status.routes {
-        println!("route      {route}");
+        terminal::print(&format!("route      {route}"));
     }
-    println!("http       {}", status.http);
-    println!(
+    terminal::print(&format!("http       {}", status.http));
+    terminal::print(&format!(
         "rules      {} active, {} shadow, generation {}",
         status.rules_active, status.rules_shadow, status.generation
-    );
-    println!("reload     {}", status.last_reload);
+    ));
+    terminal::print(&format!("reload     {}", status.last_reload));
     if status.degraded {
-        println!("DEGRADED   the present rules do not load; the last good ones serve");
+        terminal::print("DEGRADED   the present rules do not load; the last good ones serve");
     }
-    println!("store      {}, {} messages held", status.store, status.quarantined);
+    terminal::print(&format!(
+        "store      {}, {} messages held",
+        status.store, status.quarantined
+    ));
 }
 
 /// Has the gate read everything again.

@@ -2,35 +2,99 @@
 //!
 //! What an attacker wrote never reaches the terminal raw.
 
+use super::exit::Exit;
 use crate::telemetry::{FindingEvent, MessageEvent};
 use serde::Serialize;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+/// A result for people: a line, or several with line ends between them.
+pub fn print(text: &str) {
+    write(plain_lines(text.trim_end_matches('\n')).as_bytes());
+    write(b"\n");
+}
+
+/// A message as it was received, byte for byte.
+pub fn print_raw(bytes: &[u8]) {
+    write(bytes);
+    if let Err(error) = std::io::stdout().flush() {
+        unwritten(&error);
+    }
+}
 
 /// One object a line.
 pub fn print_json(value: &impl Serialize) {
     match serde_json::to_string(value) {
-        Ok(line) => println!("{line}"),
-        Err(error) => eprintln!("portreeve: {error}"),
+        Ok(line) => {
+            write(harmless_json(&line).as_bytes());
+            write(b"\n");
+        }
+        Err(error) => complain(&error.to_string()),
     }
+}
+
+/// What went wrong, on standard error.
+pub fn complain(text: &str) {
+    complain_whole(&plain_lines(&format!("portreeve: {}", text.trim_end_matches('\n'))));
+}
+
+/// The same for text that is laid out and coloured already.
+pub fn complain_whole(text: &str) {
+    // With standard error gone there is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end_matches('\n'));
+}
+
+fn write(bytes: &[u8]) {
+    if let Err(error) = std::io::stdout().write_all(bytes) {
+        unwritten(&error);
+    }
+}
+
+/// A reader that has gone (`| head -1`) has seen what it wanted; a full disk has lost the result.
+fn unwritten(error: &std::io::Error) -> ! {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        std::process::exit(Exit::Fine.code().into());
+    }
+    complain(&format!("the result can't be written: {error}"));
+    std::process::exit(Exit::Unavailable.code().into());
 }
 
 /// Each item as JSON or as a line.
 pub fn print_each<T: Serialize>(items: &[T], json: bool, line: impl Fn(&T) -> String) {
     for item in items {
-        if json {
-            print_json(item)
-        } else {
-            println!("{}", line(item))
-        }
+        if json { print_json(item) } else { print(&line(item)) }
     }
 }
 
-/// Text without control and direction-changing characters.
+/// Text without control and direction-changing characters, on one line.
 pub fn plain(text: &str) -> String {
-    let harmless = |c: char| {
-        !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if harmless(c) { c } else { '\u{fffd}' }).collect()
+    text.chars()
+        .map(|c| if is_harmless(c) { c } else { '\u{fffd}' })
+        .collect()
+}
+
+/// The same, line ends kept.
+fn plain_lines(text: &str) -> String {
+    let keep = |c: char| c == '\n' || is_harmless(c);
+    text.chars().map(|c| if keep(c) { c } else { '\u{fffd}' }).collect()
+}
+
+/// Written JSON has such characters within strings alone, where their escapes mean the same.
+fn harmless_json(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    for c in line.chars() {
+        if is_harmless(c) {
+            out.push(c);
+        } else {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        }
+    }
+    out
+}
+
+fn is_harmless(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A verdict with its reasons, as `explain` and `quarantine show` print it.
@@ -109,5 +173,17 @@ mod tests {
             !told.contains('\x1b') && !told.contains('\r') && !told.contains('\u{202e}'),
             "{told:?}"
         );
+    }
+
+    #[test]
+    fn lines_stay_lines_and_json_means_the_same() {
+        assert_eq!(
+            plain_lines("a\n\x1b[2Jb\u{9b}\u{202e}\t"),
+            "a\n\u{fffd}[2Jb\u{fffd}\u{fffd}\u{fffd}"
+        );
+        let text = "\u{7f}\u{9b}31m\u{202e}\u{2028}\"é";
+        let line = harmless_json(&serde_json::to_string(text).unwrap());
+        assert!(line.chars().all(is_harmless), "{line:?}");
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
     }
 }

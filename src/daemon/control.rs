@@ -11,13 +11,22 @@ use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-/// How long one exchange may take; a release waits for upstream.
-const EXCHANGE_MOST: Duration = Duration::from_secs(600);
+/// Exchanges at once; more wait in the kernel's queue.
+const EXCHANGES_MOST: usize = 16;
+/// How long a client may take to ask, and again to take the answer. What it asked for isn't cut
+/// short in between: a release runs to its end, whose record then says what became of it.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a client must take within its patience.
+const CHUNK: usize = 64 << 10;
 
 /// Opens the socket. One that a dead gate left behind is replaced; a living gate's is not.
 ///
@@ -42,24 +51,37 @@ pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Serves until told to stop.
+/// Serves until told to stop; then answers what is under way and returns.
 pub async fn serve(listener: UnixListener, daemon: Arc<Daemon>, stop: CancellationToken) {
+    let exchanges = TaskTracker::new();
+    let places = Arc::new(Semaphore::new(EXCHANGES_MOST));
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Some((stream, place)) => {
                 let daemon = Arc::clone(&daemon);
-                tokio::spawn(async move {
-                    let _ = tokio::time::timeout(EXCHANGE_MOST, exchange(stream, &daemon)).await;
+                exchanges.spawn(async move {
+                    let _place = place;
+                    // A client that has gone has nobody to tell.
+                    let _ = exchange(stream, &daemon).await;
                 });
             }
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            None => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
+    exchanges.close();
+    exchanges.wait().await;
+}
+
+/// The next client, once there is a place for it.
+async fn accept(listener: &UnixListener, places: &Arc<Semaphore>) -> Option<(UnixStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    let (stream, _) = listener.accept().await.ok()?;
+    Some((stream, place))
 }
 
 async fn exchange(stream: UnixStream, daemon: &Daemon) -> std::io::Result<()> {
@@ -67,19 +89,28 @@ async fn exchange(stream: UnixStream, daemon: &Daemon) -> std::io::Result<()> {
         .peer_cred()
         .map_or_else(|_| "unknown".into(), |peer| format!("uid {}", peer.uid()));
     let (reader, mut writer) = stream.into_split();
+    let line = timeout(CLIENT_PATIENCE, request_line(reader)).await??;
+    let (response, body) = match serde_json::from_slice(&line) {
+        Ok(request) => answer(request, &actor, daemon).await,
+        Err(_) if line.len() >= REQUEST_MOST => (failed(Failure::Usage, "too long a request".into()), Bytes::new()),
+        Err(error) => (failed(Failure::Usage, format!("no request: {error}")), Bytes::new()),
+    };
+    let mut out = serde_json::to_vec(&response)?;
+    out.push(b'\n');
+    for piece in [Bytes::from(out), body] {
+        for chunk in piece.chunks(CHUNK) {
+            timeout(CLIENT_PATIENCE, writer.write_all(chunk)).await??;
+        }
+    }
+    writer.shutdown().await
+}
+
+async fn request_line(reader: impl AsyncRead + Unpin) -> std::io::Result<Vec<u8>> {
     let mut line = Vec::new();
     BufReader::new(reader.take(REQUEST_MOST as u64))
         .read_until(b'\n', &mut line)
         .await?;
-    let (response, body) = match serde_json::from_slice(&line) {
-        Ok(request) => answer(request, &actor, daemon).await,
-        Err(error) => (failed(Failure::Usage, error.to_string()), Bytes::new()),
-    };
-    let mut out = serde_json::to_vec(&response)?;
-    out.push(b'\n');
-    writer.write_all(&out).await?;
-    writer.write_all(&body).await?;
-    writer.shutdown().await
+    Ok(line)
 }
 
 async fn answer(request: Request, actor: &str, daemon: &Daemon) -> (Response, Bytes) {
@@ -141,11 +172,10 @@ async fn release(id: Uuid, recipients: &[String], reason: &str, actor: &str, dae
     };
     audit(daemon, actor, "release", id, reason, &told).await;
     let category = outcome.as_ref().map_or("", |released| released.category.as_str());
-    daemon.gate.telemetry.release(
-        "administrator",
-        category,
-        if outcome.is_ok() { "delivered" } else { "failed" },
-    );
+    daemon
+        .gate
+        .telemetry
+        .release("cli", category, if outcome.is_ok() { "delivered" } else { "failed" });
     match outcome {
         Ok(released) => {
             let still = match released.remaining {

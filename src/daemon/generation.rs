@@ -20,8 +20,10 @@ use std::sync::Arc;
 /// Why a generation can't be built.
 #[derive(Debug)]
 pub enum Unusable {
-    /// Rules that don't load, or shrink a list.
+    /// Rules that don't load.
     Rules(Vec<Diagnostic>),
+    /// Rules that load, and with which a list would shrink or be gone.
+    Shrunk(Vec<Diagnostic>),
     /// Rules whose own tests fail.
     Tests(Vec<Report>),
     /// A policy that can't stand.
@@ -33,7 +35,9 @@ pub enum Unusable {
 impl fmt::Display for Unusable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rules(diagnostics) => formatter.write_str(diagnostic::render_all(diagnostics, false).trim_end()),
+            Self::Rules(diagnostics) | Self::Shrunk(diagnostics) => {
+                formatter.write_str(diagnostic::render_all(diagnostics, false).trim_end())
+            }
             Self::Tests(failed) => {
                 let lines: Vec<String> = failed.iter().map(describe).collect();
                 formatter.write_str(&lines.join("\n"))
@@ -48,13 +52,23 @@ impl fmt::Display for Unusable {
 }
 
 impl Unusable {
+    /// The word that counts it among reloads: `refused` is what somebody may insist on.
+    pub const fn result(&self) -> &'static str {
+        match self {
+            Self::Shrunk(_) => "refused",
+            Self::Rules(_) | Self::Tests(_) | Self::Policy(_) | Self::Route(_) => "failed",
+        }
+    }
+
     /// The first problem, on one line: for the log.
     pub fn first_line(&self) -> String {
         match self {
-            Self::Rules(diagnostics) => diagnostics.first().map_or_else(String::new, |first| {
-                let record = first.record();
-                format!("{}:{}:{}: {}", record.file, record.line, record.column, record.message)
-            }),
+            Self::Rules(diagnostics) | Self::Shrunk(diagnostics) => {
+                diagnostics.first().map_or_else(String::new, |first| {
+                    let record = first.record();
+                    format!("{}:{}:{}: {}", record.file, record.line, record.column, record.message)
+                })
+            }
             other => other.to_string().lines().next().unwrap_or_default().to_owned(),
         }
     }
@@ -128,7 +142,7 @@ pub fn rules_anew(config: &Config, old: &RuleSet, force: bool, now: Timestamp) -
         return Err(Unusable::Tests(failed));
     }
     if !force {
-        guard::guard(old, &loaded.set).map_err(Unusable::Rules)?;
+        guard::guard(old, &loaded.set).map_err(Unusable::Shrunk)?;
     }
     Ok(loaded)
 }

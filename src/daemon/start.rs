@@ -22,6 +22,7 @@ use crate::upstream::{Parts, TcpConnect, Upstreams};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::fmt;
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
@@ -36,6 +37,8 @@ const GAUGES_EVERY: Duration = Duration::from_secs(15);
 const PROBE_EVERY: Duration = Duration::from_secs(60);
 /// How often what is past its retention is removed.
 const EXPIRY_EVERY: Duration = Duration::from_secs(3600);
+/// How soon rule files that can't be watched are tried again.
+const WATCH_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// How long the log may take to be written out at the end.
 const LOG_FLUSH_MOST: Duration = Duration::from_secs(2);
 
@@ -70,11 +73,14 @@ pub fn run(loaded: Loaded, sources: Sources, quiet: bool) -> Result<(), StartErr
         .build()
         .map_err(|error| StartError::Unavailable("the runtime".into(), error.to_string()))?;
     runtime.block_on(async {
+        // Before anyone is told that we are here: until they are asked for, signals kill.
+        let signals = Signals::new().map_err(|error| StartError::Unavailable("signals".into(), error.to_string()))?;
         let gate = Running::start(loaded, sources).await?;
         if !quiet {
-            print!("{}", banner(&gate.daemon).await);
+            // Whoever started it may be gone already; mail goes on.
+            let _ = std::io::stdout().write_all(banner(&gate.daemon).await.as_bytes());
         }
-        gate.serve().await;
+        gate.serve(signals).await;
         Ok(())
     })
 }
@@ -85,24 +91,6 @@ struct Running {
     listeners: Vec<Listener<FrontDesk>>,
     control: UnixListener,
     http: TcpListener,
-    signals: Signals,
-}
-
-/// Caught from before anyone can tell that the gate serves: an early SIGHUP must not end it.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn catch() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
 }
 
 /// Hands each accepted connection a desk of the pipeline's.
@@ -125,7 +113,6 @@ impl listener::Reception for FrontDesk {
 impl Running {
     async fn start(loaded: Loaded, sources: Sources) -> Result<Self, StartError> {
         let config = loaded.config;
-        let signals = Signals::catch().map_err(|error| StartError::Unavailable("signals".into(), error.to_string()))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let telemetry = telemetry(&config, &clock);
         for warning in &loaded.warnings {
@@ -135,7 +122,7 @@ impl Running {
         let config = Arc::clone(&standing.config);
         let upstreams = upstreams(&config, &telemetry).map_err(StartError::Unusable)?;
         let live = generation::live(&config, Arc::clone(&rules), upstreams).map_err(StartError::Unusable)?;
-        announce(&telemetry, &rules, &config);
+        announce(&telemetry, &rules, &config, &config);
 
         let store = store::open(&config.store, telemetry.clone())
             .await
@@ -147,11 +134,11 @@ impl Running {
             live: ArcSwap::from_pointee(live),
             journal: Journal::start(Arc::clone(&store), telemetry.clone()),
             store,
+            late: Arc::default(),
             telemetry: telemetry.clone(),
             clock: Arc::clone(&clock),
             chance: Arc::new(SystemChance),
             compute: Compute::pool(),
-            late: Arc::default(),
         });
         let (limits, deadlines) = (config.limits.clone(), config.deadlines.session.clone());
         let premises = Arc::new(Premises::new(&config.our_name(), limits, deadlines, telemetry));
@@ -169,6 +156,7 @@ impl Running {
             started: clock.now(),
             gate,
             sources,
+            begun_with: Arc::clone(&config),
             premises,
             certificates: listeners.iter().filter_map(Listener::certificate).collect(),
             bound: listeners
@@ -187,22 +175,20 @@ impl Running {
             listeners,
             control,
             http,
-            signals,
         })
     }
 
     /// Serves until SIGTERM or SIGINT, then drains.
-    async fn serve(self) {
+    async fn serve(self, mut signals: Signals) {
         let Self {
             daemon,
             listeners,
             control,
             http,
-            signals,
         } = self;
-        let stop = CancellationToken::new();
+        let (stop, stop_control) = (CancellationToken::new(), CancellationToken::new());
         let background = TaskTracker::new();
-        background.spawn(control::serve(control, Arc::clone(&daemon), stop.clone()));
+        let control = tokio::spawn(control::serve(control, Arc::clone(&daemon), stop_control.clone()));
         background.spawn(serve_http(http, Arc::clone(&daemon), stop.clone()));
         background.spawn(keep_up(Arc::clone(&daemon), stop.clone()));
         background.spawn(keep_rules(Arc::clone(&daemon), stop.clone()));
@@ -214,7 +200,7 @@ impl Running {
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         daemon.gate.telemetry.notice("start", "serving");
 
-        wait_for_end(&daemon, signals).await;
+        signals.wait_for_end(&daemon).await;
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         daemon
             .gate
@@ -222,13 +208,17 @@ impl Running {
             .notice("drain", "no new connections; sessions finish what they have begun");
         daemon.premises.drain();
         sessions.wait().await;
+        // A release under way is recorded before the store closes.
+        stop_control.cancel();
+        let drain = daemon.standing().config.deadlines.session.drain.0;
+        let _ = tokio::time::timeout(drain, control).await;
+        let _ = std::fs::remove_file(&daemon.begun_with.control.socket);
         daemon.gate.live.load().upstreams.close().await;
         daemon.gate.journal.flush().await;
         daemon.gate.store.close().await;
         stop.cancel();
         background.close();
         background.wait().await;
-        let _ = std::fs::remove_file(&daemon.standing().config.control.socket);
         daemon.gate.telemetry.notice("stop", "drained");
         daemon.gate.telemetry.flush(LOG_FLUSH_MOST);
     }
@@ -245,7 +235,8 @@ fn rules(config: Arc<Config>, now: Timestamp, telemetry: &Telemetry) -> Result<(
     let (loaded, provenance, broken) = generation::rules_at_start(&config, now).map_err(StartError::Unusable)?;
     let last_reload = match &broken {
         Some(why) => {
-            eprintln!("{why}\nportreeve: these rules do not load; starting from the last good ones");
+            let told = format!("{why}\nportreeve: these rules do not load; starting from the last good ones\n");
+            let _ = std::io::stderr().write_all(told.as_bytes());
             telemetry.ruleset_reloaded("failed", &format!("start: {}", why.first_line()));
             format!("{now} at start FAILED, the last good rules serve: {}", why.first_line())
         }
@@ -316,18 +307,35 @@ async fn serve_http(http: TcpListener, daemon: Arc<Daemon>, stop: CancellationTo
     }
 }
 
-/// SIGHUP reloads, SIGTERM and SIGINT end.
-async fn wait_for_end(daemon: &Daemon, mut signals: Signals) {
-    loop {
-        tokio::select! {
-            biased;
-            _ = signals.terminate.recv() => return,
-            _ = signals.interrupt.recv() => return,
-            _ = signals.hangup.recv() => {
-                let reloading = sd_notify::NotifyState::monotonic_usec_now();
-                let _ = reloading.map(|now| sd_notify::notify(&[sd_notify::NotifyState::Reloading, now]));
-                daemon.reload("SIGHUP", false).await;
-                let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+/// The signals that the gate answers to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// SIGHUP reloads, SIGTERM and SIGINT end.
+    async fn wait_for_end(&mut self, daemon: &Daemon) {
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {
+                    let reloading = sd_notify::NotifyState::monotonic_usec_now();
+                    let _ = reloading.map(|now| sd_notify::notify(&[sd_notify::NotifyState::Reloading, now]));
+                    daemon.reload("SIGHUP", false).await;
+                    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+                }
             }
         }
     }
@@ -351,29 +359,41 @@ async fn keep_up(daemon: Arc<Daemon>, stop: CancellationToken) {
 
 /// Takes up rules and certificates when their files change.
 async fn keep_rules(daemon: Arc<Daemon>, stop: CancellationToken) {
+    let (mut due, mut told) = (false, false);
     loop {
         let (changed, mut changes) = mpsc::channel(1);
         let paths = daemon.standing().config.watched();
+        // Watched anew before they are read anew, so that no change falls between the two.
         let watching = tokio::task::spawn_blocking(move || watch::watch(&paths, changed)).await;
+        if due {
+            daemon.reload_rules().await;
+        }
+        due = true;
         let _watch = match watching {
             Ok(Ok(watch)) => watch,
+            // Out of watches, or a folder that went at this very moment.
             Ok(Err(why)) => {
-                daemon
-                    .gate
-                    .telemetry
-                    .warning("watch", &format!("rule files are not watched, reload by hand: {why}"));
-                return stop.cancelled().await;
+                if !told {
+                    let text = format!("rule files are not watched now, reload by hand: {why}");
+                    daemon.gate.telemetry.warning("watch", &text);
+                }
+                told = true;
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(WATCH_AGAIN_AFTER) => continue,
+                }
             }
             Err(_) => return,
         };
+        told = false;
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             change = changes.recv() => if change.is_none() { return },
-            // Reloading settings may have changed what is to be watched.
-            () = daemon.paths_changed.notified() => continue,
+            // Settings were reloaded, the rules with them, and name other files to watch.
+            () = daemon.paths_changed.notified() => due = false,
         }
-        daemon.reload_rules().await;
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Daemon {
     pub gate: Arc<Gate>,
     /// Where the settings were read from, to read them again.
     pub sources: Sources,
+    /// The settings at the start: what a reload can't change is still as they say.
+    pub begun_with: Arc<Config>,
     /// What the listeners share.
     pub premises: Arc<Premises>,
     /// Certificates of listeners.
@@ -111,11 +113,11 @@ impl Daemon {
             Ok(Ok(loaded)) => loaded.config,
             Ok(Err(problems)) => {
                 let first = problems.0.first().map(ToString::to_string).unwrap_or_default();
-                return self.refused(by, &first, &problems.to_string());
+                return self.refused(by, "failed", &first, &problems.to_string());
             }
-            Err(_) => return self.refused(by, "reading settings failed", "reading settings failed"),
+            Err(_) => return self.refused(by, "failed", "reading settings failed", "reading settings failed"),
         };
-        let restart = needs_restart(&self.standing().config, &config);
+        let restart = needs_restart(&self.begun_with, &config);
         self.take_up(by, Arc::new(config), force, restart).await
     }
 
@@ -132,17 +134,17 @@ impl Daemon {
         let prepared = tokio::task::spawn_blocking(move || prepare(config, &old, force, now)).await;
         let prepared = match prepared {
             Ok(Ok(prepared)) => prepared,
-            Ok(Err(why)) => return self.refused(by, &why.first_line(), &why.to_string()),
-            Err(_) => return self.refused(by, "loading failed", "loading failed"),
+            Ok(Err(why)) => return self.unusable(by, &why),
+            Err(_) => return self.refused(by, "failed", "loading failed", "loading failed"),
         };
         let config = prepared.config;
         let upstreams = match self.upstreams_for(&config, &live.upstreams) {
             Ok(upstreams) => upstreams,
-            Err(why) => return self.refused(by, &why.first_line(), &why.to_string()),
+            Err(why) => return self.unusable(by, &why),
         };
         let next = match generation::live(&config, Arc::clone(&prepared.rules), upstreams) {
             Ok(next) => next,
-            Err(why) => return self.refused(by, &why.first_line(), &why.to_string()),
+            Err(why) => return self.unusable(by, &why),
         };
         let unchanged = prepared.rules.sha256() == live.criteria.rules.sha256();
         self.gate.live.store(Arc::new(next));
@@ -196,7 +198,7 @@ impl Daemon {
                 &format!("{folder}: {error}: a restart with broken rules would not start"),
             );
         }
-        announce(&self.gate.telemetry, rules, &config);
+        announce(&self.gate.telemetry, rules, &self.begun_with, &config);
         let counts = rules.counts();
         let warned = if warnings > 0 {
             format!(", {warnings} warnings (see rules check)")
@@ -226,10 +228,14 @@ impl Daemon {
         Response::Done { message }
     }
 
-    fn refused(&self, by: &str, first_line: &str, whole: &str) -> Response {
+    fn unusable(&self, by: &str, why: &Unusable) -> Response {
+        self.refused(by, why.result(), &why.first_line(), &why.to_string())
+    }
+
+    fn refused(&self, by: &str, result: &'static str, first_line: &str, whole: &str) -> Response {
         self.gate
             .telemetry
-            .ruleset_reloaded("failed", &format!("{by}: {first_line}"));
+            .ruleset_reloaded(result, &format!("{by}: {first_line}"));
         let last_reload = format!(
             "{} by {by} FAILED, the old generation serves on: {first_line}",
             self.gate.clock.now()
@@ -343,7 +349,7 @@ fn prepare(config: Arc<Config>, old: &RuleSet, force: bool, now: Timestamp) -> R
 }
 
 /// Tells the metrics which rules, lists, listeners and routes there are.
-pub fn announce(telemetry: &Telemetry, rules: &RuleSet, config: &Config) {
+pub fn announce(telemetry: &Telemetry, rules: &RuleSet, begun_with: &Config, config: &Config) {
     let series: Vec<(&str, &str)> = rules
         .rules()
         .iter()
@@ -359,7 +365,11 @@ pub fn announce(telemetry: &Telemetry, rules: &RuleSet, config: &Config) {
         })
         .collect();
     telemetry.rules_loaded(rules.sha256(), &series, &lists);
-    let listeners: Vec<&str> = config.listener.iter().map(|listener| listener.name.as_str()).collect();
+    let listeners: Vec<&str> = begun_with
+        .listener
+        .iter()
+        .map(|listener| listener.name.as_str())
+        .collect();
     let routes: Vec<&str> = config.route.iter().map(|route| route.name.as_str()).collect();
     telemetry.names(&listeners, &routes);
 }

@@ -3,6 +3,7 @@
 //! Enters: names and values from the tokenizer. Leaves: values by name, and what they say about being
 //! seen or quoted. Buffers are used again for every tag. Knows nothing of elements.
 
+use super::charset;
 use super::style::Visibility;
 
 /// The attributes of one start tag; of equal names the first counts (HTML §13.2.5.33).
@@ -40,7 +41,7 @@ impl Attributes {
     /// Its value came.
     pub(super) fn value(&mut self, value: &[u8]) {
         if let Some(known) = self.current.and_then(|at| self.values.get_mut(at)) {
-            known.push_str(&String::from_utf8_lossy(value));
+            known.push_str(&charset::utf8_lossy(value));
         }
     }
 

@@ -15,6 +15,7 @@ use super::part::{Kind, Node, Part, Tree};
 use super::transfer::Transfer;
 use super::{html, text};
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 /// Everything that rendering finds.
 #[derive(Debug, Default)]
@@ -242,16 +243,42 @@ const DIFFERENCE_WORDS: usize = 8;
 /// Words that are compared at most.
 const COMPARED_WORDS: usize = 4_000;
 
-/// The distinct words of a text, hashed; URLs, which only one alternative shows, are left out.
+/// The distinct words of a rendered text, hashed without regard to case; URLs, which only one
+/// alternative shows, are left out.
 fn words(text: &str) -> HashSet<u64, foldhash::fast::FixedState> {
-    use std::hash::BuildHasher;
+    let mut found = HashSet::default();
+    let mut counted = 0;
+    for token in text.split([' ', '\n']) {
+        let is_address =
+            memchr::memchr2(b':', b'@', token.as_bytes()).is_some() && (token.contains("://") || token.contains('@'));
+        if is_address {
+            continue;
+        }
+        for word in token
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| word.len() > 2)
+        {
+            if counted == COMPARED_WORDS {
+                return found;
+            }
+            counted += 1;
+            found.insert(hashed(word));
+        }
+    }
+    found
+}
+
+/// A word's hash, the same in any case.
+fn hashed(word: &str) -> u64 {
+    const SHORT: usize = 24;
     let state = foldhash::fast::FixedState::default();
-    let tokens = text
-        .split_whitespace()
-        .filter(|token| !token.contains("://") && !token.contains('@'));
-    let words = tokens.flat_map(|token| token.split(|c: char| !c.is_alphanumeric()));
-    let hashes = words
-        .filter(|word| word.len() > 2)
-        .map(|word| state.hash_one(word.to_lowercase()));
-    hashes.take(COMPARED_WORDS).collect()
+    let mut buffer = [0; SHORT];
+    match buffer.get_mut(..word.len()) {
+        Some(copy) if word.is_ascii() => {
+            copy.copy_from_slice(word.as_bytes());
+            copy.make_ascii_lowercase();
+            state.hash_one(&*copy)
+        }
+        _ => state.hash_one(word.to_lowercase().as_bytes()),
+    }
 }

@@ -67,7 +67,7 @@ impl Canvas {
     pub(super) fn push(&mut self, text: &str) {
         let mut rest = text;
         while !rest.is_empty() && !self.is_cut {
-            let plain = rest.bytes().take_while(u8::is_ascii_graphic).count();
+            let plain = plain_run(rest.as_bytes());
             if plain > 0 {
                 self.write(rest.get(..plain).unwrap_or(""));
                 rest = rest.get(plain..).unwrap_or("");
@@ -131,12 +131,29 @@ impl Canvas {
         };
         self.pending = Gap::None;
         let room = self.limit.saturating_sub(self.text.len() + gap.len());
-        let fitting = run.floor_char_boundary(room);
-        self.is_cut |= fitting < run.len();
-        if fitting > 0 {
+        let fitting = run.get(..run.floor_char_boundary(room)).unwrap_or("");
+        self.is_cut |= fitting.len() < run.len();
+        let fitting = fitting.trim_end_matches(' ');
+        if !fitting.is_empty() {
             self.text.push_str(gap);
-            self.text.push_str(run.get(..fitting).unwrap_or(""));
+            self.text.push_str(fitting);
         }
+    }
+}
+
+/// How many bytes are words parted by single spaces, and so are written as they stand: nearly all of
+/// any text. A space at the end isn't among them, for it may not be the only one.
+fn plain_run(bytes: &[u8]) -> usize {
+    let mut is_spaced = true;
+    let run = bytes.iter().position(|byte| {
+        let ends = !byte.is_ascii_graphic() && (*byte != b' ' || is_spaced);
+        is_spaced = *byte == b' ';
+        ends
+    });
+    let run = run.unwrap_or(bytes.len());
+    match run.checked_sub(1).and_then(|last| bytes.get(last)) {
+        Some(b' ') => run - 1,
+        _ => run,
     }
 }
 

@@ -5,7 +5,7 @@
 //! starts the body. Knows nothing of what any field means.
 
 use super::defects::{Defect, Defects};
-use super::encoded_word;
+use super::{charset, encoded_word};
 use std::borrow::Cow;
 
 /// One header field as it stands in the message.
@@ -21,10 +21,10 @@ pub struct Field<'m> {
 
 impl<'m> Field<'m> {
     pub(super) fn new(lines: FieldLines<'m>, defects: &mut Defects) -> Self {
-        let raw = String::from_utf8_lossy(lines.body.trim_ascii());
+        let raw = charset::utf8_lossy(lines.body.trim_ascii());
         defects.add_if(matches!(raw, Cow::Owned(_)), Defect::HEADER_8BIT);
         Self {
-            name: String::from_utf8_lossy(lines.name),
+            name: charset::utf8_lossy(lines.name),
             raw,
             decoded: encoded_word::decode(lines.body),
         }

@@ -5,19 +5,20 @@
 //! quoted or skipped. Knows nothing of style sheets: only `style` attributes hide here.
 
 use super::attribute::Attributes;
+use super::charset;
 use super::element::{Element, SLOTS};
 use super::page::{Form, Image, Page};
 use super::pausing_reader::PausingReader;
+use super::quiet_emitter::QuietEmitter;
 use super::style;
 use super::url::Url;
-use html5gum::emitters::callback::{Callback, CallbackEmitter, CallbackEvent};
+use html5gum::emitters::callback::{Callback, CallbackEvent};
 use html5gum::{Span, State, Tokenizer};
 
 /// Renders `source` onto `page`.
 pub(super) fn render(source: &str, page: &mut Page) {
     page.text.line_break();
-    let mut tokenizer =
-        Tokenizer::new_with_emitter(PausingReader::new(source), CallbackEmitter::new(Renderer::new(page)));
+    let mut tokenizer = Tokenizer::new_with_emitter(PausingReader::new(source), QuietEmitter::new(Renderer::new(page)));
     while let Some(next) = tokenizer.next() {
         if let Ok(state) = next {
             tokenizer.set_state(state);
@@ -88,7 +89,7 @@ impl Callback<State, ()> for Renderer<'_> {
                 return self.raw_text.take();
             }
             CallbackEvent::EndTag { name } => self.end(Element::from_name(name)),
-            CallbackEvent::String { value } => self.text(&String::from_utf8_lossy(value)),
+            CallbackEvent::String { value } => self.text(&charset::utf8_lossy(value)),
             CallbackEvent::Comment { .. } | CallbackEvent::Doctype { .. } | CallbackEvent::Error(_) => {}
         }
         None

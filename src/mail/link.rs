@@ -93,23 +93,22 @@ const OPENING: &[char] = &[
     '(', '[', '{', '<', '"', '\'', '*', '_', '~', '\u{201c}', '\u{2018}', '\u{ab}', '\u{201e}',
 ];
 
-/// Runs of characters that may belong to one URL.
+/// Runs of characters that may belong to one URL. Every link has a dot or, with a decimal address, at
+/// least a colon: only the words around these are looked at.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut rest = text;
     let mut position = 0;
     std::iter::from_fn(move || {
         loop {
-            if rest.is_empty() {
-                return None;
-            }
-            let end = rest.find(ends_word).unwrap_or(rest.len());
-            let (word, tail) = rest.split_at_checked(end)?;
-            let start = position;
-            let skipped = tail.chars().next().map_or(0, char::len_utf8);
-            rest = tail.get(skipped..)?;
-            position += end + skipped;
-            // Every link has a dot or, with a decimal address, at least a colon.
-            if word.len() > 3 && memchr::memchr2(b'.', b':', word.as_bytes()).is_some() {
+            let rest = text.get(position..)?;
+            let mark = memchr::memchr2(b'.', b':', rest.as_bytes())?;
+            let (before, after) = rest.split_at_checked(mark)?;
+            let border = before.char_indices().rev().find(|(_, c)| ends_word(*c));
+            let start = border.map_or(0, |(at, c)| at + c.len_utf8());
+            let end = mark + after.find(ends_word).unwrap_or(after.len());
+            let word = rest.get(start..end)?;
+            let start = position + start;
+            position += end;
+            if word.len() > 3 {
                 return Some((start, word));
             }
         }

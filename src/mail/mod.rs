@@ -28,6 +28,7 @@ mod page;
 mod parameter;
 mod part;
 mod pausing_reader;
+mod quiet_emitter;
 mod received;
 mod style;
 mod text;

@@ -105,7 +105,7 @@ impl Desk for GateDesk {
             return out_of_order();
         };
         if self.profile.direction == Direction::Inbound && !draft.live.relay.allows(&recipient.address) {
-            self.gate.telemetry.rejected("relay-denied", "rcpt");
+            self.gate.telemetry.rejected("relay", "rcpt");
             return Reply::new(550, "5.7.1", "We do not take mail for that domain");
         }
         let route = match &self.profile.upstream {
@@ -113,8 +113,8 @@ impl Desk for GateDesk {
             None => draft.live.upstreams.route_of(&recipient.address),
         };
         let Some(route) = route else {
-            self.gate.telemetry.rejected("no-route", "rcpt");
-            return Reply::new(550, "5.1.2", "No route leads to that domain");
+            self.gate.telemetry.rejected("route", "rcpt");
+            return self.no_route();
         };
         let bound_here = draft
             .bound
@@ -173,6 +173,16 @@ impl Desk for GateDesk {
 
     async fn reset(&mut self) {
         self.draft = None;
+    }
+}
+
+impl GateDesk {
+    fn no_route(&self) -> Reply {
+        match &self.profile.upstream {
+            // The listener's own route is gone since it started: our mistake, so the sender may come back.
+            Some(_) => Reply::new(451, "4.3.5", "Our own set-up is at fault, try again later"),
+            None => Reply::new(550, "5.1.2", "No route leads to that domain"),
+        }
     }
 }
 

@@ -1,12 +1,11 @@
 //! The whole story of a message: from the end of DATA to the reply.
 //!
-//! [`inspect`] turns a message into a judgement, [`handle`] has it acted on and recorded; `desk`
+//! [`inspect`] turns a message into a judgement, [`handle`] has it acted on and recorded; [`desk`]
 //! answers the session before that. Each stage is called once, in the order mail travels. Knows
 //! nothing of sockets, and holds no detail of any stage.
 
 mod desk;
 mod disclosure;
-mod late;
 mod loops;
 mod record;
 mod relay;
@@ -14,18 +13,17 @@ mod settings;
 
 pub use desk::{GateDesk, Profile};
 pub use disclosure::{Detail, DisclosureSettings};
-pub use late::LateReplies;
 pub use record::judged;
 pub use relay::{RelayGuard, RelaySettings};
 pub use settings::Deadlines;
 
-use crate::action::{self, Assignment, Marking, Outcome, Plan, Stamp, headers};
+use crate::action::{self, Assignment, LateAnswers, Marking, Means, Outcome, Plan, Stamp, headers};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::evidence::{Evidence, Outside};
 use crate::mail::{Mail, Message, message};
-use crate::rules::{Finding, Findings, RuleSet, Status};
+use crate::rules::{Action, Finding, Findings, RuleSet, Status};
 use crate::smtp::Reply;
 use crate::store::Store;
 use crate::store::journal::Journal;
@@ -79,6 +77,8 @@ pub struct Gate {
     pub store: Arc<dyn Store>,
     /// Records on their way to the store.
     pub journal: Journal,
+    /// Upstream's answers that came too late for their senders.
+    pub late: Arc<LateAnswers>,
     /// Log lines and metrics.
     pub telemetry: Telemetry,
     /// The time of day.
@@ -87,8 +87,6 @@ pub struct Gate {
     pub chance: Arc<dyn Chance>,
     /// Where heavy mail is judged.
     pub compute: Compute,
-    /// Upstream's answers that came too late for the sender.
-    pub late: Arc<LateReplies>,
 }
 
 /// What the gate makes of a message, free of the message itself.
@@ -141,35 +139,20 @@ pub async fn handle(
     read: Duration,
     gate: &Gate,
     live: &Arc<Live>,
-    mut leg: Transaction,
+    leg: Transaction,
     profile: &Profile,
 ) -> Reply {
     let begun = Instant::now();
+    let mail = Arc::new(mail);
     if loops::is_looping(&mail.bytes, &live.stamp.hostname) {
         gate.telemetry.rejected("loop", "message");
-        return Reply::new(
-            554,
-            "5.4.6",
-            format!("Too many hops, this message is going in circles. id {}", mail.id),
-        );
-    }
-    let mail = Arc::new(mail);
-    if let Some(reply) = gate.late.take(|| action::fingerprint(&mail.envelope, &mail.bytes)) {
-        let text = format!(
-            "{}: a retry of what upstream took after we had given up: {reply}",
-            mail.id
-        );
-        gate.telemetry.notice("late-reply", &text);
-        return reply;
+        let outcome = turned_away(&mail, live, Turned::Looping);
+        return conclude(outcome, &[("read", read)], gate);
     }
     let Some(judgement) = judge(&mail, gate, live).await else {
-        gate.telemetry.rejected("judging-deadline", "message");
-        gate.telemetry.unscanned("judging", "deadline");
-        return Reply::new(
-            451,
-            "4.3.2",
-            format!("Too busy to judge the message now, try again later. id {}", mail.id),
-        );
+        gate.telemetry.rejected("deadline", "message");
+        let outcome = turned_away(&mail, live, Turned::Late);
+        return conclude(outcome, &[("read", read), ("judge", begun.elapsed())], gate);
     };
     let judged = Instant::now();
 
@@ -187,27 +170,69 @@ pub async fn handle(
         mail: &mail,
         plan,
     };
-    // With some of it kept, the kept part is void once we say 4xx: its retry must come in whole.
-    if matches!(&assignment.plan, Plan::Relay { keep, .. } if keep.is_empty()) {
-        remember_late(&mail, gate, &mut leg);
-    }
-    let outcome = action::perform(assignment, leg, gate.store.as_ref(), &gate.telemetry).await;
-    conclude(
-        outcome,
-        [("read", read), ("judge", judged - begun), ("act", judged.elapsed())],
-        gate,
-    )
+    let means = Means {
+        store: gate.store.as_ref(),
+        late: &gate.late,
+        telemetry: &gate.telemetry,
+    };
+    let outcome = action::perform(assignment, leg, means).await;
+    let stages = [("read", read), ("judge", judged - begun), ("act", judged.elapsed())];
+    conclude(outcome, &stages, gate)
 }
 
-/// Has a late answer to our dot remembered. The message is hashed only if it comes to that.
-fn remember_late(mail: &Arc<Mail>, gate: &Gate, leg: &mut Transaction) {
-    let (mail, late) = (Arc::clone(mail), Arc::clone(&gate.late));
-    leg.on_late_reply(move |reply| late.heard(action::fingerprint(&mail.envelope, &mail.bytes), reply));
+/// Why a message is answered without having been judged.
+#[derive(Debug, Clone, Copy)]
+enum Turned {
+    /// It goes in circles.
+    Looping,
+    /// Its turn to be judged did not come in time.
+    Late,
+}
+
+/// The answer to a message that nobody judged. Its sender is told the id, so the journal has it too.
+fn turned_away(mail: &Mail, live: &Live, why: Turned) -> Outcome {
+    let id = mail.id;
+    let (reply, action, plan, reason) = match why {
+        Turned::Looping => (
+            Reply::new(
+                554,
+                "5.4.6",
+                format!("Too many hops, this message is going in circles. id {id}"),
+            ),
+            Action::Reject,
+            Plan::Reject,
+            "too many Received fields: it is going in circles",
+        ),
+        Turned::Late => (
+            Reply::new(
+                451,
+                "4.3.2",
+                format!("Too busy to judge the message now, try again later. id {id}"),
+            ),
+            Action::Defer,
+            Plan::Defer,
+            "no turn to be judged came in time",
+        ),
+    };
+    let mut judgement = unjudged(mail, live, "deadline");
+    judgement.verdict.action = action;
+    judgement.verdict.reasons = vec![reason.into()];
+    if matches!(why, Turned::Looping) {
+        judgement.unscanned.clear();
+    }
+    let mut event = record::event(mail, &judgement, &plan, live);
+    event.action = action.as_str().into();
+    event.reply = reply.to_string();
+    Outcome {
+        reply,
+        event,
+        journalled: false,
+    }
 }
 
 /// One journal record, one log line, one count of each kind.
-fn conclude(mut outcome: Outcome, stages: [(&'static str, Duration); 3], gate: &Gate) -> Reply {
-    for (stage, took) in stages {
+fn conclude(mut outcome: Outcome, stages: &[(&'static str, Duration)], gate: &Gate) -> Reply {
+    for &(stage, took) in stages {
         gate.telemetry.stage(stage, took.as_secs_f64());
         outcome
             .event
@@ -246,13 +271,13 @@ async fn judge(mail: &Arc<Mail>, gate: &Gate, live: &Arc<Live>) -> Option<Judgem
             .ok()
             .flatten()
     };
-    Some(judged.unwrap_or_else(|| unjudged(mail, live)))
+    Some(judged.unwrap_or_else(|| unjudged(mail, live, "panic")))
 }
 
-fn unjudged(mail: &Mail, live: &Live) -> Judgement {
+fn unjudged(mail: &Mail, live: &Live, cause: &str) -> Judgement {
     let unscanned = vec![UnscannedEvent {
         check: "judging".into(),
-        cause: "panic".into(),
+        cause: cause.into(),
     }];
     let verdict = verdict::decide(&Findings::default(), &unscanned, &live.criteria.policy, &mail.envelope);
     Judgement {

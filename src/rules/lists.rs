@@ -7,12 +7,13 @@ use super::text::comparable_name;
 use super::value::{Base, Type, Value};
 use crate::mail::Domain;
 use crate::mail::message::Url;
+use foldhash::HashMap;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::hash::Hash;
 use std::net::IpAddr;
 

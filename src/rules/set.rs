@@ -4,7 +4,7 @@
 //! scores' sums, thresholds or what is done with a message.
 
 use super::assemble::{self, Options};
-use super::compile::{Cost, RuleRef, Scanner};
+use super::compile::{self, Cost, RuleRef, Scanner};
 use super::diagnostic::Diagnostic;
 use super::evaluate::{Outcome, Outcomes, Scope, Truth, evaluate};
 use super::link::Linked;
@@ -16,6 +16,7 @@ use super::{Finding, Findings, RuleInfo, Status, Undecided, embedded, snapshot};
 use crate::evidence::Evidence;
 use jiff::Timestamp;
 use ring::digest::{Context, SHA256};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -254,13 +255,14 @@ impl RuleSet {
     /// What each define and rule came to, exceptions applied, and the exceptions that did.
     fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Vec<Outcome>, Vec<(String, String)>) {
         let mut told = Told {
-            real: vec![NOTHING; self.nodes.len()],
+            set: self,
+            real: self.nodes.iter().map(|_| OnceCell::new()).collect(),
             acting: HashMap::new(),
             to_acting: false,
         };
         let mut excepted = Vec::new();
         for at in &self.order {
-            let Some(node) = self.nodes.get(*at) else {
+            let Some(node) = self.nodes.get(*at).filter(|_| !self.is_lazy(*at)) else {
                 continue;
             };
             let rule = at.checked_sub(self.defines).and_then(|rule| self.rule_at(rule, now));
@@ -284,11 +286,19 @@ impl RuleSet {
                 let outcome = evaluate(&node.linked.condition, scope, &told);
                 told.acting.insert(*at, outcome);
             }
-            if let Some(real) = told.real.get_mut(*at) {
-                *real = outcome;
-            }
+            told.settle(RuleRef(*at), outcome);
         }
-        (told.real, excepted)
+        let real = told
+            .real
+            .into_iter()
+            .map(|outcome| outcome.into_inner().unwrap_or(NOTHING));
+        (real.collect(), excepted)
+    }
+
+    /// Whether a node is a define that refers to nothing: it is evaluated when first asked for.
+    fn is_lazy(&self, at: usize) -> bool {
+        let is_leaf = |node: &Node| node.linked.condition.references().is_empty();
+        at < self.defines && self.nodes.get(at).is_some_and(is_leaf)
     }
 
     /// What one rule came to, whether it acts or not, with some facts unknown. `None` without such a rule.
@@ -358,7 +368,7 @@ impl RuleSet {
 
 impl Node {
     /// The first exception that is true and hasn't ended.
-    fn exception<'s>(&'s self, scope: &mut Scope<'s, '_>, told: &Told, now: Timestamp) -> Option<&'s str> {
+    fn exception<'s>(&'s self, scope: &mut Scope<'s, '_>, told: &Told<'s>, now: Timestamp) -> Option<&'s str> {
         let exceptions = self.linked.own.iter().zip(&self.exceptions);
         exceptions
             .filter(|(_, (_, end))| now < *end)
@@ -375,17 +385,33 @@ const NOTHING: Outcome = Outcome {
 };
 
 /// Outcomes so far. To an acting rule, one that doesn't act is unknown.
-struct Told {
-    real: Vec<Outcome>,
+struct Told<'s> {
+    set: &'s RuleSet,
+    real: Vec<OnceCell<Outcome>>,
     /// Where what acting rules are told differs.
     acting: HashMap<usize, Outcome>,
     to_acting: bool,
 }
 
-impl Outcomes for Told {
+impl<'s> Outcomes<'s> for Told<'s> {
     fn outcome(&self, rule: RuleRef) -> &Outcome {
         let differs = if self.to_acting { self.acting.get(&rule.0) } else { None };
-        differs.or_else(|| self.real.get(rule.0)).unwrap_or(&NOTHING_SAID)
+        let real = || self.real.get(rule.0).and_then(OnceCell::get);
+        differs.or_else(real).unwrap_or(&NOTHING_SAID)
+    }
+
+    fn pending(&self, rule: RuleRef) -> Option<&'s compile::Condition> {
+        let is_open = self.real.get(rule.0).is_some_and(|outcome| outcome.get().is_none());
+        let set = self.set;
+        let node = set.nodes.get(rule.0).filter(|_| is_open && set.is_lazy(rule.0));
+        node.map(|node| &node.linked.condition)
+    }
+
+    fn settle(&self, rule: RuleRef, outcome: Outcome) {
+        if let Some(real) = self.real.get(rule.0) {
+            // Each is settled once: in its turn, or when first asked for.
+            let _ = real.set(outcome);
+        }
     }
 }
 

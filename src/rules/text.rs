@@ -33,6 +33,12 @@ fn single(mut mapped: impl Iterator<Item = char>) -> Option<char> {
 
 /// Folds the case of a text.
 pub fn folded(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(text.to_ascii_lowercase()),
+            false => Cow::Borrowed(text),
+        };
+    }
     match text.chars().any(|c| fold(c) != c) {
         true => Cow::Owned(text.chars().map(fold).collect()),
         false => Cow::Borrowed(text),
@@ -58,11 +64,24 @@ impl Folded {
         }
         let mut text = String::with_capacity(original.len());
         let mut shifts = Vec::new();
-        for (at, c) in original.char_indices() {
+        let mut rest = original;
+        while let Some(c) = rest.chars().next() {
+            // Runs of ASCII, which even then is nearly all, go as a whole.
+            let plain = rest.bytes().take_while(u8::is_ascii).count();
+            if plain > 0 {
+                let from = text.len();
+                text.push_str(rest.get(..plain).unwrap_or(""));
+                if let Some(added) = text.get_mut(from..) {
+                    added.make_ascii_lowercase();
+                }
+                rest = rest.get(plain..).unwrap_or("");
+                continue;
+            }
             let folded = fold(c);
             text.push(folded);
+            rest = rest.get(c.len_utf8()..).unwrap_or("");
             if folded.len_utf8() != c.len_utf8() {
-                shifts.push((text.len(), at + c.len_utf8()));
+                shifts.push((text.len(), original.len() - rest.len()));
             }
         }
         Self { text, shifts }

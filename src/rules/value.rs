@@ -281,6 +281,16 @@ impl<'e> Value<'e> {
         Self::maybe(domain, |domain| Self::Domain(Cow::Borrowed(domain)))
     }
 
+    /// The same value, its text lent rather than copied.
+    pub fn borrowed(&'e self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Self::Address(address) => Self::Address(Cow::Borrowed(address)),
+            Self::Domain(domain) => Self::Domain(Cow::Borrowed(domain)),
+            other => other.clone(),
+        }
+    }
+
     /// Whether it is neither absent nor unknown.
     pub fn is_known(&self) -> bool {
         !matches!(self, Self::Absent | Self::Unknown(_))

@@ -51,6 +51,16 @@ impl Default for Retention {
     }
 }
 
+impl Settings {
+    /// The file that the store is, or will be, in; `None` for one without, or a URL that names none.
+    pub fn file(&self) -> Option<PathBuf> {
+        match target(&self.url) {
+            Ok(Target::Sqlite(path)) => Some(path),
+            Ok(Target::Memory) | Err(_) => None,
+        }
+    }
+}
+
 /// Opens the store that `settings` names, creating it where there is none.
 ///
 /// # Errors

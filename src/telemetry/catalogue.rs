@@ -237,7 +237,7 @@ pub const SHADOW: &str = "shadow";
 /// The category of a rule that speaks for a message.
 pub const TRUST: &str = "trust";
 /// Stages that are timed.
-pub const STAGES: &[&str] = &["read", "parse", "judge", "upstream", "store", "total"];
+pub const STAGES: &[&str] = &["read", "judge", "act"];
 /// Steps of a session with upstream.
 pub const UPSTREAM_STAGES: &[&str] = &["connect", "hello", "reset", "mail", "rcpt", "data", "dot"];
 /// Classes of upstream's replies.
@@ -272,24 +272,31 @@ pub const BUDGET_STATES: &[&str] = &["used", "limit"];
 /// stands below.
 pub const CHECKS: &[&str] = &[
     "client",
+    "envelope",
+    "auth",
     "auth.spf",
     "auth.dkim",
     "auth.dmarc",
     "auth.arc",
     "history",
+    "headers",
     "body",
     "links",
     "attachments",
-    "rules",
+    "message",
+    "rule",
+    "judging",
 ];
 /// Why a check could not run.
 pub const CAUSES: &[&str] = &[
     "not-gathered",
+    "not-kept",
     "timeout",
     "failed",
-    "encrypted",
-    "over-limit",
-    "no-envelope",
+    "limit",
+    "budget",
+    "panic",
+    "deadline",
 ];
 /// Why we refuse, and at which stages: first what the wire refuses, then the desk.
 pub const REJECTS: &[(&str, &[&str])] = &[
@@ -318,6 +325,7 @@ pub const REJECTS: &[(&str, &[&str])] = &[
     ("relay", &["mail", "rcpt"]),
     ("route", &["mail", "rcpt"]),
     ("upstream", &["mail", "rcpt", "data", "message"]),
+    ("loop", &["message"]),
     ("policy", &["message"]),
     ("deferred", &["message"]),
     ("deadline", &["message"]),

@@ -132,7 +132,7 @@ impl Telemetry {
         self.metrics.rule(rule, |series| series.unknown.inc());
     }
 
-    /// Seconds spent in a stage (`read`, `parse`, `judge`, `upstream`, `store`, `total`).
+    /// Seconds spent in a stage (`read`, `judge`, `act`).
     pub fn stage(&self, stage: &'static str, seconds: f64) {
         self.metrics.stage(stage, seconds);
     }

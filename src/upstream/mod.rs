@@ -20,7 +20,7 @@ mod tls;
 mod transaction;
 
 #[cfg(test)]
-mod test_sink;
+pub(crate) mod test_sink;
 #[cfg(test)]
 mod tests;
 

@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// What the server does at a step in place of its usual answer.
 #[derive(Debug, Clone)]
-pub(super) enum Act {
+pub(crate) enum Act {
     /// Says this and goes on.
     Say(&'static str),
     /// Says these octets, however many, and goes on.
@@ -42,15 +42,15 @@ struct Rule {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Taken {
-    pub(super) commands: Vec<String>,
-    pub(super) body: Vec<u8>,
-    pub(super) is_encrypted: bool,
+pub(crate) struct Taken {
+    pub(crate) commands: Vec<String>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) is_encrypted: bool,
 }
 
 /// The server.
-pub(super) struct Sink {
-    pub(super) port: u16,
+pub(crate) struct Sink {
+    pub(crate) port: u16,
     script: Arc<Script>,
 }
 
@@ -69,11 +69,11 @@ struct Script {
 }
 
 impl Sink {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(vec!["PIPELINING", "SIZE 1000000", "8BITMIME", "SMTPUTF8", "DSN"], None).await
     }
 
-    pub(super) async fn with(offers: Vec<&'static str>, tls: Option<TlsAcceptor>) -> Self {
+    pub(crate) async fn with(offers: Vec<&'static str>, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let script = Arc::new(Script {
@@ -93,12 +93,12 @@ impl Sink {
     }
 
     /// From now on, `act` at `step` where its line holds `holding`; the last rule that fits counts.
-    pub(super) fn at(&self, step: &'static str, holding: &'static str, act: Act) {
+    pub(crate) fn at(&self, step: &'static str, holding: &'static str, act: Act) {
         self.rule(None, step, holding, act);
     }
 
     /// The same, on one connection only.
-    pub(super) fn on(&self, connection: usize, step: &'static str, act: Act) {
+    pub(crate) fn on(&self, connection: usize, step: &'static str, act: Act) {
         self.rule(Some(connection), step, "", act);
     }
 
@@ -112,32 +112,32 @@ impl Sink {
     }
 
     /// Forgets every rule: a server in good health.
-    pub(super) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.script.rules.lock().unwrap().clear();
     }
 
     /// Connects without a socket, so that paused time passes only when all stand still.
-    pub(super) fn in_process(&self) -> Arc<dyn Connect> {
+    pub(crate) fn in_process(&self) -> Arc<dyn Connect> {
         Arc::new(InProcess(Arc::clone(&self.script)))
     }
 
-    pub(super) fn offer(&self, offers: Vec<&'static str>) {
+    pub(crate) fn offer(&self, offers: Vec<&'static str>) {
         *self.script.offers.lock().unwrap() = offers;
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.script.connections.load(Ordering::SeqCst)
     }
 
-    pub(super) fn open_most(&self) -> usize {
+    pub(crate) fn open_most(&self) -> usize {
         self.script.open_most.load(Ordering::SeqCst)
     }
 
-    pub(super) fn taken(&self) -> Vec<Taken> {
+    pub(crate) fn taken(&self) -> Vec<Taken> {
         self.script.taken.lock().unwrap().clone()
     }
 
-    pub(super) fn heard(&self) -> Vec<String> {
+    pub(crate) fn heard(&self) -> Vec<String> {
         self.script
             .heard
             .lock()
@@ -147,14 +147,14 @@ impl Sink {
             .collect()
     }
 
-    pub(super) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         Settings {
             target: Targets::One(self.url()),
             ..Settings::default()
         }
     }
 
-    pub(super) fn url(&self) -> TargetUrl {
+    pub(crate) fn url(&self) -> TargetUrl {
         format!("smtp://127.0.0.1:{}", self.port).parse().unwrap()
     }
 }
@@ -323,7 +323,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 }
 
 /// Short enough for tests that wait for real.
-pub(super) fn parts() -> Parts {
+pub(crate) fn parts() -> Parts {
     Parts {
         our_name: "gate.example".into(),
         deadlines: Deadlines::default(),
@@ -333,6 +333,6 @@ pub(super) fn parts() -> Parts {
     }
 }
 
-pub(super) fn upstreams(settings: &[Settings]) -> Upstreams {
+pub(crate) fn upstreams(settings: &[Settings]) -> Upstreams {
     Upstreams::new(settings, &parts()).unwrap()
 }

@@ -154,7 +154,7 @@ impl Names for House {
     }
 }
 
-impl Outcomes for House {
+impl Outcomes<'_> for House {
     fn outcome(&self, rule: RuleRef) -> &Outcome {
         &self.outcomes[rule.0]
     }

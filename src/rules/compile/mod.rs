@@ -310,9 +310,11 @@ impl Compiler<'_> {
 /// Roughly what a node costs, so that of several conditions the cheapest is asked first.
 fn weight(node: &Node) -> u32 {
     match node {
-        Node::Constant(_) | Node::Variable(_) | Node::Rule(_) | Node::Field(_) | Node::Entries(_) => 1,
+        Node::Constant(_) | Node::Variable(_) | Node::Field(_) | Node::Entries(_) => 1,
         Node::Member { base, .. } | Node::Column { base, .. } => weight(base),
         Node::Header { .. } => 5,
+        // A define may first be evaluated here, and mostly looks at every link.
+        Node::Rule(_) => 80,
         Node::Values(many) => many.iter().map(weight).sum(),
         Node::And(many, _) | Node::Or(many, _) | Node::Of { conditions: many, .. } => {
             many.iter().map(weight).sum::<u32>().saturating_add(1)

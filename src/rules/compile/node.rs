@@ -3,7 +3,7 @@
 //! The compiler makes them, evaluation walks them. Their depth is that of the author's tree.
 
 use super::RuleRef;
-use super::atoms::Automaton;
+use super::atoms::{AtomSet, Automaton};
 use super::pattern::Pattern;
 use crate::rules::lists::List;
 use crate::rules::schema::Field;
@@ -133,6 +133,9 @@ pub(crate) struct TextTest {
     pub quantity: Quantity,
     /// For texts that aren't the message's own: the needles, to be found in one pass.
     pub automaton: Option<Automaton>,
+    /// All atoms of the needles, so that one look says that none stands in a scanned text; `None`
+    /// where a needle has no atom.
+    pub gate: Option<AtomSet>,
 }
 
 /// Where a needle must stand.

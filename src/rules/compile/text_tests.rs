@@ -2,7 +2,7 @@
 //!
 //! Literal needles on a text of the message itself become atoms of the shared scan.
 
-use super::atoms::Needles;
+use super::atoms::{AtomSet, Needles};
 use super::node::{Derivation, GatedPattern, Needle, Node, Subject, Test, TextTest};
 use super::pattern::{self, Pattern};
 use super::{Compiler, Typed, shown};
@@ -19,8 +19,8 @@ const DISTANCE_MAX: i64 = 5;
 
 /// Where needles are gathered.
 enum Scan<'n> {
-    /// With all others on this text of the message.
-    Shared(usize),
+    /// With all others, for the text is the message's own.
+    Shared,
     /// For the one test.
     Own(&'n mut Needles),
     /// Nowhere: the test looks at an end of the text only.
@@ -58,14 +58,14 @@ impl Compiler<'_> {
             .iter()
             .map(|argument| {
                 let mut scan = match (test, subject.source) {
-                    (Test::Contains, Some(source)) => Scan::Shared(source),
+                    (Test::Contains, Some(_)) => Scan::Shared,
                     (Test::Contains, None) => Scan::Own(&mut own),
                     _ => Scan::None,
                 };
                 self.needle(argument, name, ignores_case, &mut scan)
             })
             .collect();
-        let needles = needles.into_iter().collect::<Option<_>>()?;
+        let needles = needles.into_iter().collect::<Option<Vec<_>>>()?;
         let automaton = match own.build() {
             Ok(automaton) => (test == Test::Contains && subject.source.is_none()).then_some(automaton),
             Err(message) => return self.refuse(Problem::error("too-large", expr.span.clone(), message)),
@@ -74,6 +74,7 @@ impl Compiler<'_> {
             test,
             ignores_case,
             subject,
+            gate: gate(&needles).filter(|_| test == Test::Contains),
             needles,
             quantity: Quantity::AtLeast(1),
             automaton,
@@ -134,7 +135,7 @@ impl Compiler<'_> {
 
     fn atom(&mut self, scan: &mut Scan<'_>, text: &str, ignores_case: bool) -> Option<usize> {
         match scan {
-            Scan::Shared(source) => self.atoms.atom(*source, text, ignores_case),
+            Scan::Shared => self.atoms.atom(text, ignores_case),
             Scan::Own(needles) => needles.add(text, ignores_case),
             Scan::None => None,
         }
@@ -185,8 +186,8 @@ impl Compiler<'_> {
                 ));
             }
             let gate = match (subject.source, &pattern.required) {
-                (Some(source), Some(texts)) => {
-                    let atoms = texts.iter().map(|text| self.atoms.atom(source, text, true));
+                (Some(_), Some(texts)) => {
+                    let atoms = texts.iter().map(|text| self.atoms.atom(text, true));
                     atoms.collect::<Option<Vec<_>>>().unwrap_or_default()
                 }
                 _ => Vec::new(),
@@ -271,6 +272,17 @@ impl Compiler<'_> {
         };
         Some(Typed::new(node, ty).called(base.label))
     }
+}
+
+/// The atoms of all needles, if all have some.
+fn gate(needles: &[Needle]) -> Option<AtomSet> {
+    let atoms = needles.iter().map(|needle| match needle {
+        Needle::Literal { atom, .. } => Some(atom.as_slice()),
+        Needle::List { atoms, .. } => Some(atoms.as_slice()),
+        Needle::Dynamic(_) => None,
+    });
+    let atoms: Vec<&[usize]> = atoms.collect::<Option<_>>()?;
+    Some(atoms.into_iter().flatten().copied().collect())
 }
 
 fn comparable(text: &str, ignores_case: bool) -> String {

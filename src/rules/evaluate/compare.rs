@@ -33,6 +33,28 @@ impl<'e> Run<'_, 'e, '_> {
 
     pub(super) fn in_values(&mut self, negated: bool, nodes: (&'e Node, &'e Node), label: &str) -> Truth {
         let item = self.value(nodes.0);
+        // Most lists of values are written out, and need not be made anew for each look.
+        if let Node::Values(values) = nodes.1 {
+            if !item.is_known() {
+                return self.missing(&item);
+            }
+            let mut is_open = false;
+            for value in values {
+                let truth = match value {
+                    Node::Constant(value) => self.is_value(&item, value),
+                    other => {
+                        let value = self.value(other);
+                        self.is_value(&item, &value)
+                    }
+                };
+                match truth {
+                    Truth::True => return self.decided(!negated, label, &item),
+                    Truth::Unknown => is_open = true,
+                    Truth::False => {}
+                }
+            }
+            return self.not_among(negated, label, &item, is_open);
+        }
         let list = match self.value(nodes.1) {
             Value::List(list) => list,
             other => return self.missing(&other),
@@ -42,22 +64,33 @@ impl<'e> Run<'_, 'e, '_> {
         }
         let mut is_open = list.cut.is_some();
         for value in list.items.iter() {
-            if !self.pay(1) {
-                return Truth::Unknown;
-            }
-            if !value.is_known() {
-                self.missing(value);
-                is_open = true;
-            } else if order(&item, value) == Some(Ordering::Equal) {
-                return self.decided(!negated, label, &item);
+            match self.is_value(&item, value) {
+                Truth::True => return self.decided(!negated, label, &item),
+                Truth::Unknown => is_open = true,
+                Truth::False => {}
             }
         }
         if let Some(why) = list.cut {
             self.why(why);
         }
+        self.not_among(negated, label, &item, is_open)
+    }
+
+    /// Whether a known item is one value of a list.
+    fn is_value(&mut self, item: &Value<'_>, value: &Value<'_>) -> Truth {
+        if !self.pay(1) {
+            return Truth::Unknown;
+        }
+        match value.is_known() {
+            true => (order(item, value) == Some(Ordering::Equal)).into(),
+            false => self.missing(value),
+        }
+    }
+
+    fn not_among(&mut self, negated: bool, label: &str, item: &Value<'_>, is_open: bool) -> Truth {
         match is_open {
             true => Truth::Unknown,
-            false => self.decided(negated, label, &item),
+            false => self.decided(negated, label, item),
         }
     }
 }

@@ -37,6 +37,8 @@ impl<'e> Run<'_, 'e, '_> {
                 Value::Text(Cow::Owned(parameter(&url.query, name)))
             }
             (Derivation::NamesRecipient, Value::Record(Record::Url(url))) => self.names_recipient(&url.url),
+            // Look-alikes stand outside ASCII, so that nearly every text is its own skeleton.
+            (Derivation::Skeleton, Value::Text(text)) if text.is_ascii() => base,
             _ => self.derive_of_text(&base, how),
         }
     }

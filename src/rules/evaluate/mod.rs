@@ -82,10 +82,23 @@ impl Outcome {
     }
 }
 
-/// The outcomes of the rules and defines that a condition refers to, evaluated before it.
-pub trait Outcomes {
+/// The outcomes of the rules and defines that a condition refers to, evaluated before it or when first
+/// asked for.
+pub trait Outcomes<'e> {
     /// What `rule` came to, as the condition under evaluation may see it.
     fn outcome(&self, rule: RuleRef) -> &Outcome;
+
+    /// The condition of a define that nobody has asked for yet. It refers to nothing itself, so that
+    /// evaluating it within another goes one level deep.
+    fn pending(&self, rule: RuleRef) -> Option<&'e Condition> {
+        let _ = rule;
+        None
+    }
+
+    /// Keeps what a pending one came to.
+    fn settle(&self, rule: RuleRef, outcome: Outcome) {
+        let _ = (rule, outcome);
+    }
 }
 
 /// One message under evaluation: its evidence and what has been computed of it. Made once a
@@ -164,16 +177,27 @@ impl<'e, 'm> Scope<'e, 'm> {
             Some(member) => member.read_member(&root),
             None => root,
         };
-        let scanned = self.scanner.scan(source, value).map(Rc::new);
+        let scanned = self.scan_value(value);
         if let Some(slot) = self.scanned.get_mut(source) {
             *slot = Some(scanned.clone());
         }
         scanned
     }
+
+    /// Texts are often alike: the newest part of a thread is mostly the whole text.
+    fn scan_value(&self, value: Value<'e>) -> Option<Rc<Scanned<'e>>> {
+        let text = value.as_text()?;
+        let mut known = self.scanned.iter().flatten().flatten();
+        let alike = known.find(|scanned| scanned.text == text);
+        match alike {
+            Some(scanned) => Some(Rc::clone(scanned)),
+            None => self.scanner.scan(value).map(Rc::new),
+        }
+    }
 }
 
 /// Evaluates a condition that was compiled with the atoms of the scope's scanner.
-pub fn evaluate<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcomes: &dyn Outcomes) -> Outcome {
+pub fn evaluate<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcomes: &dyn Outcomes<'e>) -> Outcome {
     let mut run = Run {
         steps_left: Some(scope.steps_max),
         scope,
@@ -197,7 +221,7 @@ pub fn evaluate<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcome
 /// One condition on one message.
 struct Run<'s, 'e, 'm> {
     scope: &'s mut Scope<'e, 'm>,
-    outcomes: &'s dyn Outcomes,
+    outcomes: &'s dyn Outcomes<'e>,
     /// The items that lambda names stand for, outermost first.
     variables: Vec<Value<'e>>,
     /// What made the nodes seen so far true; those of a node that isn't true are taken back.

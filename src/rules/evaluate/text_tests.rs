@@ -47,6 +47,12 @@ impl<'e> Run<'_, 'e, '_> {
                 haystack = Haystack::Scanned(Rc::new(scanned));
             }
         }
+        // Most needles stand nowhere: one look says so for all of them.
+        if let (Haystack::Scanned(scanned), Some(gate), Quantity::AtLeast(1..)) = (&haystack, &test.gate, test.quantity)
+            && !scanned.holds_any(gate)
+        {
+            return Truth::False;
+        }
         let mut tally = Tally::new(test.quantity);
         for needle in &test.needles {
             if self.try_needle(test, needle, &haystack, &mut tally) || self.steps_left.is_none() {
@@ -87,13 +93,6 @@ impl<'e> Run<'_, 'e, '_> {
                 let now = self.scope.evidence.now;
                 if !self.pay(texts.len() / 8) {
                     return true;
-                }
-                // Most entries stand nowhere: one pass over the atoms says so for all of them.
-                if let Haystack::Scanned(scanned) = haystack
-                    && !atoms.is_empty()
-                    && atoms.iter().all(|atom| scanned.hit(*atom).is_none())
-                {
-                    return tally.add(Truth::False);
                 }
                 for (place, (text, (_, expiry))) in texts.iter().zip(list.entries()).enumerate() {
                     if expiry.is_some_and(|expiry| now >= expiry) {
@@ -226,6 +225,9 @@ impl<'e> Run<'_, 'e, '_> {
     }
 }
 
+/// Below this many comparisons of a byte nothing is worth preparing.
+const NAIVE_COMPARISONS_MAX: usize = 4_096;
+
 fn find_exactly(test: Test, text: &str, needle: &str) -> Found {
     let at = match test {
         Test::Contains => text.find(needle)?,
@@ -239,6 +241,11 @@ fn find_exactly(test: Test, text: &str, needle: &str) -> Found {
 /// The needle is folded, the text as it came.
 fn find_ignoring_case(test: Test, text: &str, needle: &str) -> Found {
     match test {
+        Test::Contains if text.is_ascii() && text.len().saturating_mul(needle.len()) <= NAIVE_COMPARISONS_MAX => {
+            let mut windows = text.as_bytes().windows(needle.len());
+            let at = windows.position(|window| window.eq_ignore_ascii_case(needle.as_bytes()))?;
+            Some(at..at + needle.len())
+        }
         Test::Contains => {
             let copy = Folded::new(text);
             let at = copy.original(copy.as_str().find(needle)?);

@@ -1,7 +1,7 @@
 //! Nodes that are true, false or unknown.
 
 use super::tally::Tally;
-use super::{Run, Truth};
+use super::{Run, Truth, evaluate};
 use crate::rules::compile::RuleRef;
 use crate::rules::compile::node::Node;
 use crate::rules::lists::{List, ListKind};
@@ -115,7 +115,11 @@ impl<'e> Run<'_, 'e, '_> {
     }
 
     fn rule(&mut self, rule: RuleRef) -> Truth {
-        let outcome = self.outcomes.outcome(rule);
+        let outcomes = self.outcomes;
+        if let Some(condition) = outcomes.pending(rule) {
+            outcomes.settle(rule, evaluate(condition, self.scope, outcomes));
+        }
+        let outcome = outcomes.outcome(rule);
         match outcome.truth {
             Truth::True => self.snippets.extend(outcome.snippets.iter().cloned()),
             Truth::Unknown => outcome.unknown.iter().for_each(|why| self.why(*why)),

@@ -38,7 +38,7 @@ impl<'e> Run<'_, 'e, '_> {
                 field.read_member(&base)
             }
             Node::Column { base, column } => match self.value(base) {
-                Value::Record(Record::Row(row)) => row.get(*column).cloned().unwrap_or(Value::Absent),
+                Value::Record(Record::Row(row)) => row.get(*column).map_or(Value::Absent, Value::borrowed),
                 other => other,
             },
             Node::Entries(list) => self.entries(list),
