@@ -1,0 +1,247 @@
+//! Documents against the program: links lead somewhere, commands and settings exist, decisions are
+//! numbered without gaps, and the reference of the rule language is what the tables say.
+//!
+//! `PORTREEVE_REWRITE=1` writes the reference anew; its diff is the review. Knows nothing of whether
+//! the prose is true.
+
+#![expect(clippy::expect_used, reason = "a test program: what it can't read fails it")]
+
+use portreeve::rules::function::{FUNCTIONS, Receiver};
+use portreeve::rules::schema::{ADDRESS, DOMAIN, FIELDS, Field, RECORDS};
+use portreeve::rules::value::Base;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const REFERENCE: &str = "docs/rule-reference.md";
+
+#[test]
+fn links_lead_somewhere() {
+    let mut faults = Vec::new();
+    for (path, text) in documents() {
+        for target in links(&text) {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            let file = target.split('#').next().unwrap_or_default();
+            if !file.is_empty() && !folder.join(file).exists() {
+                faults.push(format!("{}: {target} isn't there", path.display()));
+            }
+        }
+    }
+    report(&faults);
+}
+
+/// Fenced command lines are run by `tests/architecture.rs`; these are the ones in running text.
+#[test]
+fn commands_in_the_text_exist() {
+    let commands = portreeve::cli::command_names();
+    let mut faults = Vec::new();
+    for (path, text) in documents() {
+        for code in code_spans(&text) {
+            let Some(rest) = code.strip_prefix("portreeve ") else {
+                continue;
+            };
+            let word = rest.split_whitespace().next().unwrap_or_default();
+            if !word.starts_with('-') && !commands.iter().any(|command| command == word) {
+                faults.push(format!("{}: `{code}` is no command", path.display()));
+            }
+        }
+    }
+    report(&faults);
+}
+
+#[test]
+fn settings_in_the_text_exist() {
+    let shipped = read("config/portreeve.toml");
+    let mut faults = Vec::new();
+    for (path, text) in documents() {
+        for code in code_spans(&text) {
+            if let Some((section, key)) = setting(&code)
+                && !is_setting(&shipped, section, key)
+            {
+                faults.push(format!("{}: `{code}` is no setting", path.display()));
+            }
+        }
+    }
+    report(&faults);
+}
+
+#[test]
+fn decisions_are_numbered_without_gaps() {
+    let mut names: Vec<String> = fs::read_dir(root().join("docs/decisions"))
+        .expect("the decisions")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name != "README.md")
+        .collect();
+    names.sort();
+    for (place, name) in names.iter().enumerate() {
+        let number = format!("{:04}", place + 1);
+        assert!(name.starts_with(&format!("{number}-")), "{name} should be {number}");
+        let text = read(&format!("docs/decisions/{name}"));
+        assert!(
+            text.starts_with(&format!("# {number} ")),
+            "{name} begins with its number"
+        );
+    }
+    assert!(!names.is_empty());
+}
+
+#[test]
+fn the_reference_is_what_the_tables_say() {
+    let expected = reference();
+    if std::env::var_os("PORTREEVE_REWRITE").is_some() {
+        fs::write(root().join(REFERENCE), &expected).expect("a writable reference");
+    }
+    assert!(
+        read(REFERENCE) == expected,
+        "{REFERENCE} differs from the tables; PORTREEVE_REWRITE=1 cargo test --test documents writes it anew"
+    );
+}
+
+fn reference() -> String {
+    let mut out = String::from(
+        "# Rule language: fields and functions\n\n\
+         Written from the tables in the code, and held to them by a test. How to use them is in [rules.md](rules.md).\n\n\
+         *Cost* says how a fact comes to be known: `free` from envelope and parse, `text` once the text is rendered, \
+         `lookup` by asking a service, `opened` by opening attachments, `store` from history. Fields marked **not yet** \
+         are unknown in live mail in this version; rules may name them, and a rule test may state some of them.\n\n\
+         ## The message\n\n",
+    );
+    table(&mut out, FIELDS);
+    out.push_str("\n## Members\n");
+    for (kind, fields) in RECORDS {
+        let _ = write!(out, "\n### {}\n\n", Base::Record(*kind));
+        table(&mut out, fields);
+    }
+    for (name, fields) in [("domain", DOMAIN), ("address", ADDRESS)] {
+        let _ = write!(out, "\n### {name}\n\n");
+        table(&mut out, fields);
+    }
+    for (title, receiver) in [
+        ("Functions", Receiver::Nothing),
+        ("Of strings, and of addresses, domains and URLs as text", Receiver::Text),
+        ("Of lists", Receiver::List),
+        ("Of URLs", Receiver::Url),
+    ] {
+        let _ = write!(out, "\n## {title}\n\n| | gives | |\n|---|---|---|\n");
+        for function in FUNCTIONS.iter().filter(|function| function.receiver == receiver) {
+            let arguments = match function.arguments {
+                "" => String::new(),
+                arguments => format!("({arguments})"),
+            };
+            let name = function.name;
+            let _ = writeln!(out, "| `{name}{arguments}` | {} | {} |", function.result, function.doc);
+        }
+    }
+    out
+}
+
+fn table(out: &mut String, fields: &[Field]) {
+    out.push_str("| field | type | cost | |\n|---|---|---|---|\n");
+    for field in fields {
+        let mark = if field.gathered { "" } else { " **not yet**" };
+        let (name, ty, cost) = (field.name, field.ty, field.cost.as_str());
+        let _ = writeln!(out, "| `{name}` | {ty} | {cost} | {}{mark} |", field.doc);
+    }
+}
+
+/// Targets of Markdown links within the project.
+fn links(text: &str) -> Vec<&str> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|target| !target.contains("://") && !target.starts_with('#'))
+        .collect()
+}
+
+/// What stands between single backticks outside fenced blocks, line breaks as spaces.
+fn code_spans(text: &str) -> Vec<String> {
+    let mut fenced = false;
+    let mut prose = String::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            prose.push_str(line);
+            // A blank line ends a paragraph, and any span that was left open.
+            prose.push_str(if line.is_empty() { "\n" } else { " " });
+        }
+    }
+    let paragraphs = prose.split('\n');
+    paragraphs
+        .flat_map(|paragraph| paragraph.split('`').skip(1).step_by(2).map(str::to_owned))
+        .collect()
+}
+
+/// `[section] key`, and nothing else.
+fn setting(code: &str) -> Option<(&str, &str)> {
+    let (section, key) = code.strip_prefix('[')?.split_once(']')?;
+    let (section, key) = (section.trim_start_matches('['), key.trim_start_matches(']').trim());
+    let is_word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || "_.".contains(c));
+    (is_word(section) && is_word(key)).then_some((section, key))
+}
+
+/// Whether the shipped settings have the key in that section, set or shown in a comment.
+fn is_setting(shipped: &str, section: &str, key: &str) -> bool {
+    let section = if section == "upstream" { "route" } else { section };
+    let mut inside = false;
+    for line in shipped.lines() {
+        if line.starts_with('[') {
+            inside = line.trim_matches(['[', ']']) == section;
+        }
+        let name = line.trim_start_matches("# ").split(" =").next();
+        if inside && line.contains(" =") && name == Some(key) {
+            return true;
+        }
+    }
+    false
+}
+
+fn documents() -> Vec<(PathBuf, String)> {
+    let folders = ["", "docs", "docs/decisions", "benches"].map(|folder| root().join(folder));
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths
+        .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
+        .map(|path| (path.clone(), fs::read_to_string(&path).expect("a readable document")))
+        .collect()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_default()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn report(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+mod the_checks_can_fail {
+    use super::*;
+
+    #[test]
+    fn links_code_and_settings_are_found() {
+        assert_eq!(
+            links("[a](b.md) [c](https://x.example) [d](#e) [f](g.md#h)"),
+            ["b.md", "g.md#h"]
+        );
+        assert_eq!(
+            code_spans("a `b\nc` d\n```\n`no`\n```\n`e`\n\nan `open\n\n`f`"),
+            ["b c", "e", "open ", "f"]
+        );
+        assert_eq!(setting("[policy] mode"), Some(("policy", "mode")));
+        assert_eq!(setting("[[listener]] tls"), Some(("listener", "tls")));
+        for text in ["[[route]]", "[policy]", "mode", "[policy] mode = 1", "x in ['a']"] {
+            assert_eq!(setting(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_setting_is_looked_for_in_its_own_section() {
+        let shipped = "[a]\n# one = 1\n[[b]]\ntwo = 2\n";
+        assert!(is_setting(shipped, "a", "one") && is_setting(shipped, "b", "two"));
+        assert!(!is_setting(shipped, "a", "two") && !is_setting(shipped, "b", "three"));
+    }
+}
