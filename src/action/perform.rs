@@ -172,14 +172,17 @@ impl Assignment<'_> {
     /// Sends it on to those places of the envelope, unless upstream has it from an earlier try.
     async fn deliver(&mut self, to: &[usize], mut leg: Transaction, means: Means<'_>) -> Delivery {
         let envelope = subset(&self.mail.envelope, to);
-        if let Some(reply) = means.late.take(&envelope, &self.mail.bytes) {
+        if let Some(reply) = means.late.take(&envelope, &self.mail.bytes, self.mail.received) {
             self.event
                 .reasons
                 .push("upstream took it at an earlier try, and said so too late".into());
             return Delivery::Accepted(reply);
         }
         let (body, telemetry) = (self.mail.bytes.clone(), means.telemetry.clone());
-        leg.on_late_reply(means.late.listener(envelope.clone(), body, telemetry));
+        let listener = means
+            .late
+            .listener(envelope.clone(), body, self.mail.received, telemetry);
+        leg.on_late_reply(listener);
         leg.deliver(&envelope, &self.pieces).await
     }
 

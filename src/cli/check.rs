@@ -13,6 +13,7 @@ use crate::mail::{Address, Recipient};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;
 use serde::Serialize;
+use std::path::Path;
 use std::sync::Arc;
 
 /// One thing looked at.
@@ -144,13 +145,30 @@ fn certificates(config: &Config, lines: &mut Vec<Line>) {
 async fn store(config: &Config, lines: &mut Vec<Line>) {
     // Opening would make it, and a check by root would leave root's files where the gate has to write.
     if let Some(file) = config.store.file().filter(|file| !file.exists()) {
-        let told = format!("{} is not there yet: the gate makes it at its start", file.display());
-        return lines.push(line("store", Outcome::Fine, told));
+        let place = file.display();
+        return lines.push(match may_make(&file) {
+            Ok(()) => line(
+                "store",
+                Outcome::Fine,
+                format!("{place} is not there yet: the gate makes it at its start"),
+            ),
+            Err(error) => line("store", Outcome::Failed, format!("{place} can't be made: {error}")),
+        });
     }
     lines.push(match crate::store::open(&config.store, Telemetry::default()).await {
         Ok(_) => line("store", Outcome::Fine, format!("{} opens", config.store.url)),
         Err(error) => line("store", Outcome::Failed, error.to_string()),
     });
+}
+
+/// Whether files can be made where this one is to be, or in the folder that its own will be made in.
+fn may_make(file: &Path) -> std::io::Result<()> {
+    let folder = file.ancestors().skip(1).find(|folder| folder.exists());
+    let probe = folder
+        .unwrap_or(Path::new(""))
+        .join(format!(".portreeve-check-{}", std::process::id()));
+    std::fs::File::create_new(&probe)?;
+    std::fs::remove_file(probe)
 }
 
 async fn upstreams(config: &Config, lines: &mut Vec<Line>) {

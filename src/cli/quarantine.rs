@@ -119,7 +119,7 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
                     entry.time, entry.actor, entry.act, entry.reason, entry.outcome
                 ))
             });
-            Exit::Fine
+            if entries.is_empty() { Exit::Findings } else { Exit::Fine }
         }
         Ok((Response::Done { message }, _)) => {
             shared.say(&message);

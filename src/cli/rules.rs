@@ -76,6 +76,10 @@ fn with_rules(paths: &Paths, shared: &Shared, then: impl FnOnce(&Loaded) -> Exit
             }
         }
     } else {
+        if let Some(missing) = paths.paths.iter().find(|path| !path.exists()) {
+            terminal::complain(&format!("{}: there is no such file or folder", missing.display()));
+            return Exit::NoInput;
+        }
         match RuleSet::load(&paths.paths, now) {
             Ok(loaded) => loaded,
             Err(diagnostics) => return refuse(&diagnostics, shared),

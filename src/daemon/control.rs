@@ -219,3 +219,34 @@ fn store_failure(error: &StoreError) -> Response {
 fn failed(kind: Failure, message: String) -> Response {
     Response::Failed { kind, message }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[tokio::test]
+    async fn a_dead_gates_socket_is_replaced_and_a_living_ones_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("var/gate.sock");
+        let living = bind(&path).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(bind(&path).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+        drop(living);
+        assert!(path.exists());
+        bind(&path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_is_read_to_its_line_end_or_its_limit() {
+        for (sent, read) in [
+            (REQUEST_MOST - 1, REQUEST_MOST - 1),
+            (REQUEST_MOST, REQUEST_MOST),
+            (REQUEST_MOST + 1, REQUEST_MOST),
+        ] {
+            let bytes = vec![b'x'; sent];
+            assert_eq!(request_line(bytes.as_slice()).await.unwrap().len(), read);
+        }
+        assert_eq!(request_line(&b"one\ntwo\n"[..]).await.unwrap(), b"one\n");
+    }
+}

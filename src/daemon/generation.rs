@@ -14,7 +14,6 @@ use crate::upstream::Upstreams;
 use crate::verdict::{self, Policy, PolicyError};
 use jiff::Timestamp;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Why a generation can't be built.
@@ -108,6 +107,10 @@ pub fn load_rules(config: &Config, now: Timestamp) -> Result<(Loaded, Provenance
             .map(|loaded| (loaded, Provenance::Embedded))
             .map_err(Unusable::Rules);
     }
+    load_files(config, now)
+}
+
+fn load_files(config: &Config, now: Timestamp) -> Result<(Loaded, Provenance), Unusable> {
     RuleSet::load(&config.rules.paths, now)
         .map(|loaded| (loaded, Provenance::Files))
         .map_err(Unusable::Rules)
@@ -128,12 +131,23 @@ pub fn rules_at_start(config: &Config, now: Timestamp) -> Result<(Loaded, Proven
 }
 
 /// Reads rules anew for a gate that serves `old`: they must load, pass their tests and, unless
-/// forced, shrink no list.
+/// forced, shrink no list. A gate whose rules came from files never falls back on those inside the
+/// binary: a folder that is gone for a moment would take the house's own rules with it.
 ///
 /// # Errors
 /// Every problem found; nothing has changed.
-pub fn rules_anew(config: &Config, old: &RuleSet, force: bool, now: Timestamp) -> Result<Loaded, Unusable> {
-    let (loaded, _) = load_rules(config, now)?;
+pub fn rules_anew(
+    config: &Config,
+    old: &RuleSet,
+    from: Provenance,
+    force: bool,
+    now: Timestamp,
+) -> Result<(Loaded, Provenance), Unusable> {
+    let (loaded, provenance) = if from == Provenance::Embedded {
+        load_rules(config, now)?
+    } else {
+        load_files(config, now)?
+    };
     let failed: Vec<Report> = test_rules(&loaded.set)?
         .into_iter()
         .filter(|report| !report.passed())
@@ -144,7 +158,7 @@ pub fn rules_anew(config: &Config, old: &RuleSet, force: bool, now: Timestamp) -
     if !force {
         guard::guard(old, &loaded.set).map_err(Unusable::Shrunk)?;
     }
-    Ok(loaded)
+    Ok((loaded, provenance))
 }
 
 /// Runs the tests that stand beside the rules; whole-verdict tests under the default policy.
@@ -195,12 +209,4 @@ pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> 
         message_size: config.limits.message_size.0,
         deadlines: config.deadlines.pipeline,
     })
-}
-
-/// Keeps the texts of a good set, so that a restart with broken files can begin from them.
-///
-/// # Errors
-/// Of the file system.
-pub fn keep(rules: &RuleSet, folder: &Path) -> std::io::Result<()> {
-    rules.snapshot(folder)
 }

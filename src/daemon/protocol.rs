@@ -78,7 +78,7 @@ pub enum Response {
     },
     /// To `Audit`.
     Audit {
-        /// Oldest first.
+        /// Newest first.
         entries: Vec<AuditEntry>,
     },
     /// It is done; a sentence about it.

@@ -118,6 +118,13 @@ impl Running {
         for warning in &loaded.warnings {
             telemetry.warning("settings", &warning.to_string());
         }
+        // First of all: whoever has the socket has the store and the last good rules beside it.
+        let control = control::bind(&config.control.socket).map_err(|error| {
+            StartError::Unavailable(
+                format!("control.socket {}", config.control.socket.display()),
+                error.to_string(),
+            )
+        })?;
         let (rules, standing) = rules(Arc::new(config), clock.now(), &telemetry)?;
         let config = Arc::clone(&standing.config);
         let upstreams = upstreams(&config, &telemetry).map_err(StartError::Unusable)?;
@@ -145,12 +152,6 @@ impl Running {
         let listeners = listen(&config, &gate, &premises, clock.as_ref()).await?;
         let http = TcpListener::bind(config.http.address).await.map_err(|error| {
             StartError::Unavailable(format!("http.address {}", config.http.address), error.to_string())
-        })?;
-        let control = control::bind(&config.control.socket).map_err(|error| {
-            StartError::Unavailable(
-                format!("control.socket {}", config.control.socket.display()),
-                error.to_string(),
-            )
         })?;
         let daemon = Arc::new(Daemon {
             started: clock.now(),

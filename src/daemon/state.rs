@@ -61,6 +61,7 @@ pub struct Standing {
 struct Prepared {
     config: Arc<Config>,
     rules: Arc<RuleSet>,
+    provenance: Provenance,
     warnings: usize,
 }
 
@@ -131,44 +132,40 @@ impl Daemon {
     async fn take_up(&self, by: &str, config: Arc<Config>, force: bool, restart: Vec<String>) -> Response {
         let live = self.gate.live.load_full();
         let (old, now) = (Arc::clone(&live.criteria.rules), self.gate.clock.now());
-        let prepared = tokio::task::spawn_blocking(move || prepare(config, &old, force, now)).await;
+        let from = self.standing().provenance;
+        let prepared = tokio::task::spawn_blocking(move || prepare(config, &old, from, force, now)).await;
         let prepared = match prepared {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(why)) => return self.unusable(by, &why),
             Err(_) => return self.refused(by, "failed", "loading failed", "loading failed"),
         };
-        let config = prepared.config;
-        let upstreams = match self.upstreams_for(&config, &live.upstreams) {
+        let upstreams = match self.upstreams_for(&prepared.config, &live.upstreams) {
             Ok(upstreams) => upstreams,
             Err(why) => return self.unusable(by, &why),
         };
-        let next = match generation::live(&config, Arc::clone(&prepared.rules), upstreams) {
+        let next = match generation::live(&prepared.config, Arc::clone(&prepared.rules), upstreams) {
             Ok(next) => next,
             Err(why) => return self.unusable(by, &why),
         };
         let unchanged = prepared.rules.sha256() == live.criteria.rules.sha256();
         self.gate.live.store(Arc::new(next));
         self.premises.reload(
-            &config.our_name(),
-            config.limits.clone(),
-            config.deadlines.session.clone(),
+            &prepared.config.our_name(),
+            prepared.config.limits.clone(),
+            prepared.config.deadlines.session.clone(),
         );
-        self.gate.telemetry.configure_log(config.log);
-        let certificates = self.reload_certificates();
-        self.taken_up(
-            by,
-            config,
-            &prepared.rules,
-            prepared.warnings,
-            unchanged,
-            &[restart, certificates].concat(),
-        )
+        self.gate.telemetry.configure_log(prepared.config.log);
+        let notes = [restart, self.reload_certificates()].concat();
+        self.taken_up(by, prepared, unchanged, &notes)
     }
 
     /// The same routes keep their connections.
     fn upstreams_for(&self, config: &Config, old: &Arc<Upstreams>) -> Result<Arc<Upstreams>, Unusable> {
         let before = self.standing().config;
-        if config.route == before.route && config.deadlines.upstream == before.deadlines.upstream {
+        if config.route == before.route
+            && config.deadlines.upstream == before.deadlines.upstream
+            && config.our_name() == before.our_name()
+        {
             return Ok(Arc::clone(old));
         }
         super::start::upstreams(config, &self.gate.telemetry)
@@ -182,47 +179,33 @@ impl Daemon {
             .collect()
     }
 
-    fn taken_up(
-        &self,
-        by: &str,
-        config: Arc<Config>,
-        rules: &Arc<RuleSet>,
-        warnings: usize,
-        unchanged: bool,
-        notes: &[String],
-    ) -> Response {
-        if let Err(error) = generation::keep(rules, &config.rules.last_good) {
+    fn taken_up(&self, by: &str, prepared: Prepared, unchanged: bool, notes: &[String]) -> Response {
+        let Prepared {
+            config,
+            rules,
+            provenance,
+            warnings,
+        } = prepared;
+        if let Err(error) = rules.snapshot(&config.rules.last_good) {
             let folder = config.rules.last_good.display();
             self.gate.telemetry.warning(
                 "last-good-rules",
                 &format!("{folder}: {error}: a restart with broken rules would not start"),
             );
         }
-        announce(&self.gate.telemetry, rules, &self.begun_with, &config);
-        let counts = rules.counts();
-        let warned = if warnings > 0 {
-            format!(", {warnings} warnings (see rules check)")
-        } else {
-            String::new()
-        };
-        let message = format!(
-            "{} rules active, {} shadow, generation {}{warned}{}",
-            counts.active,
-            counts.shadow,
-            rules.sha256().get(..12).unwrap_or_default(),
-            notes.iter().map(|note| format!("\n{note}")).collect::<String>()
-        );
-        self.gate.telemetry.ruleset_reloaded(
-            if unchanged { "unchanged" } else { "loaded" },
-            &format!("{by}: {message}"),
-        );
+        announce(&self.gate.telemetry, &rules, &self.begun_with, &config);
+        let message = summary(&rules, warnings, notes);
+        let result = if unchanged { "unchanged" } else { "loaded" };
+        self.gate
+            .telemetry
+            .ruleset_reloaded(result, &format!("{by}: {message}"));
         let last_reload = format!("{} by {by}: {message}", self.gate.clock.now());
         if config.rules.paths != self.standing().config.rules.paths {
             self.paths_changed.notify_one();
         }
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Standing {
             config,
-            provenance: Provenance::Files,
+            provenance,
             last_reload,
         };
         Response::Done { message }
@@ -324,6 +307,23 @@ impl admin::Health for Daemon {
     }
 }
 
+/// What was taken up, in a line, and a line for each thing to know about it.
+fn summary(rules: &RuleSet, warnings: usize, notes: &[String]) -> String {
+    let counts = rules.counts();
+    let warned = if warnings > 0 {
+        format!(", {warnings} warnings (see rules check)")
+    } else {
+        String::new()
+    };
+    format!(
+        "{} rules active, {} shadow, generation {}{warned}{}",
+        counts.active,
+        counts.shadow,
+        rules.sha256().get(..12).unwrap_or_default(),
+        notes.iter().map(|note| format!("\n{note}")).collect::<String>()
+    )
+}
+
 /// Settings that changed and are only read at start.
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let changed = [
@@ -339,11 +339,18 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         .collect()
 }
 
-fn prepare(config: Arc<Config>, old: &RuleSet, force: bool, now: Timestamp) -> Result<Prepared, Unusable> {
-    let loaded = generation::rules_anew(&config, old, force, now)?;
+fn prepare(
+    config: Arc<Config>,
+    old: &RuleSet,
+    from: Provenance,
+    force: bool,
+    now: Timestamp,
+) -> Result<Prepared, Unusable> {
+    let (loaded, provenance) = generation::rules_anew(&config, old, from, force, now)?;
     Ok(Prepared {
         config,
         rules: Arc::new(loaded.set),
+        provenance,
         warnings: loaded.warnings.len(),
     })
 }

@@ -67,3 +67,68 @@ fn concerns(changed: &Path, rules: &Path) -> bool {
         || rules.starts_with(changed)
         || std::fs::canonicalize(rules).is_ok_and(|real| changed.starts_with(real))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    /// A change is told; deadlines here only end a test that has failed.
+    async fn told(paths: &[PathBuf], change: impl FnOnce()) -> bool {
+        let (sender, mut changes) = mpsc::channel(1);
+        let _watch = watch(paths, sender).unwrap();
+        change();
+        tokio::time::timeout(Duration::from_secs(20), changes.recv())
+            .await
+            .is_ok_and(|change| change.is_some())
+    }
+
+    #[tokio::test]
+    async fn however_rules_are_changed_it_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("one/lists")).unwrap();
+        fs::create_dir(at("two")).unwrap();
+        fs::write(at("one/a.toml"), "1").unwrap();
+        let paths = [at("rules")];
+        assert!(
+            told(&paths, || symlink(at("one"), at("rules")).unwrap()).await,
+            "appears"
+        );
+        assert!(
+            told(&paths, || fs::write(at("one/a.toml"), "2").unwrap()).await,
+            "in place"
+        );
+        assert!(
+            told(&paths, || fs::write(at("rules/lists/l.txt"), "2").unwrap()).await,
+            "below"
+        );
+        let replaced = told(&paths, || {
+            fs::write(at("new"), "3").unwrap();
+            fs::rename(at("new"), at("one/a.toml")).unwrap();
+        });
+        assert!(replaced.await, "renamed");
+        let swapped = told(&paths, || {
+            symlink(at("two"), at("next")).unwrap();
+            fs::rename(at("next"), at("rules")).unwrap();
+        });
+        assert!(swapped.await, "link swapped");
+        assert!(told(&paths, || fs::remove_file(at("rules")).unwrap()).await, "gone");
+        assert!(told(&paths, || fs::create_dir(at("rules")).unwrap()).await, "back");
+    }
+
+    #[test]
+    fn what_lies_elsewhere_is_no_concern() {
+        let rules = Path::new("/srv/gate/rules");
+        for (changed, concern) in [
+            ("/srv/gate/rules", true),
+            ("/srv/gate/rules/a/b.toml", true),
+            ("/srv/gate", true),
+            ("/srv/gate/var/portreeve.db", false),
+            ("/srv/gate/rules.old", false),
+        ] {
+            assert_eq!(concerns(Path::new(changed), rules), concern, "{changed}");
+        }
+    }
+}

@@ -305,3 +305,6 @@ fn marking(judgement: &Judgement, plan: &Plan, live: &Live) -> Marking {
         shown: live.criteria.policy.mode() != Mode::Observe,
     }
 }
+
+#[cfg(test)]
+mod tests;

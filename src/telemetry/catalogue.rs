@@ -290,7 +290,6 @@ pub const CHECKS: &[&str] = &[
 /// Why a check could not run.
 pub const CAUSES: &[&str] = &[
     "not-gathered",
-    "not-kept",
     "timeout",
     "failed",
     "limit",
