@@ -23,7 +23,7 @@ pub struct Arguments {
     #[arg(long, default_value = "sender@example.org")]
     from: lettre::Address,
     /// A recipient; may be given several times.
-    #[arg(long, default_value = "postmaster@example.org")]
+    #[arg(long, default_value = "recipient@example.org")]
     recipient: Vec<lettre::Address>,
 }
 

@@ -328,7 +328,7 @@ fn summary(rules: &RuleSet, warnings: usize, notes: &[String]) -> String {
 fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let changed = [
         ("[[listener]]", old.listener != new.listener),
-        ("[store]", old.store != new.store),
+        ("[store] url", old.store.url != new.store.url),
         ("[http]", old.http != new.http),
         ("[control]", old.control != new.control),
     ];
