@@ -87,7 +87,6 @@ const IO: &[&str] = &[
 const MAY_ASK_THE_TIME: &[&str] = &[
     "src/clock.rs",
     // Stop watches on the runtime's own clock, which tests pause.
-    "src/action/late.rs",
     "src/pipeline/mod.rs",
     "src/smtp/connection",
     "src/store/journal.rs",
