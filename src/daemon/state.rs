@@ -95,7 +95,11 @@ impl Daemon {
             quarantined: held
                 .as_ref()
                 .map_or(0, |totals| totals.held_by_category.iter().map(|(_, count)| count).sum()),
-            store: held.map_or_else(|error| error.to_string(), |_| "ready".into()),
+            store: match (held, self.gate.store.trouble()) {
+                (Err(error), _) => error.to_string(),
+                (Ok(_), Some(trouble)) => trouble,
+                (Ok(_), None) => "ready".into(),
+            },
             routes: live
                 .upstreams
                 .routes()
@@ -232,6 +236,10 @@ impl Daemon {
 
     /// The gauges that are asked of the store rather than counted.
     pub async fn refresh_gauges(&self) {
+        if self.gate.store.trouble().is_some() {
+            // Nobody sends mail to a gate that isn't ready, so that no mail would ever open it again.
+            let _ = self.gate.store.append_journal(Vec::new()).await;
+        }
         let trouble = match self.gate.store.totals().await {
             Ok(totals) => {
                 self.gate
@@ -301,6 +309,7 @@ impl admin::Health for Daemon {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         store
+            .or_else(|| self.gate.store.trouble())
             .into_iter()
             .map(|why| admin::NotReady { part: "store", why })
             .collect()

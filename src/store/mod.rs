@@ -278,6 +278,12 @@ pub trait Store: Send + Sync {
     /// ones; one that is pending or `ReleaseUnknown` waits for a person, however old.
     async fn expire(&self, journal_before: Timestamp, quarantine_before: Timestamp) -> Result<u64, StoreError>;
 
+    /// Why nothing can be kept now, where that is known without trying: an error has shut the store.
+    /// Any attempt to change something also tries to open it again.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Ends what is under way, then closes; later calls fail. Dropping the store does the same, only
     /// later and unseen.
     async fn close(&self) {}

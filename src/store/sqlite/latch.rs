@@ -147,6 +147,11 @@ impl Latch {
         }
     }
 
+    /// Why it is shut, if it is.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.inner().shut.as_ref().map(|shut| shut.why.clone())
+    }
+
     /// Shuts the store if this failure says so.
     pub(super) fn close_on(&self, failure: &Failure) {
         if !failure.latches() {

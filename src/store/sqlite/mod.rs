@@ -202,6 +202,10 @@ impl Store for SqliteStore {
         self.read("totals", counted.await)
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.latch.trouble()
+    }
+
     async fn expire(&self, journal_before: Timestamp, quarantine_before: Timestamp) -> Result<u64, StoreError> {
         let (journal_before, quarantine_before) = (
             search::nanoseconds(journal_before),

@@ -235,6 +235,7 @@ async fn a_full_disk_latches_until_there_is_room() {
     on_writer(&store, "PRAGMA max_page_count = 1").await.expect("set");
     let why = failed(store.quarantine(large(2)).await);
     assert!(why.contains("full"), "{why}");
+    assert!(store.trouble().is_some_and(|why| why.contains("full")));
     let why = failed(store.settle(id(1), State::Held, None).await);
     assert!(
         why.contains("shut after an error") && why.contains("full"),
@@ -252,7 +253,10 @@ async fn a_full_disk_latches_until_there_is_room() {
     on_writer(&store, "PRAGMA max_page_count = 1").await.expect("set");
     failed(store.quarantine(large(2)).await);
     // A reopened connection has no such limit: as if room had been made.
-    store.quarantine(large(2)).await.expect("reopened, verified, kept");
+    assert!(store.trouble().is_some());
+    store.append_journal(Vec::new()).await.expect("reopened and verified");
+    assert_eq!(store.trouble(), None);
+    store.quarantine(large(2)).await.expect("kept");
     store.settle(id(1), State::Held, None).await.expect("and so on");
 }
 
