@@ -1,6 +1,6 @@
 //! The whole story of a message: from the end of DATA to the reply.
 //!
-//! [`inspect`] turns a message into a judgement, [`handle`] has it acted on and recorded; [`desk`]
+//! [`inspect`] turns a message into a judgement, [`handle`] has it acted on and recorded; `desk`
 //! answers the session before that. Each stage is called once, in the order mail travels. Knows
 //! nothing of sockets, and holds no detail of any stage.
 
