@@ -3,13 +3,20 @@
 //! Registrable domains ("sites") follow the public suffix list with private suffixes counted as
 //! public, so that `a.github.io` and `b.github.io` are two sites. Does no lookups.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 /// A domain name, lower case, A-labels (RFC 5890), without a trailing dot; or an IP address
 /// standing where a domain stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Domain(Box<str>);
+#[derive(Debug, Clone)]
+pub struct Domain {
+    name: Box<str>,
+    /// Where the site begins, once somebody asked: rules ask it of every link, many times.
+    site: OnceLock<Option<usize>>,
+}
 
 impl Domain {
     /// Reads a name; `None` when it can't be one.
@@ -28,38 +35,57 @@ impl Domain {
             && lower
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':'));
-        fine.then(|| Self(lower.into()))
+        fine.then(|| Self::named(lower.into()))
     }
 
     /// An IP address in its usual notation, IPv6 without brackets.
     pub fn from_ip(address: IpAddr) -> Self {
-        Self(address.to_string().into())
+        Self::named(address.to_string().into())
+    }
+
+    fn named(name: Box<str>) -> Self {
+        Self {
+            name,
+            site: OnceLock::new(),
+        }
     }
 
     /// The whole name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     /// The whole name, under the word that rules use.
     pub fn host(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     /// Whether an IP address stands here.
     pub fn is_ip(&self) -> bool {
-        self.0.parse::<IpAddr>().is_ok()
+        self.name.parse::<IpAddr>().is_ok()
     }
 
     /// The registrable domain: one label below the public suffix, private suffixes counted as
     /// public. `None` for a public suffix itself, a single label and an IP address.
     pub fn site(&self) -> Option<&str> {
-        if self.is_ip() { None } else { psl::domain_str(&self.0) }
+        let begins = self.site.get_or_init(|| {
+            let site = if self.is_ip() {
+                None
+            } else {
+                psl::domain_str(&self.name)
+            };
+            site.map(|site| self.name.len() - site.len())
+        });
+        begins.and_then(|begins| self.name.get(begins..))
     }
 
     /// The public suffix: `co.uk`, `com`, `github.io`; `None` for an IP address.
     pub fn tld(&self) -> Option<&str> {
-        if self.is_ip() { None } else { psl::suffix_str(&self.0) }
+        if self.is_ip() {
+            None
+        } else {
+            psl::suffix_str(&self.name)
+        }
     }
 
     /// The label of the site that its owner chose: `example` of `www.example.co.uk`.
@@ -70,40 +96,66 @@ impl Domain {
     /// What stands before the site: `www` of `www.example.co.uk`; empty without it.
     pub fn subdomain(&self) -> &str {
         let Some(site) = self.site() else { return "" };
-        let before = self.0.strip_suffix(site).unwrap_or("");
+        let before = self.name.strip_suffix(site).unwrap_or("");
         before.strip_suffix('.').unwrap_or(before)
     }
 
     /// Whether the public suffix list knows its suffix, so that the name can exist on the Internet.
     pub fn has_known_suffix(&self) -> bool {
-        !self.is_ip() && psl::suffix(self.0.as_bytes()).is_some_and(|suffix| suffix.is_known())
+        !self.is_ip() && psl::suffix(self.name.as_bytes()).is_some_and(|suffix| suffix.is_known())
     }
 
     /// Whether a label is an A-label, so that people see another spelling.
     pub fn is_punycode(&self) -> bool {
-        self.0.split('.').any(|label| label.starts_with("xn--"))
+        self.name.split('.').any(|label| label.starts_with("xn--"))
     }
 
     /// The spelling that people see: U-labels where there are A-labels.
     pub fn unicode(&self) -> String {
         if !self.is_punycode() {
-            return self.0.to_string();
+            return self.name.to_string();
         }
         // What can't be decoded is given back as it stands, which is also what browsers show.
-        idna::domain_to_unicode(&self.0).0
+        idna::domain_to_unicode(&self.name).0
     }
 
     /// Whether this is `other` or stands below it.
     pub fn is_within(&self, other: &str) -> bool {
-        self.0
+        self.name
             .strip_suffix(other)
             .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 }
 
+impl PartialEq for Domain {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Domain {}
+
+impl Hash for Domain {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl PartialOrd for Domain {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Domain {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name.cmp(&other.name)
+    }
+}
+
 impl fmt::Display for Domain {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.name)
     }
 }
 
