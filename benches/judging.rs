@@ -1,8 +1,9 @@
 //! Time of judging alone: what a message costs to parse, to render, and to have the shipped rules
 //! evaluated, without any wire.
 //!
-//! Enters: made-up mail, or small real mail below `--corpora FOLDER`. Leaves: microseconds a message for
-//! each stage, the least of several rounds. Knows nothing of SMTP or of what a verdict is worth.
+//! Enters: made-up mail, or small real mail below `--corpora FOLDER`; `--only WORDS` picks one kind. Leaves:
+//! microseconds a message for each stage, the least of several rounds. Knows nothing of SMTP or of what
+//! a verdict is worth.
 
 #![expect(
     clippy::expect_used,
@@ -38,13 +39,25 @@ fn main() {
     let rules = RuleSet::load_embedded(Timestamp::UNIX_EPOCH)
         .expect("shipped rules that load")
         .set;
-    let small = match arguments.as_slice() {
-        [] => (0..50).map(|number| letter(number, 2_500 + number * 100)).collect(),
-        [flag, folder] if flag == "--corpora" => real(Path::new(folder)),
-        _ => panic!("wanted nothing, or --corpora FOLDER"),
-    };
-    report("small mail", small, &rules);
-    report("1 MB of text and links", vec![letter(5, 1_000_000)], &rules);
+    let (mut folder, mut only) = (None, None);
+    for option in arguments.chunks(2) {
+        match option {
+            [flag, value] if flag == "--corpora" => folder = Some(value),
+            [flag, value] if flag == "--only" => only = Some(value),
+            _ => panic!("{option:?}? There are --corpora FOLDER and --only WORDS"),
+        }
+    }
+    let wanted = |name: &str| only.is_none_or(|only| name.contains(only));
+    if wanted("small mail") {
+        let small = match folder {
+            None => (0..50).map(|number| letter(number, 2_500 + number * 100)).collect(),
+            Some(folder) => real(Path::new(folder)),
+        };
+        report("small mail", small, &rules);
+    }
+    if wanted("1 MB of text and links") {
+        report("1 MB of text and links", vec![letter(5, 1_000_000)], &rules);
+    }
 }
 
 fn report(what: &str, mails: Vec<Vec<u8>>, rules: &RuleSet) {

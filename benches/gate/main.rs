@@ -97,7 +97,8 @@ fn main() {
         "", "forwarder", "gate", "ratio", "from - to", "at most", "messages/s"
     );
     let mut too_dear = 0;
-    for workload in workloads(&options) {
+    let wanted = |workload: &Workload| options.only.as_ref().is_none_or(|only| workload.name.contains(only));
+    for workload in workloads(&options).into_iter().filter(wanted) {
         // The first round fills caches and pools and isn't counted.
         let costs: Vec<[Cost; 2]> = (0..=options.rounds)
             .map(|_| [forwarder.candidate(), rival.candidate()].map(|candidate| measure(candidate, &workload, pace)))
@@ -185,6 +186,8 @@ struct Options {
     percent: usize,
     pipelined: bool,
     noise: bool,
+    /// Workloads whose name holds this.
+    only: Option<String>,
 }
 
 impl Options {
@@ -196,6 +199,7 @@ impl Options {
             percent: 100,
             pipelined: false,
             noise: false,
+            only: None,
         };
         let mut words = arguments.iter();
         while let Some(word) = words.next() {
@@ -206,9 +210,10 @@ impl Options {
                 "--pipelined" => options.pipelined = true,
                 "--noise" => options.noise = true,
                 "--corpora" => options.corpora = words.next().map(PathBuf::from),
-                other => {
-                    panic!("{other}? There are --corpora FOLDER, --rounds N, --percent N, --pipelined and --noise")
-                }
+                "--only" => options.only = words.next().cloned(),
+                other => panic!(
+                    "{other}? There are --corpora FOLDER, --only WORDS, --rounds N, --percent N, --pipelined and --noise"
+                ),
             }
         }
         options

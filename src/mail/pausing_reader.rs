@@ -3,15 +3,16 @@
 //! html5gum 0.9 runs some states by direct calls. They form one cycle, from a double-quoted attribute
 //! value to the next, so that ten thousand attributes in one tag would overflow the stack. This
 //! reader breaks the cycle: it refuses the first read within each such value, which unwinds to the
-//! tokenizer's loop with nothing consumed and the state already set. Knows nothing of HTML beyond that.
+//! tokenizer's loop with nothing consumed and the state already set. It also leaves out the CR of each
+//! CRLF, as the tokenizer would, since a line then takes it a step less. Knows nothing of HTML beyond
+//! that.
 
-use html5gum::{Readable, Reader, StringReader};
-use std::convert::Infallible;
+use html5gum::{Readable, Reader};
 use std::fmt;
 
 /// Reads from a string, with a [`Pause`] before each double-quoted attribute value.
 pub(super) struct PausingReader<'s> {
-    source: StringReader<'s>,
+    rest: &'s [u8],
     has_paused: bool,
 }
 
@@ -22,23 +23,48 @@ pub(super) struct Pause;
 impl<'s> PausingReader<'s> {
     pub(super) fn new(source: &'s str) -> Self {
         Self {
-            source: source.to_reader(),
+            rest: source.as_bytes(),
             has_paused: false,
         }
     }
+
+    /// Passes over the CR of a CRLF (HTML §13.2.3.5).
+    #[inline(always)]
+    fn at_line_end(&mut self) {
+        if let [b'\r', rest @ ..] = self.rest
+            && rest.first() == Some(&b'\n')
+        {
+            self.rest = rest;
+        }
+    }
+
+    /// Takes so many of the bytes that are left.
+    #[inline(always)]
+    fn advance(&mut self, taken: usize) -> &'s [u8] {
+        let (taken, rest) = self.rest.split_at_checked(taken).unwrap_or((self.rest, &[]));
+        self.rest = rest;
+        taken
+    }
 }
 
+// Inlined into each state of the tokenizer, where the needle is a constant.
 impl Reader for PausingReader<'_> {
     type Error = Pause;
 
+    #[inline(always)]
     fn read_byte(&mut self) -> Result<Option<u8>, Pause> {
-        self.source.read_byte().map_err(Pause::never)
+        self.at_line_end();
+        Ok(self.advance(1).first().copied())
     }
 
+    #[inline(always)]
     fn try_read_string(&mut self, text: &[u8], case_sensitive: bool) -> Result<bool, Pause> {
-        self.source.try_read_string(text, case_sensitive).map_err(Pause::never)
+        let Ok(is_next) = self.rest.to_reader().try_read_string(text, case_sensitive);
+        self.advance(if is_next { text.len() } else { 0 });
+        Ok(is_next)
     }
 
+    #[inline(always)]
     fn read_until<'b>(&'b mut self, needle: &[u8], char_buf: &'b mut [u8; 4]) -> Result<Option<&'b [u8]>, Pause> {
         // Only a double-quoted value looks for these two first.
         if needle.starts_with(b"\"&") {
@@ -47,13 +73,11 @@ impl Reader for PausingReader<'_> {
                 return Err(Pause);
             }
         }
-        self.source.read_until(needle, char_buf).map_err(Pause::never)
-    }
-}
-
-impl Pause {
-    fn never(infallible: Infallible) -> Self {
-        match infallible {}
+        self.at_line_end();
+        let mut reader = self.rest.to_reader();
+        let Ok(chunk) = reader.read_until(needle, char_buf);
+        let length = chunk.map(<[u8]>::len);
+        Ok(length.map(|length| self.advance(length)))
     }
 }
 

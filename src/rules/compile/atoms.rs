@@ -2,13 +2,16 @@
 //!
 //! Compiling registers the texts of the message that are looked at, and the needles; building makes
 //! one automaton of all needles, over case-folded text. Whether a hit counts where case matters is
-//! checked by the reader. Knows nothing of conditions.
+//! checked by the reader. What conditions have in common is gathered along with them. Knows nothing of
+//! what conditions say.
 
+use super::common::{Commons, Places};
 use super::node::Node;
 use crate::rules::schema::Field;
 use crate::rules::text::{Folded, folded};
 use crate::rules::value::Value;
 use aho_corasick::automaton::Automaton as Machine;
+use aho_corasick::automaton::StateID;
 use aho_corasick::dfa::DFA;
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, MatchKind};
@@ -22,6 +25,12 @@ const DFA_NEEDLE_BYTES_MAX: usize = 48 << 10;
 /// At most so many needles are looked for one by one: HTML sources, which are long, have few.
 const FEW_MAX: usize = 16;
 
+/// Stretches of a text that are scanned in turns.
+const STRETCHES: usize = 4;
+
+/// Shorter stretches aren't worth their own beginnings.
+const STRETCH_BYTES_MIN: usize = 1 << 8;
+
 /// Gathers the literal needles of a whole set of conditions, so that each text of a message is
 /// scanned once for all of them.
 #[derive(Debug, Default)]
@@ -29,6 +38,7 @@ pub struct Atoms {
     /// Each with the atoms that are looked for in it.
     sources: Vec<(Source, Vec<usize>)>,
     needles: Needles,
+    pub(super) commons: Commons,
 }
 
 /// A text of the message: a field, or a member of one.
@@ -84,6 +94,7 @@ pub struct Scanner {
     /// Each with its needles, where they are so few that looking for one after the other is faster.
     sources: Vec<(Source, Option<Few>)>,
     automaton: Automaton,
+    commons: Places,
 }
 
 /// A few atoms, to be looked for one by one.
@@ -162,6 +173,7 @@ impl Atoms {
         Ok(Scanner {
             sources: sources.collect(),
             automaton,
+            commons: self.commons.places(),
         })
     }
 }
@@ -225,6 +237,11 @@ impl Scanner {
     /// How many texts it scans.
     pub(crate) fn len(&self) -> usize {
         self.sources.len()
+    }
+
+    /// Where the truths of common conditions are remembered.
+    pub(crate) fn commons(&self) -> &Places {
+        &self.commons
     }
 
     /// Scans one of them. `None` for what has no text.
@@ -297,15 +314,11 @@ impl Automaton {
         }
     }
 
+    /// Runs an automaton over a text. Each step waits for the one before, so that a long text is cut into
+    /// stretches whose steps take turns and don't wait for each other.
     fn run(&self, machine: &impl Machine, atoms: &[usize], text: &str, copy: Option<&Folded>, hits: &mut Hits) {
-        let Ok(mut state) = machine.start_state(Anchored::No) else {
-            return;
-        };
-        for (at, byte) in copy.map_or(text, Folded::as_str).bytes().enumerate() {
-            state = machine.next_state(Anchored::No, state, byte.to_ascii_lowercase());
-            if !machine.is_special(state) || !machine.is_match(state) {
-                continue;
-            }
+        let bytes = copy.map_or(text, Folded::as_str).as_bytes();
+        let note = |at: usize, state: StateID, hits: &mut Hits| {
             for number in 0..machine.match_len(state) {
                 let pattern = machine.match_pattern(state, number);
                 let from = at + 1 - machine.pattern_len(pattern);
@@ -313,7 +326,25 @@ impl Automaton {
                     self.note(*atom, text, || copy.map_or(from, |copy| copy.original(from)), hits);
                 }
             }
+        };
+        if bytes.len() < STRETCHES * STRETCH_BYTES_MIN {
+            return walk(machine, [bytes], |_, at, state| note(at, state, hits));
         }
+        // A needle over a cut is found by the stretch that it ends in.
+        let overlap = machine.max_pattern_len().saturating_sub(1);
+        let cut = |number: usize| bytes.len() * number / STRETCHES;
+        let begins: [usize; STRETCHES] = std::array::from_fn(|number| cut(number).saturating_sub(overlap));
+        let stretches: [&[u8]; STRETCHES] = std::array::from_fn(|number| {
+            let begin = begins.get(number).copied().unwrap_or(0);
+            bytes.get(begin..cut(number + 1)).unwrap_or_default()
+        });
+        let mut found: [Hits; STRETCHES] = std::array::from_fn(|_| self.no_hits());
+        walk(machine, stretches, |number, at, state| {
+            if let (Some(hits), Some(begin)) = (found.get_mut(number), begins.get(number)) {
+                note(begin + at, state, hits);
+            }
+        });
+        found.into_iter().for_each(|later| hits.add_later(later));
     }
 
     /// Notes where an atom stands, unless it was seen before or differs in case where that matters;
@@ -331,6 +362,51 @@ impl Automaton {
             hits.places.push((atom, at));
         }
         counts
+    }
+}
+
+/// Takes an automaton over several texts in turns, and tells of each matching state: in which text, at
+/// which byte.
+fn walk<const TEXTS: usize>(
+    machine: &impl Machine,
+    texts: [&[u8]; TEXTS],
+    mut found: impl FnMut(usize, usize, StateID),
+) {
+    let Ok(start) = machine.start_state(Anchored::No) else {
+        return;
+    };
+    let mut states = [start; TEXTS];
+    let shared = texts.iter().map(|text| text.len()).min().unwrap_or(0);
+    let mut step = |number: usize, at: usize, state: &mut StateID, byte: u8| {
+        *state = machine.next_state(Anchored::No, *state, byte.to_ascii_lowercase());
+        if machine.is_special(*state) && machine.is_match(*state) {
+            found(number, at, *state);
+        }
+    };
+    for at in 0..shared {
+        for (number, (state, text)) in states.iter_mut().zip(texts).enumerate() {
+            if let Some(byte) = text.get(at) {
+                step(number, at, state, *byte);
+            }
+        }
+    }
+    for (number, (state, text)) in states.iter_mut().zip(texts).enumerate() {
+        for (at, byte) in text.iter().enumerate().skip(shared) {
+            step(number, at, state, *byte);
+        }
+    }
+}
+
+impl Hits {
+    /// Adds what a later stretch of the text holds.
+    fn add_later(&mut self, later: Self) {
+        for (atom, at) in later.places {
+            let (word, bit) = place(atom);
+            if let Some(seen) = self.seen.get_mut(word).filter(|seen| **seen & bit == 0) {
+                *seen |= bit;
+                self.places.push((atom, at));
+            }
+        }
     }
 }
 
@@ -426,6 +502,36 @@ mod tests {
                         expected(text, needle, ignores_case),
                         "{needle} in {text} beside {others}"
                     );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn needles_are_found_wherever_a_long_text_is_cut() {
+        let scanner = scanner(100);
+        for filler in ["x", "\u{e9}"] {
+            let length = STRETCHES * STRETCH_BYTES_MIN / filler.len();
+            for length in [length - 20, length, length + 20] {
+                for at in (0..length).step_by(3) {
+                    let mut text = filler.repeat(at);
+                    text.push_str("Pay NOW, F\u{c4}LLIG");
+                    text.push_str(&filler.repeat(length - at));
+                    text.push_str(" pay now");
+                    let scanned = scanner.scan(0, Value::text(&text)).unwrap();
+                    for (atom, (needle, ignores_case)) in NEEDLES.into_iter().enumerate() {
+                        let written = if (needle, ignores_case) == ("pay", true) {
+                            "Pay"
+                        } else {
+                            needle
+                        };
+                        let written = if needle == "f\u{e4}llig" {
+                            "F\u{c4}LLIG"
+                        } else {
+                            written
+                        };
+                        assert_eq!(scanned.hit(atom), text.find(written), "{needle} at {at} of {length}");
+                    }
                 }
             }
         }

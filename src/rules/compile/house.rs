@@ -103,6 +103,20 @@ impl House {
         })
     }
 
+    /// What each of several conditions comes to on a message, when they stand in one set and are asked in
+    /// this order.
+    pub(crate) fn judge_set(&self, texts: &[&str], scene: &Scene) -> Vec<Outcome> {
+        let mut atoms = Atoms::default();
+        let read = |text: &&str| self.read(text, &mut atoms).0.unwrap();
+        let conditions: Vec<Condition> = texts.iter().map(read).collect();
+        let scanner = atoms.build().unwrap();
+        scene.see(|evidence| {
+            let mut scope = Scope::new(evidence, &scanner).withhold(&scene.withheld);
+            let judged = conditions.iter().map(|condition| evaluate(condition, &mut scope, self));
+            judged.collect()
+        })
+    }
+
     /// The only error of an expression.
     pub(crate) fn error(&self, text: &str) -> Problem {
         let (condition, problems) = self.read(text, &mut Atoms::default());

@@ -82,7 +82,9 @@ impl Compiler<'_> {
     ) -> Option<Typed> {
         let typed = self.lower(base)?;
         match (typed.ty, name) {
-            (Type::Many(_), "any" | "all" | "count" | "distinct") => self.list_method(expr, typed, name, arguments),
+            (Type::Many(_), "any" | "all" | "count" | "distinct") => {
+                self.list_method(expr, (typed, base), name, arguments)
+            }
             (Type::One(Base::Record(Kind::Url)), "param") => self.param(expr, typed, arguments),
             (Type::Many(_) | Type::One(Base::Text), "length") | (Type::Many(_), "first") if arguments.is_empty() => {
                 let problem = Problem::error(
@@ -116,10 +118,16 @@ impl Compiler<'_> {
         self.refuse(problem)
     }
 
-    fn list_method(&mut self, expr: &Expr, list: Typed, name: &str, arguments: &[Expr]) -> Option<Typed> {
+    fn list_method(
+        &mut self,
+        expr: &Expr,
+        (list, base): (Typed, &Expr),
+        name: &str,
+        arguments: &[Expr],
+    ) -> Option<Typed> {
         let [variable, body] = self.exactly(expr, name, arguments, "(x, …)")?;
         if name == "distinct" {
-            let value = self.lambda(&list, variable, |compiler| compiler.lower(body))?;
+            let value = self.lambda((&list, base), variable, |compiler| compiler.lower(body))?;
             if value.ty.is_list() || matches!(value.ty.base(), Base::Record(_) | Base::Row(_)) {
                 let message = format!(
                     "{} is {}, and these can't be told apart",
@@ -136,10 +144,8 @@ impl Compiler<'_> {
             };
             return Some(Typed::new(node, ty).called(list.label));
         }
-        let condition = Box::new(self.lambda(&list, variable, |compiler| compiler.condition(body))?);
-        if name == "all"
-            && let ExprKind::Method { base, .. } = &expr.kind
-        {
+        let condition = Box::new(self.lambda((&list, base), variable, |compiler| compiler.condition(body))?);
+        if name == "all" {
             self.unguarded.push((expr.span.clone(), source(base)));
         }
         let (label, list) = (list.label, Box::new(list.node));

@@ -3,6 +3,7 @@
 //! Knows nothing of files, scores or rules' metadata; other rules are indices.
 
 pub(crate) mod atoms;
+pub(crate) mod common;
 mod methods;
 pub(crate) mod node;
 mod operators;
@@ -88,6 +89,7 @@ pub fn compile(expr: &Expr, names: &dyn Names, atoms: &mut Atoms) -> (Option<Con
         variables: Vec::new(),
         needs: Vec::new(),
         references: Vec::new(),
+        referred: 0,
         lists: Vec::new(),
         slow_patterns: Vec::new(),
         unguarded: Vec::new(),
@@ -114,6 +116,8 @@ struct Compiler<'a> {
     variables: Vec<Variable>,
     needs: Vec<(&'static str, Cost)>,
     references: Vec<RuleRef>,
+    /// How often a rule or define was referred to so far.
+    referred: usize,
     lists: Vec<Arc<List>>,
     slow_patterns: Vec<String>,
     /// Places and lists of `all` that nothing keeps from being true of an empty list.
@@ -124,6 +128,8 @@ struct Variable {
     name: String,
     ty: Type,
     label: String,
+    /// The list whose items it stands for, as a text.
+    list: String,
 }
 
 /// A node with its type and what evidence calls it.
@@ -157,9 +163,12 @@ impl Typed {
 impl Compiler<'_> {
     /// An expression that must be true or false.
     fn condition(&mut self, expr: &Expr) -> Option<Node> {
+        let referred = self.referred;
         let typed = self.lower(expr)?;
         if typed.ty == Type::One(Base::Bool) {
-            return Some(self.shown_when_true(typed));
+            let node = self.shown_when_true(typed);
+            let refers = self.referred > referred;
+            return Some(if refers { node } else { self.common(expr, node) });
         }
         let problem = Problem::error(
             "not-a-condition",
@@ -188,6 +197,24 @@ impl Compiler<'_> {
                 label: typed.label.into(),
             },
             node => node,
+        }
+    }
+
+    /// A condition that other rules may ask too. What it says mustn't hang on who asks, so that none
+    /// that refers to a rule gets here.
+    fn common(&mut self, expr: &Expr, node: Node) -> Node {
+        let (text, of_item) = match self.variables.as_slice() {
+            [] => (expr.to_string(), false),
+            [item] => (format!("{} | {} | {expr}", item.list, item.name), true),
+            _ => return node,
+        };
+        match node {
+            Node::Constant(_) | Node::Variable(_) | Node::Not(_) => node,
+            node => Node::Common {
+                common: self.atoms.commons.register(text),
+                of_item,
+                condition: Box::new(node),
+            },
         }
     }
 
@@ -313,6 +340,7 @@ fn weight(node: &Node) -> u32 {
         Node::Constant(_) | Node::Variable(_) | Node::Field(_) | Node::Entries(_) => 1,
         Node::Member { base, .. } | Node::Column { base, .. } => weight(base),
         Node::Header { .. } => 5,
+        Node::Common { condition, .. } => weight(condition),
         // A define may first be evaluated here, and mostly looks at every link.
         Node::Rule(_) => 80,
         Node::Values(many) => many.iter().map(weight).sum(),

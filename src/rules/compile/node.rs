@@ -4,6 +4,7 @@
 
 use super::RuleRef;
 use super::atoms::{AtomSet, Automaton};
+use super::common::Common;
 use super::pattern::Pattern;
 use crate::rules::lists::List;
 use crate::rules::schema::Field;
@@ -77,6 +78,12 @@ pub(crate) enum Node {
     },
     /// `2 of (a, b, c)`.
     Of { quantity: Quantity, conditions: Vec<Node> },
+    /// A condition that other rules may ask too, of the message or of an item of one list.
+    Common {
+        common: Common,
+        of_item: bool,
+        condition: Box<Node>,
+    },
     /// `@NAME`.
     Rule(RuleRef),
     /// `present(x)`.

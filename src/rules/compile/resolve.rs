@@ -250,6 +250,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn refer(&mut self, rule: super::RuleRef) {
+        self.referred += 1;
         if !self.references.contains(&rule) {
             self.references.push(rule);
         }
@@ -258,7 +259,7 @@ impl Compiler<'_> {
     /// Compiles what a lambda says of each item of a list.
     pub(super) fn lambda<T>(
         &mut self,
-        list: &Typed,
+        (list, written): (&Typed, &Expr),
         name: &Expr,
         body: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
@@ -279,6 +280,7 @@ impl Compiler<'_> {
             name: variable.clone(),
             ty: Type::One(list.ty.base()),
             label: list.label.clone(),
+            list: written.to_string(),
         });
         let compiled = body(self);
         self.variables.pop();

@@ -6,6 +6,7 @@
 mod compare;
 mod derive;
 mod tally;
+mod told;
 mod text_tests;
 mod truths;
 mod values;
@@ -13,6 +14,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use self::told::Told;
 use super::Snippet;
 use super::compile::{Condition, RuleRef, Scanner};
 use super::schema::FIELDS;
@@ -112,6 +114,7 @@ pub struct Scope<'e, 'm> {
     fields: Vec<Option<Value<'e>>>,
     /// Texts scanned so far, by their place in the scanner; `Some(None)` where there is no text.
     scanned: Vec<Option<Option<Rc<Scanned<'e>>>>>,
+    told: Told,
 }
 
 impl<'e, 'm> Scope<'e, 'm> {
@@ -124,6 +127,7 @@ impl<'e, 'm> Scope<'e, 'm> {
             steps_max: STEPS_MAX,
             fields: vec![None; FIELDS.len()],
             scanned: vec![None; scanner.len()],
+            told: Told::new(scanner.commons().count()),
         }
     }
 
@@ -199,11 +203,21 @@ impl<'e, 'm> Scope<'e, 'm> {
 
 /// Evaluates a condition that was compiled with the atoms of the scope's scanner.
 pub fn evaluate<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcomes: &dyn Outcomes<'e>) -> Outcome {
+    // Nearly every condition is false: what decided is gathered only once one is known to be true.
+    match look(condition, scope, outcomes, false) {
+        quick if quick.truth == Truth::True => look(condition, scope, outcomes, true),
+        quick => quick,
+    }
+}
+
+fn look<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcomes: &dyn Outcomes<'e>, shows: bool) -> Outcome {
     let mut run = Run {
         steps_left: Some(scope.steps_max),
         scope,
         outcomes,
+        shows,
         variables: Vec::new(),
+        item: 0,
         snippets: Vec::new(),
         unknown: Vec::new(),
     };
@@ -223,8 +237,12 @@ pub fn evaluate<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcome
 struct Run<'s, 'e, 'm> {
     scope: &'s mut Scope<'e, 'm>,
     outcomes: &'s dyn Outcomes<'e>,
+    /// Whether what decides is shown.
+    shows: bool,
     /// The items that lambda names stand for, outermost first.
     variables: Vec<Value<'e>>,
+    /// The place in its list of the item that the outermost name stands for.
+    item: usize,
     /// What made the nodes seen so far true; those of a node that isn't true are taken back.
     snippets: Vec<Snippet>,
     /// Why nodes seen so far are unknown; those of a node that isn't unknown are taken back.
@@ -249,7 +267,7 @@ impl Run<'_, '_, '_> {
 
     fn snippet(&mut self, field: &str, text: &str, offset: Option<usize>) {
         // Beyond this nothing would be shown, whatever the order.
-        if field.is_empty() || self.snippets.len() >= 4 * SNIPPETS_MAX {
+        if !self.shows || field.is_empty() || self.snippets.len() >= 4 * SNIPPETS_MAX {
             return;
         }
         let plain = |c: char| if c.is_control() { ' ' } else { c };

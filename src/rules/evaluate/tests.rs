@@ -21,7 +21,29 @@ fn table(rows: &str) {
         let (expected, text) = row.split_once(' ').unwrap();
         let outcome = house.judge(text, &scene);
         assert_eq!(letter(&outcome).to_string(), expected, "{text}: {outcome:?}");
+        // In a set that asks it again, on its own and within another, it says the same.
+        let within = format!("({text}) and true");
+        for told in house.judge_set(&[text, text, &within, text], &scene) {
+            assert_eq!(told, outcome, "{text}, asked again");
+        }
     }
+}
+
+#[test]
+fn conditions_in_common_are_told_for_each_item() {
+    let (house, scene) = (House::new(), Scene::new());
+    let texts = [
+        "header('X-Tag').any(t, t == 'two' and t.length == 3)",
+        "header('X-Tag').any(t, t == 'one' and t.length == 3)",
+        "header('X-Tag').all(t, t.length == 3 or t == 'x')",
+        "header('X-Tag').count(t, t == 'two' and t.length == 3) == 1",
+        "header('Subject').any(t, t == 'two' and t.length == 3)",
+        "header('X-Tag').any(u, u == 'two' and u.length == 3)",
+        "header('X-Tag').any(t, t.length == 3 and header('X-Tag').any(u, u == 'two' and u != t))",
+    ];
+    let alone: Vec<Outcome> = texts.iter().map(|text| house.judge(text, &scene)).collect();
+    let twice = [texts, texts].concat();
+    assert_eq!(house.judge_set(&twice, &scene), [alone.clone(), alone].concat());
 }
 
 /// `sender.domain` is absent here and `auth.spf` unknown; `@is_absent` and `@LURE_UNKNOWN` too.

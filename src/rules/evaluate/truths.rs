@@ -3,6 +3,7 @@
 use super::tally::Tally;
 use super::{Run, Truth, evaluate};
 use crate::rules::compile::RuleRef;
+use crate::rules::compile::common::Common;
 use crate::rules::compile::node::Node;
 use crate::rules::lists::{List, ListKind};
 use crate::rules::syntax::tree::Quantity;
@@ -32,6 +33,11 @@ impl<'e> Run<'_, 'e, '_> {
             Node::And(links, order) => self.and(links, order),
             Node::Or(links, order) => self.or(links, order),
             Node::Of { quantity, conditions } => self.of(*quantity, conditions),
+            Node::Common {
+                common,
+                of_item,
+                condition,
+            } => self.common(*common, *of_item, condition),
             Node::Rule(rule) => self.rule(*rule),
             Node::Present(inner) => self.present(inner),
             Node::Known(inner) => self.known(inner),
@@ -114,6 +120,28 @@ impl<'e> Run<'_, 'e, '_> {
         tally.truth(false)
     }
 
+    /// A condition that is told once, unless what decides is to be shown, or why it can't be told.
+    fn common(&mut self, common: Common, of_item: bool, condition: &'e Node) -> Truth {
+        let place = self.scope.scanner.commons().of(common).filter(|_| !self.shows);
+        let Some(place) = place else {
+            return self.truth_of(condition);
+        };
+        let item = if of_item { self.item } else { 0 };
+        if let Some(truth) = self.scope.told.get(place, item) {
+            return truth;
+        }
+        let before = std::mem::take(&mut self.unknown);
+        let truth = self.truth_of(condition);
+        let reasons = std::mem::replace(&mut self.unknown, before);
+        if (reasons.is_empty() || truth != Truth::Unknown) && self.steps_left.is_some() {
+            self.scope.told.set(place, item, truth);
+        }
+        if truth == Truth::Unknown {
+            reasons.into_iter().for_each(|why| self.why(why));
+        }
+        truth
+    }
+
     fn rule(&mut self, rule: RuleRef) -> Truth {
         let outcomes = self.outcomes;
         if let Some(condition) = outcomes.pending(rule) {
@@ -121,9 +149,9 @@ impl<'e> Run<'_, 'e, '_> {
         }
         let outcome = outcomes.outcome(rule);
         match outcome.truth {
-            Truth::True => self.snippets.extend(outcome.snippets.iter().cloned()),
+            Truth::True if self.shows => self.snippets.extend(outcome.snippets.iter().cloned()),
             Truth::Unknown => outcome.unknown.iter().for_each(|why| self.why(*why)),
-            Truth::False => {}
+            Truth::True | Truth::False => {}
         }
         outcome.truth
     }
@@ -150,9 +178,9 @@ impl<'e> Run<'_, 'e, '_> {
             other => return self.missing(&other),
         };
         let mut tally = Tally::new(quantity);
-        for item in list.items.iter() {
+        for (place, item) in list.items.iter().enumerate() {
             let shown = self.snippets.len();
-            let truth = self.with(item.clone(), |run| run.truth(condition));
+            let truth = self.with((place, item), |run| run.truth(condition));
             if truth == Truth::True && self.snippets.len() == shown {
                 // The condition showed nothing, such as `l.target.is_ip`: the item itself does.
                 self.decided(true, label, item);
@@ -169,8 +197,11 @@ impl<'e> Run<'_, 'e, '_> {
     }
 
     /// Does something with a lambda's name standing for an item.
-    pub(super) fn with<T>(&mut self, item: Value<'e>, act: impl FnOnce(&mut Self) -> T) -> T {
-        self.variables.push(item);
+    pub(super) fn with<T>(&mut self, (place, item): (usize, &Value<'e>), act: impl FnOnce(&mut Self) -> T) -> T {
+        if self.variables.is_empty() {
+            self.item = place;
+        }
+        self.variables.push(item.clone());
         let result = act(self);
         self.variables.pop();
         result
@@ -192,7 +223,7 @@ impl<'e> Run<'_, 'e, '_> {
 
     /// A truth whose evidence is a value.
     pub(super) fn decided(&mut self, truth: bool, label: &str, value: &Value<'_>) -> Truth {
-        if truth {
+        if truth && self.shows {
             match value.as_text() {
                 Some(text) => self.snippet(label, &text, None),
                 None => self.snippet(label, &value.to_string(), None),

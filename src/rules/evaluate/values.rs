@@ -128,8 +128,8 @@ impl<'e> Run<'_, 'e, '_> {
         let reasons = self.unknown.len();
         let shown = self.snippets.len();
         let mut tally = Tally::new(Quantity::All);
-        for item in list.items.iter() {
-            let truth = self.with(item.clone(), |run| run.truth(condition));
+        for (place, item) in list.items.iter().enumerate() {
+            let truth = self.with((place, item), |run| run.truth(condition));
             tally.add(truth);
             if self.steps_left.is_none() {
                 return Value::Unknown(SPENT);
@@ -153,8 +153,8 @@ impl<'e> Run<'_, 'e, '_> {
         let mut seen = HashSet::new();
         let mut items = Vec::new();
         let mut cut = list.cut;
-        for item in list.items.iter() {
-            match self.with(item.clone(), |run| run.value(value)) {
+        for (place, item) in list.items.iter().enumerate() {
+            match self.with((place, item), |run| run.value(value)) {
                 Value::Absent => {}
                 Value::Unknown(why) => cut = cut.or(Some(why)),
                 found => {
