@@ -20,16 +20,22 @@ pub(super) fn unfold(raw: &[u8]) -> Cow<'_, str> {
     if memchr::memchr3(b'\r', b'\n', 0, raw).is_none() {
         return charset::utf8_or_western(Cow::Borrowed(raw));
     }
+    let has_nul = memchr::memchr(0, raw).is_some();
     let mut plain = Vec::with_capacity(raw.len());
-    for line in raw.split(|byte| matches!(byte, b'\n' | b'\r')) {
-        let line = line.trim_ascii();
+    let mut from = 0;
+    for end in memchr::memchr2_iter(b'\r', b'\n', raw).chain([raw.len()]) {
+        let line = raw.get(from..end).unwrap_or_default().trim_ascii();
+        from = end + 1;
         if line.is_empty() {
             continue;
         }
         if !plain.is_empty() {
             plain.push(b' ');
         }
-        plain.extend(line.iter().filter(|byte| **byte != 0));
+        match has_nul {
+            true => plain.extend(line.iter().filter(|byte| **byte != 0)),
+            false => plain.extend_from_slice(line),
+        }
     }
     Cow::Owned(charset::utf8_or_western(Cow::Owned(plain)).into_owned())
 }

@@ -160,27 +160,26 @@ fn starts_older_message(line: &str, following: &[Line<'_>]) -> bool {
     if line.len() > 200 {
         return false;
     }
-    let lower = line.to_lowercase();
-    if lower.starts_with("begin forwarded message") {
+    if begins(line, "begin forwarded message") {
         return true;
     }
-    if lower.starts_with("--") || lower.starts_with("__") {
-        let inner = lower.trim_matches(['-', '_', ' ']);
-        return RULERS.iter().any(|ruler| inner.starts_with(ruler));
+    if line.starts_with("--") || line.starts_with("__") {
+        let inner = line.trim_matches(['-', '_', ' ']);
+        return RULERS.iter().any(|ruler| begins(inner, ruler));
     }
-    let starts = |text: &str, words: &[&str]| words.iter().any(|word| text.starts_with(word));
-    if !starts(lower.trim_start_matches('*'), FROM_WORDS) {
+    let starts = |text: &str, words: &[&str]| words.iter().any(|word| begins(text.trim_start_matches('*'), word));
+    if !starts(line, FROM_WORDS) {
         return false;
     }
-    let later = following.iter().take(3).filter(|next| {
-        let start = next
-            .text
-            .get(..next.text.floor_char_boundary(40))
-            .unwrap_or("")
-            .to_lowercase();
-        starts(start.trim_start_matches('*'), LATER_WORDS)
-    });
+    let later = following.iter().take(3).filter(|next| starts(next.text, LATER_WORDS));
     later.count() >= 2
+}
+
+/// Whether a text begins with a word of lower case, in any case. Makes no copy, since it is asked of every
+/// line.
+fn begins(text: &str, word: &str) -> bool {
+    let mut letters = text.chars().flat_map(char::to_lowercase);
+    word.chars().all(|wanted| letters.next() == Some(wanted))
 }
 
 /// How an attribution starts and ends: `On … wrote:`.
@@ -202,8 +201,8 @@ fn attribution(line: &str, following: &[Line<'_>]) -> Option<usize> {
     if line.len() > 200 {
         return None;
     }
+    let (_, ends) = ATTRIBUTIONS.iter().find(|(start, _)| begins(line, start))?;
     let mut joined = line.to_lowercase();
-    let (_, ends) = ATTRIBUTIONS.iter().find(|(start, _)| joined.starts_with(start))?;
     let is_complete =
         |text: &str| text.ends_with(':') && ends.iter().any(|end| text.contains(end.trim_end_matches([':', ' '])));
     for length in 1..=3 {

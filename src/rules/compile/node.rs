@@ -143,6 +143,8 @@ pub(crate) struct TextTest {
     /// All atoms of the needles, so that one look says that none stands in a scanned text; `None`
     /// where a needle has no atom.
     pub gate: Option<AtomSet>,
+    /// Whether a needle counts only until some day.
+    pub expires: bool,
 }
 
 /// Where a needle must stand.

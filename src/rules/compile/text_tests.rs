@@ -75,6 +75,7 @@ impl Compiler<'_> {
             ignores_case,
             subject,
             gate: gate(&needles).filter(|_| test == Test::Contains),
+            expires: needles.iter().any(expires),
             needles,
             quantity: Quantity::AtLeast(1),
             automaton,
@@ -272,6 +273,14 @@ impl Compiler<'_> {
         };
         Some(Typed::new(node, ty).called(base.label))
     }
+}
+
+/// Whether a needle counts only until some day.
+fn expires(needle: &Needle) -> bool {
+    let Needle::List { list, .. } = needle else {
+        return false;
+    };
+    list.entries().iter().any(|(_, expiry)| expiry.is_some())
 }
 
 /// The atoms of all needles, if all have some.

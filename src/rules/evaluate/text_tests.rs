@@ -48,10 +48,14 @@ impl<'e> Run<'_, 'e, '_> {
             }
         }
         // Most needles stand nowhere: one look says so for all of them.
-        if let (Haystack::Scanned(scanned), Some(gate), Quantity::AtLeast(1..)) = (&haystack, &test.gate, test.quantity)
-            && !scanned.holds_any(gate)
+        if let (Haystack::Scanned(scanned), Some(gate), Quantity::AtLeast(wanted @ 1..)) =
+            (&haystack, &test.gate, test.quantity)
         {
-            return Truth::False;
+            let holds = scanned.holds_any(gate);
+            let says_all = wanted == 1 && !test.expires && !self.shows;
+            if says_all || !holds {
+                return holds.into();
+            }
         }
         let mut tally = Tally::new(test.quantity);
         for needle in &test.needles {
