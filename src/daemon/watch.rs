@@ -1,4 +1,4 @@
-//! Watches rule files: rename-and-replace and symlink swaps included.
+//! Watches rule files and certificates: rename-and-replace and symlink swaps included.
 //!
 //! Events in, "something may have changed" out; what has is found by reading. Knows nothing of rules.
 
@@ -45,16 +45,18 @@ pub fn watch(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Watch, Stri
     })
     .map_err(|error| error.to_string())?;
     for path in &watched {
-        if path.exists() {
-            debouncer
-                .watch(path, RecursiveMode::Recursive)
-                .map_err(|error| error.to_string())?;
-        }
-        if let Some(parent) = path.parent().filter(|parent| parent.exists()) {
-            debouncer
-                .watch(parent, RecursiveMode::NonRecursive)
-                .map_err(|error| error.to_string())?;
-        }
+        let real = std::fs::canonicalize(path).ok();
+        let folder = real.as_deref().filter(|real| real.is_dir()).map(|_| path.as_path());
+        // A file is watched through its folders alone: were it watched itself, the end of the old file
+        // would cancel out the coming of the one that replaces it.
+        let file = real.as_deref().filter(|real| !real.is_dir());
+        let mut look = |at: Option<&Path>, mode| match at.filter(|at| at.exists()) {
+            Some(at) => debouncer.watch(at, mode).map_err(|error| error.to_string()),
+            None => Ok(()),
+        };
+        look(folder, RecursiveMode::Recursive)?;
+        look(path.parent(), RecursiveMode::NonRecursive)?;
+        look(file.and_then(Path::parent), RecursiveMode::NonRecursive)?;
     }
     Ok(Watch {
         _debouncer: Box::new(debouncer),
@@ -116,6 +118,34 @@ mod tests {
         assert!(swapped.await, "link swapped");
         assert!(told(&paths, || fs::remove_file(at("rules")).unwrap()).await, "gone");
         assert!(told(&paths, || fs::create_dir(at("rules")).unwrap()).await, "back");
+    }
+
+    /// As certificates are renewed: beside the old file and over it, by a link elsewhere, or in place.
+    #[tokio::test]
+    async fn however_a_single_file_is_changed_it_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("archive")).unwrap();
+        fs::create_dir(at("live")).unwrap();
+        fs::write(at("archive/1.pem"), "1").unwrap();
+        fs::write(at("archive/2.pem"), "2").unwrap();
+        fs::write(at("plain.pem"), "1").unwrap();
+        symlink(at("archive/1.pem"), at("live/chain.pem")).unwrap();
+        let paths = [at("plain.pem"), at("live/chain.pem")];
+        let renamed = told(&paths, || {
+            fs::write(at("new"), "2").unwrap();
+            fs::rename(at("new"), at("plain.pem")).unwrap();
+        });
+        assert!(renamed.await, "renamed over it");
+        let in_place = told(&paths, || fs::write(at("plain.pem"), "3").unwrap());
+        assert!(in_place.await, "in place");
+        let behind = told(&paths, || fs::write(at("archive/1.pem"), "3").unwrap());
+        assert!(behind.await, "behind a link");
+        let swapped = told(&paths, || {
+            symlink(at("archive/2.pem"), at("live/next")).unwrap();
+            fs::rename(at("live/next"), at("live/chain.pem")).unwrap();
+        });
+        assert!(swapped.await, "link swapped");
     }
 
     #[test]
