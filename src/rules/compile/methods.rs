@@ -145,16 +145,26 @@ impl Compiler<'_> {
             return Some(Typed::new(node, ty).called(list.label));
         }
         let condition = Box::new(self.lambda((&list, base), variable, |compiler| compiler.condition(body))?);
+        let some_cell = match name {
+            "any" => self.some_cell(&list.node, variable, body),
+            _ => None,
+        };
         if name == "all" {
             self.unguarded.push((expr.span.clone(), source(base)));
         }
         let (label, list) = (list.label, Box::new(list.node));
         Some(match name {
-            "any" => Typed::condition(Node::Any {
-                list,
-                condition,
-                label: label.into(),
-            }),
+            "any" => {
+                let any = Node::Any {
+                    list,
+                    condition,
+                    label: label.into(),
+                };
+                Typed::condition(match some_cell {
+                    Some(first) => Node::And(vec![first, any], vec![0, 1]),
+                    None => any,
+                })
+            }
             "all" => Typed::condition(Node::All { list, condition }),
             _ => Typed::new(Node::CountWhere { list, condition }, Type::One(Base::Int)).called(label),
         })

@@ -9,6 +9,7 @@ pub(crate) mod node;
 mod operators;
 mod pattern;
 mod resolve;
+mod rows;
 mod text_tests;
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::sync::Arc;
 const DISTANCE_MAX: i64 = 5;
 
 /// Where needles are gathered.
-enum Scan<'n> {
+pub(super) enum Scan<'n> {
     /// With all others, for this text of the message.
     Shared(usize),
     /// For the one test.
@@ -82,7 +82,7 @@ impl Compiler<'_> {
         }))))
     }
 
-    fn subject(&mut self, base: Typed) -> Subject {
+    pub(super) fn subject(&mut self, base: Typed) -> Subject {
         let is_field = !matches!(base.node, Node::Derived { .. } | Node::Arithmetic { .. });
         Subject {
             source: self.atoms.source(&base.node),
@@ -127,7 +127,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn literal(&mut self, text: &str, ignores_case: bool, scan: &mut Scan<'_>) -> Needle {
+    pub(super) fn literal(&mut self, text: &str, ignores_case: bool, scan: &mut Scan<'_>) -> Needle {
         Needle::Literal {
             text: comparable(text, ignores_case),
             atom: self.atom(scan, text, ignores_case),
@@ -284,7 +284,7 @@ fn expires(needle: &Needle) -> bool {
 }
 
 /// The atoms of all needles, if all have some.
-fn gate(needles: &[Needle]) -> Option<AtomSet> {
+pub(super) fn gate(needles: &[Needle]) -> Option<AtomSet> {
     let atoms = needles.iter().map(|needle| match needle {
         Needle::Literal { atom, .. } => Some(atom.as_slice()),
         Needle::List { atoms, .. } => Some(atoms.as_slice()),

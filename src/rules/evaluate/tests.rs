@@ -29,6 +29,26 @@ fn table(rows: &str) {
     }
 }
 
+/// The whole column is looked for first; whether a row meets the rest is told as ever.
+#[test]
+fn rows_whose_cells_are_looked_for_are_told_as_ever() {
+    table(
+        "T $vips.any(v, from.name.icontains(v.name))
+         T $vips.any(v, from.name.icontains(v.name) and from.address not in v.addresses)
+         F $vips.any(v, from.name.icontains(v.name) and from.address in v.addresses)
+         F $vips.any(v, from.name.contains(v.name) and false)
+         F $vips.any(v, subject.icontains(v.name))
+         F $vips.any(v, subject.skeleton().icontains(v.name))
+         T not $vips.any(v, subject.icontains(v.name))
+         F $vips.any(v, subject.icontains(v.name) and @LURE_UNKNOWN)
+         U $vips.any(v, from.name.icontains(v.name) and @LURE_UNKNOWN)
+         T $vips.any(v, v.name.icontains(v.name))
+         T any of ($vips.any(v, (subject + from.name).icontains(v.name)), false)",
+    );
+    let outcome = House::new().judge("$vips.any(v, from.name.icontains(v.name))", &Scene::new());
+    assert_eq!(outcome.snippets.len(), 1, "{outcome:?}");
+}
+
 #[test]
 fn conditions_in_common_are_told_for_each_item() {
     let (house, scene) = (House::new(), Scene::new());
