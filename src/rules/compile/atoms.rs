@@ -2,11 +2,11 @@
 //!
 //! Compiling registers the texts of the message that are looked at, and the needles; building makes
 //! one automaton of all needles, over case-folded text. Whether a hit counts where case matters is
-//! checked by the reader. What conditions have in common is gathered along with them. Knows nothing of
+//! checked by the reader. The conditions that rules share are gathered along with them. Knows nothing of
 //! what conditions say.
 
-use super::common::{Commons, Places};
 use super::node::Node;
+use super::shared::{Places, SharedConditions};
 use crate::rules::schema::Field;
 use crate::rules::text::{Folded, folded};
 use crate::rules::value::Value;
@@ -38,7 +38,7 @@ pub struct Atoms {
     /// Each with the atoms that are looked for in it.
     sources: Vec<(Source, Vec<usize>)>,
     needles: Needles,
-    pub(super) commons: Commons,
+    pub(super) shared: SharedConditions,
 }
 
 /// A text of the message: a field, or a member of one.
@@ -94,7 +94,7 @@ pub struct Scanner {
     /// Each with its needles, where they are so few that looking for one after the other is faster.
     sources: Vec<(Source, Option<Few>)>,
     automaton: Automaton,
-    commons: Places,
+    shared: Places,
 }
 
 /// A few atoms, to be looked for one by one.
@@ -173,7 +173,7 @@ impl Atoms {
         Ok(Scanner {
             sources: sources.collect(),
             automaton,
-            commons: self.commons.places(),
+            shared: self.shared.places(),
         })
     }
 }
@@ -239,9 +239,9 @@ impl Scanner {
         self.sources.len()
     }
 
-    /// Where the truths of common conditions are remembered.
-    pub(crate) fn commons(&self) -> &Places {
-        &self.commons
+    /// Where the truths of shared conditions are remembered.
+    pub(crate) fn shared(&self) -> &Places {
+        &self.shared
     }
 
     /// Scans one of them. `None` for what has no text.

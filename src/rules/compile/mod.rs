@@ -3,7 +3,7 @@
 //! Knows nothing of files, scores or rules' metadata; other rules are indices.
 
 pub(crate) mod atoms;
-pub(crate) mod common;
+pub(crate) mod shared;
 mod methods;
 pub(crate) mod node;
 mod operators;
@@ -169,7 +169,7 @@ impl Compiler<'_> {
         if typed.ty == Type::One(Base::Bool) {
             let node = self.shown_when_true(typed);
             let refers = self.referred > referred;
-            return Some(if refers { node } else { self.common(expr, node) });
+            return Some(if refers { node } else { self.shared(expr, node) });
         }
         let problem = Problem::error(
             "not-a-condition",
@@ -203,7 +203,7 @@ impl Compiler<'_> {
 
     /// A condition that other rules may ask too. What it says mustn't hang on who asks, so that none
     /// that refers to a rule gets here.
-    fn common(&mut self, expr: &Expr, node: Node) -> Node {
+    fn shared(&mut self, expr: &Expr, node: Node) -> Node {
         let (text, of_item) = match self.variables.as_slice() {
             [] => (expr.to_string(), false),
             [item] => (format!("{} | {} | {expr}", item.list, item.name), true),
@@ -211,8 +211,8 @@ impl Compiler<'_> {
         };
         match node {
             Node::Constant(_) | Node::Variable(_) | Node::Not(_) => node,
-            node => Node::Common {
-                common: self.atoms.commons.register(text),
+            node => Node::Shared {
+                shared: self.atoms.shared.register(text),
                 of_item,
                 condition: Box::new(node),
             },
@@ -341,7 +341,7 @@ fn weight(node: &Node) -> u32 {
         Node::Constant(_) | Node::Variable(_) | Node::Field(_) | Node::Entries(_) => 1,
         Node::Member { base, .. } | Node::Column { base, .. } => weight(base),
         Node::Header { .. } => 5,
-        Node::Common { condition, .. } => weight(condition),
+        Node::Shared { condition, .. } => weight(condition),
         // A define may first be evaluated here, and mostly looks at every link.
         Node::Rule(_) => 80,
         Node::Values(many) => many.iter().map(weight).sum(),

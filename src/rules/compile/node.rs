@@ -4,8 +4,8 @@
 
 use super::RuleRef;
 use super::atoms::{AtomSet, Automaton};
-use super::common::Common;
 use super::pattern::Pattern;
+use super::shared::Shared;
 use crate::rules::lists::List;
 use crate::rules::schema::Field;
 use crate::rules::syntax::tree::{Arithmetic, Comparison, Quantity};
@@ -79,8 +79,8 @@ pub(crate) enum Node {
     /// `2 of (a, b, c)`.
     Of { quantity: Quantity, conditions: Vec<Node> },
     /// A condition that other rules may ask too, of the message or of an item of one list.
-    Common {
-        common: Common,
+    Shared {
+        shared: Shared,
         of_item: bool,
         condition: Box<Node>,
     },

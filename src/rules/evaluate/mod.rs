@@ -6,7 +6,7 @@
 mod compare;
 mod derive;
 mod tally;
-mod told;
+mod remembered;
 mod text_tests;
 mod truths;
 mod values;
@@ -14,7 +14,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use self::told::Told;
+use self::remembered::Remembered;
 use super::Snippet;
 use super::compile::{Condition, RuleRef, Scanner};
 use super::schema::FIELDS;
@@ -114,7 +114,7 @@ pub struct Scope<'e, 'm> {
     fields: Vec<Option<Value<'e>>>,
     /// Texts scanned so far, by their place in the scanner; `Some(None)` where there is no text.
     scanned: Vec<Option<Option<Rc<Scanned<'e>>>>>,
-    told: Told,
+    remembered: Remembered,
 }
 
 impl<'e, 'm> Scope<'e, 'm> {
@@ -127,7 +127,7 @@ impl<'e, 'm> Scope<'e, 'm> {
             steps_max: STEPS_MAX,
             fields: vec![None; FIELDS.len()],
             scanned: vec![None; scanner.len()],
-            told: Told::new(scanner.commons().count()),
+            remembered: Remembered::new(scanner.shared().count()),
         }
     }
 

@@ -50,7 +50,7 @@ fn rows_whose_cells_are_looked_for_are_told_as_ever() {
 }
 
 #[test]
-fn conditions_in_common_are_told_for_each_item() {
+fn shared_conditions_are_told_for_each_item() {
     let (house, scene) = (House::new(), Scene::new());
     let texts = [
         "header('X-Tag').any(t, t == 'two' and t.length == 3)",

@@ -3,8 +3,8 @@
 use super::tally::Tally;
 use super::{Run, Truth, evaluate};
 use crate::rules::compile::RuleRef;
-use crate::rules::compile::common::Common;
 use crate::rules::compile::node::Node;
+use crate::rules::compile::shared::Shared;
 use crate::rules::lists::{List, ListKind};
 use crate::rules::syntax::tree::Quantity;
 use crate::rules::value::{Record, Value};
@@ -33,11 +33,11 @@ impl<'e> Run<'_, 'e, '_> {
             Node::And(links, order) => self.and(links, order),
             Node::Or(links, order) => self.or(links, order),
             Node::Of { quantity, conditions } => self.of(*quantity, conditions),
-            Node::Common {
-                common,
+            Node::Shared {
+                shared,
                 of_item,
                 condition,
-            } => self.common(*common, *of_item, condition),
+            } => self.shared(*shared, *of_item, condition),
             Node::Rule(rule) => self.rule(*rule),
             Node::Present(inner) => self.present(inner),
             Node::Known(inner) => self.known(inner),
@@ -121,20 +121,20 @@ impl<'e> Run<'_, 'e, '_> {
     }
 
     /// A condition that is told once, unless what decides is to be shown, or why it can't be told.
-    fn common(&mut self, common: Common, of_item: bool, condition: &'e Node) -> Truth {
-        let place = self.scope.scanner.commons().of(common).filter(|_| !self.shows);
+    fn shared(&mut self, shared: Shared, of_item: bool, condition: &'e Node) -> Truth {
+        let place = self.scope.scanner.shared().of(shared).filter(|_| !self.shows);
         let Some(place) = place else {
             return self.truth_of(condition);
         };
         let item = if of_item { self.item } else { 0 };
-        if let Some(truth) = self.scope.told.get(place, item) {
+        if let Some(truth) = self.scope.remembered.get(place, item) {
             return truth;
         }
         let before = std::mem::take(&mut self.unknown);
         let truth = self.truth_of(condition);
         let reasons = std::mem::replace(&mut self.unknown, before);
         if (reasons.is_empty() || truth != Truth::Unknown) && self.steps_left.is_some() {
-            self.scope.told.set(place, item, truth);
+            self.scope.remembered.set(place, item, truth);
         }
         if truth == Truth::Unknown {
             reasons.into_iter().for_each(|why| self.why(why));

@@ -1,14 +1,17 @@
-//! Truths of conditions that several rules have in common, remembered for one message.
+//! Truths of the conditions that rules share, remembered for one message.
+//!
+//! Enters: what a condition came to, of the message or of an item of a list. Leaves: the same when another
+//! rule asks. Knows nothing of why.
 
 use super::Truth;
 
-/// What common conditions came to, by their places and, of those asked of items, by item.
+/// What shared conditions came to, by their places and, of those asked of items, by item.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Remembered {
     truths: Vec<Vec<Option<Truth>>>,
 }
 
-impl Told {
+impl Remembered {
     pub(super) fn new(conditions: usize) -> Self {
         Self {
             truths: vec![Vec::new(); conditions],
@@ -26,8 +29,8 @@ impl Told {
         if truths.len() <= item {
             truths.resize(item + 1, None);
         }
-        if let Some(told) = truths.get_mut(item) {
-            *told = Some(truth);
+        if let Some(known) = truths.get_mut(item) {
+            *known = Some(truth);
         }
     }
 }

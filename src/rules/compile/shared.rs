@@ -1,4 +1,4 @@
-//! Conditions that several rules have in common, so that each is told once a message, or once an item.
+//! Conditions that several rules share, so that each is decided once a message, or once an item.
 //!
 //! Compiling registers each condition by its text; what was registered but once isn't remembered at
 //! evaluation. Knows nothing of what conditions say.
@@ -7,34 +7,34 @@ use std::collections::HashMap;
 
 /// A condition's place among those registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Common(usize);
+pub(crate) struct Shared(usize);
 
 /// Conditions registered while compiling.
 #[derive(Debug, Default)]
-pub(super) struct Commons {
-    known: HashMap<String, Common>,
+pub(super) struct SharedConditions {
+    known: HashMap<String, Shared>,
     uses: Vec<usize>,
 }
 
-/// Where the truths of common conditions are remembered.
+/// Where the truths of shared conditions are remembered.
 #[derive(Debug)]
 pub(crate) struct Places {
     of: Vec<Option<usize>>,
     count: usize,
 }
 
-impl Commons {
+impl SharedConditions {
     /// The place of a condition. Equal texts must mean the same.
-    pub(super) fn register(&mut self, text: String) -> Common {
-        let next = Common(self.uses.len());
-        let common = *self.known.entry(text).or_insert(next);
-        if common == next {
+    pub(super) fn register(&mut self, text: String) -> Shared {
+        let next = Shared(self.uses.len());
+        let shared = *self.known.entry(text).or_insert(next);
+        if shared == next {
             self.uses.push(0);
         }
-        if let Some(uses) = self.uses.get_mut(common.0) {
+        if let Some(uses) = self.uses.get_mut(shared.0) {
             *uses += 1;
         }
-        common
+        shared
     }
 
     pub(super) fn places(self) -> Places {
@@ -57,8 +57,8 @@ impl Places {
     }
 
     /// Where one is remembered; `None` for one that stands in the set but once.
-    pub(crate) fn of(&self, common: Common) -> Option<usize> {
-        self.of.get(common.0).copied().flatten()
+    pub(crate) fn of(&self, shared: Shared) -> Option<usize> {
+        self.of.get(shared.0).copied().flatten()
     }
 }
 
@@ -68,14 +68,14 @@ mod tests {
 
     #[test]
     fn only_what_is_asked_twice_is_remembered() {
-        let mut commons = Commons::default();
-        let [a, b, again, c, third] = ["a", "b", "a", "c", "a"].map(|text| commons.register(text.to_owned()));
+        let mut conditions = SharedConditions::default();
+        let [a, b, again, c, third] = ["a", "b", "a", "c", "a"].map(|text| conditions.register(text.to_owned()));
         assert_eq!((a, a), (again, third));
-        let d = commons.register("c".to_owned());
-        let places = commons.places();
+        let d = conditions.register("c".to_owned());
+        let places = conditions.places();
         assert_eq!(places.count(), 2);
         assert_eq!(
-            [a, b, c, d].map(|common| places.of(common)),
+            [a, b, c, d].map(|shared| places.of(shared)),
             [Some(0), None, Some(1), Some(1)]
         );
     }
