@@ -221,11 +221,17 @@ impl Half {
             Ok(Tables::None)
         } else if bytes <= DFA_NEEDLE_BYTES_MAX {
             let mut builder = DFA::builder();
-            builder.match_kind(MatchKind::Standard).prefilter(false);
+            builder
+                .match_kind(MatchKind::Standard)
+                .prefilter(false)
+                .ascii_case_insensitive(true);
             builder.build(texts).map(Tables::Fast)
         } else {
             let mut builder = NFA::builder();
-            builder.match_kind(MatchKind::Standard).prefilter(false);
+            builder
+                .match_kind(MatchKind::Standard)
+                .prefilter(false)
+                .ascii_case_insensitive(true);
             builder.build(texts).map(Tables::Small)
         };
         let tables = tables.map_err(|error| format!("the needles don't fit an automaton: {error}"))?;
@@ -269,7 +275,7 @@ impl Automaton {
     pub(crate) fn scan<'e>(&self, value: Value<'e>) -> Option<Scanned<'e>> {
         let text = value.into_text()?;
         let mut hits = self.no_hits();
-        // ASCII, which most text is, is folded on the way; a copy is made only of other text.
+        // The tables take ASCII in any case, and most text is that; a copy is made only of other text.
         if text.is_ascii() {
             self.look(&self.plain, &text, None, &mut hits);
         } else {
@@ -378,7 +384,7 @@ fn walk<const TEXTS: usize>(
     let mut states = [start; TEXTS];
     let shared = texts.iter().map(|text| text.len()).min().unwrap_or(0);
     let mut step = |number: usize, at: usize, state: &mut StateID, byte: u8| {
-        *state = machine.next_state(Anchored::No, *state, byte.to_ascii_lowercase());
+        *state = machine.next_state(Anchored::No, *state, byte);
         if machine.is_special(*state) && machine.is_match(*state) {
             found(number, at, *state);
         }
