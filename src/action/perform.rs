@@ -194,12 +194,14 @@ impl Assignment<'_> {
         self.event.action = match delivery {
             Delivery::Accepted(_) if tagged => "tag",
             Delivery::Accepted(_) => "deliver",
-            Delivery::Refused(_) | Delivery::NotSent(_) | Delivery::Unsure(_) => "failed",
+            // Nobody keeps it yet for those left out, so the sender has to: a second copy for some, and
+            // nothing lost.
+            Delivery::Partly { .. } | Delivery::Refused(_) | Delivery::NotSent(_) | Delivery::Unsure(_) => "failed",
         }
         .into();
         self.event.upstream_reply = match delivery {
             Delivery::Accepted(reply) | Delivery::Refused(reply) => reply.to_string(),
-            Delivery::NotSent(_) | Delivery::Unsure(_) => String::new(),
+            Delivery::Partly { .. } | Delivery::NotSent(_) | Delivery::Unsure(_) => String::new(),
         };
         self.event.route.clone_from(&self.route);
         self.event.reply = reply.to_string();
