@@ -200,7 +200,9 @@ impl Connection {
             answers.resize(self.answers_due(), Err(failure));
             return Sent::Answered(answers);
         }
-        if self.protocol == Protocol::Lmtp && !self.dialogue.is_in_step() && !are_all_yes {
+        // Among several, one answer too many may have moved every other to a wrong place: a refusal would
+        // then pass for a yes.
+        if answers.len() > 1 && !self.dialogue.is_in_step() {
             return Sent::Silence(Failure::Fault(
                 Stage::Dot,
                 Fault::Garbled("it gave more answers than it took recipients, so nobody knows which is whose"),

@@ -140,17 +140,23 @@ async fn silence_for_one_ends_at_the_deadline_for_all() {
 }
 
 #[tokio::test]
-async fn more_answers_than_recipients_close_the_connection_and_make_a_refusal_doubtful() {
+async fn more_answers_than_recipients_are_nobodys_and_close_the_connection() {
     let sink = Sink::start().await;
     let route = lmtp(&sink);
-    sink.at("BODY", "b@", Act::Say("250 2.0.0 one\r\n250 2.0.0 two\r\n"));
-    assert_eq!(outcome(send(&route, &BOTH).await), ("accepted", 250));
-    // Whose refusal is it?
-    sink.at("BODY", "b@", Act::Say("550 5.1.1 one\r\n250 2.0.0 two\r\n"));
-    assert_eq!(outcome(send(&route, &BOTH).await), ("unsure", 451));
+    for words in [
+        "250 2.0.0 one\r\n250 2.0.0 two\r\n",
+        "550 5.1.1 one\r\n250 2.0.0 two\r\n",
+        "250 2.0.0 one\r\n550 5.1.1 two\r\n",
+    ] {
+        sink.at("BODY", "b@", Act::Say(words));
+        assert_eq!(outcome(send(&route, &BOTH).await), ("unsure", 451), "{words}");
+        // For one recipient the first can only be its own, as in SMTP.
+        let told = outcome(send(&route, &["b@example.net"]).await).1;
+        assert_eq!(told.to_string(), words[..3], "{words}");
+    }
     sink.heal();
     assert_eq!(outcome(send(&route, &BOTH).await), ("accepted", 250));
-    assert_eq!(sink.connections(), 3);
+    assert_eq!(sink.connections(), 7);
 }
 
 #[tokio::test(start_paused = true)]
