@@ -1,7 +1,7 @@
 //! Carries a plan out, in the order that loses nothing.
 //!
 //! For mixed recipients: the kept part is committed as `pending` first, upstream gets the rest, and
-//! upstream's answer settles what was kept. Knows nothing of sessions: a reply comes out.
+//! upstream's answer settles what was kept. Whom upstream leaves out is kept for as `undelivered`. Knows nothing of sessions: a reply comes out.
 
 use super::late::{LateAnswers, fingerprint};
 use super::plan::Plan;
@@ -9,7 +9,7 @@ use crate::mail::{Envelope, Mail};
 use crate::smtp::Reply;
 use crate::store::{Quarantined, State, Store, StoreError};
 use crate::telemetry::{MessageEvent, Telemetry};
-use crate::upstream::{Delivery, Transaction};
+use crate::upstream::{Delivery, Missed, Transaction};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +81,8 @@ pub async fn perform(assignment: Assignment<'_>, leg: Transaction, means: Means<
         Plan::Relay { tagged, to, keep } if keep.is_empty() => {
             let mut assignment = assignment;
             let delivery = assignment.deliver(&to, leg, means).await;
-            assignment.relayed(tagged, &delivery, means.telemetry)
+            let id = assignment.mail.id;
+            assignment.ended(tagged, &to, delivery, id, means).await
         }
         Plan::Relay { tagged, to, keep } => divide(assignment, tagged, &to, &keep, leg, means).await,
     }
@@ -123,10 +124,11 @@ async fn divide(
         keep.len(),
         to.len() + keep.len()
     ));
-    let mut outcome = assignment.relayed(tagged, &delivery, means.telemetry);
+    let undelivered = beside(assignment.mail.id);
+    let mut outcome = assignment.ended(tagged, to, delivery, undelivered, means).await;
     // Whatever but a clear yes is a 4xx or 5xx to the client, who then still has the message: what
     // was kept is void.
-    let state = if matches!(delivery, Delivery::Accepted(_)) {
+    let state = if outcome.reply.is_success() {
         State::Held
     } else {
         State::Voided
@@ -145,8 +147,10 @@ async fn divide(
 /// Moves what was kept on, with the record of how it ended.
 async fn settle(store: &dyn Store, id: Uuid, state: State, event: &MessageEvent) -> Result<(), StoreError> {
     match store.settle(id, state, Some(event.clone())).await {
-        // An identical message, merged into the same one, is held in its own right. Only the record is ours.
-        Err(StoreError::WrongState(State::Held)) => store.settle(id, State::Held, Some(event.clone())).await,
+        // An identical message, merged into the same one, is kept in its own right. Only the record is ours.
+        Err(StoreError::WrongState(State::Held | State::Undelivered)) => {
+            store.settle(id, State::Held, Some(event.clone())).await
+        }
         settled => settled,
     }
 }
@@ -186,28 +190,94 @@ impl Assignment<'_> {
         leg.deliver(&envelope, &self.pieces).await
     }
 
-    fn relayed(mut self, tagged: bool, delivery: &Delivery, telemetry: &Telemetry) -> Outcome {
-        if matches!(delivery, Delivery::NotSent(_) | Delivery::Unsure(_)) {
-            telemetry.rejected("upstream", "message");
+    /// What upstream's answer comes to. Those whom it left out are kept for before anybody is told yes:
+    /// the sender has only one answer for all, and most of them have the message.
+    async fn ended(
+        mut self,
+        tagged: bool,
+        to: &[usize],
+        delivery: Delivery,
+        undelivered: Uuid,
+        means: Means<'_>,
+    ) -> Outcome {
+        let Delivery::Partly { accepted, missed, .. } = &delivery else {
+            return self.relayed(tagged, &delivery, means.telemetry);
+        };
+        let places: Vec<usize> = missed.iter().filter_map(|one| to.get(one.place).copied()).collect();
+        let envelope = subset(&self.mail.envelope, &places);
+        self.name_missed(&envelope, missed);
+        let accepted = Delivery::Accepted(accepted.clone());
+        self.record(tagged, &accepted);
+        let kept = Quarantined {
+            id: undelivered,
+            ..self.to_keep(State::Undelivered, envelope)
+        };
+        match commit(means.store, kept, self.store_deadline).await {
+            Ok(id) => {
+                let text = format!(
+                    "{id} is kept for {} of {} recipients, whom upstream left out (route {})",
+                    missed.len(),
+                    to.len(),
+                    self.route
+                );
+                means.telemetry.warning("undelivered", &text);
+                Outcome {
+                    journalled: true,
+                    ..self.relayed(tagged, &accepted, means.telemetry)
+                }
+            }
+            // Neither upstream nor we have it for everyone, so the sender has to come back. Whoever has it gets a
+            // second copy then, which is better than none for the others.
+            Err(why) => {
+                let text = format!("{}, of those left out by upstream: {why}", self.mail.id);
+                means.telemetry.warning("quarantine-failed", &text);
+                self.event
+                    .reasons
+                    .push("those left out could not be kept for: put off for all".into());
+                self.relayed(tagged, &delivery, means.telemetry)
+            }
         }
-        let reply = delivery.reply().clone();
+    }
+
+    /// Writes down whom upstream left out, and what it said.
+    fn name_missed(&mut self, envelope: &Envelope, missed: &[Missed]) {
+        for (recipient, one) in envelope.recipients.iter().zip(missed) {
+            self.event
+                .reasons
+                .push(format!("undelivered to {}: {}", recipient.address.as_str(), one.answer));
+        }
+    }
+
+    fn relayed(mut self, tagged: bool, delivery: &Delivery, telemetry: &Telemetry) -> Outcome {
+        match delivery {
+            Delivery::Accepted(_) | Delivery::Refused(_) => {}
+            Delivery::NotSent(_) | Delivery::Unsure(_) => telemetry.rejected("upstream", "message"),
+            // It is the store that could not keep it for those left out.
+            Delivery::Partly { .. } => telemetry.rejected("store", "message"),
+        }
+        self.record(tagged, delivery);
+        Outcome {
+            reply: delivery.reply().clone(),
+            event: self.event,
+            journalled: false,
+        }
+    }
+
+    /// Writes down how it ended.
+    fn record(&mut self, tagged: bool, delivery: &Delivery) {
         self.event.action = match delivery {
             Delivery::Accepted(_) if tagged => "tag",
             Delivery::Accepted(_) => "deliver",
-            Delivery::Refused(_) | Delivery::NotSent(_) | Delivery::Unsure(_) => "failed",
+            Delivery::Partly { .. } | Delivery::Refused(_) | Delivery::NotSent(_) | Delivery::Unsure(_) => "failed",
         }
         .into();
         self.event.upstream_reply = match delivery {
             Delivery::Accepted(reply) | Delivery::Refused(reply) => reply.to_string(),
+            Delivery::Partly { accepted, .. } => accepted.to_string(),
             Delivery::NotSent(_) | Delivery::Unsure(_) => String::new(),
         };
         self.event.route.clone_from(&self.route);
-        self.event.reply = reply.to_string();
-        Outcome {
-            reply,
-            event: self.event,
-            journalled: false,
-        }
+        self.event.reply = delivery.reply().to_string();
     }
 
     fn store_failed(self, why: &StoreError, telemetry: &Telemetry) -> Outcome {
@@ -239,6 +309,13 @@ impl Assignment<'_> {
             event: self.event.clone(),
         }
     }
+}
+
+/// The id under which a message is kept for those whom upstream left out, when its own is taken by what
+/// was kept for others: the same but for its last, random bit, so that the two stand side by side and
+/// a commit that is tried twice has one id.
+fn beside(id: Uuid) -> Uuid {
+    Uuid::from_u128(id.as_u128() ^ 1)
 }
 
 fn subset(envelope: &Envelope, places: &[usize]) -> Envelope {

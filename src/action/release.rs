@@ -7,7 +7,7 @@ use super::headers::{self, Stamp};
 use crate::mail::Direction;
 use crate::smtp::Reply;
 use crate::store::{ReleaseOutcome, Store, StoreError};
-use crate::upstream::{Delivery, Upstreams};
+use crate::upstream::{Delivery, Missed, Upstreams};
 use std::fmt;
 use uuid::Uuid;
 
@@ -18,6 +18,8 @@ pub struct Released {
     pub recipients: Vec<String>,
     /// Recipients for whom it is still held.
     pub remaining: usize,
+    /// Those among them whom upstream left out just now, each with its answer.
+    pub missed: Vec<String>,
     /// The verdict's category, for the counts.
     pub category: String,
     /// Upstream's reply.
@@ -79,6 +81,13 @@ pub async fn release(
         .map(|recipient| recipient.address.to_string())
         .collect();
     let settle = |outcome| store.settle_release(id, &named, outcome);
+    let released = |recipients: Vec<String>, missed: Vec<String>, reply| Released {
+        recipients,
+        remaining: claim.remaining + missed.len(),
+        missed,
+        category: kept.category.clone(),
+        reply,
+    };
 
     let Some(route) = upstreams.route_named(&kept.route).or_else(by_recipient) else {
         settle(ReleaseOutcome::NotDelivered)
@@ -94,15 +103,18 @@ pub async fn release(
     let pieces = headers::pieces(&kept.added, &kept.body, direction, stamp);
     match route.deliver(&kept.envelope, &pieces).await {
         Delivery::Accepted(reply) => match settle(ReleaseOutcome::Delivered).await {
-            Ok(()) => Ok(Released {
-                recipients: named,
-                remaining: claim.remaining,
-                category: kept.category,
-                reply,
-            }),
+            Ok(()) => Ok(released(named, Vec::new(), reply)),
             // Delivered but not recorded: the claim stands, so nothing sends it again.
             Err(_) => Err(ReleaseError::Unknown(reply)),
         },
+        Delivery::Partly { accepted, missed, .. } => {
+            let (delivered, missed) = apart(&named, &missed);
+            // Whoever is not named was claimed and not delivered to, and is kept for as before.
+            match store.settle_release(id, &delivered, ReleaseOutcome::Delivered).await {
+                Ok(()) => Ok(released(delivered, missed, accepted)),
+                Err(_) => Err(ReleaseError::Unknown(accepted)),
+            }
+        }
         Delivery::Refused(reply) | Delivery::NotSent(reply) => {
             settle(ReleaseOutcome::NotDelivered)
                 .await
@@ -114,4 +126,16 @@ pub async fn release(
             Err(ReleaseError::Unknown(reply))
         }
     }
+}
+
+/// Who has it, and who was left out, each of those with upstream's answer.
+fn apart(named: &[String], missed: &[Missed]) -> (Vec<String>, Vec<String>) {
+    let (mut delivered, mut left_out) = (Vec::new(), Vec::new());
+    for (place, name) in named.iter().enumerate() {
+        match missed.iter().find(|one| one.place == place) {
+            Some(one) => left_out.push(format!("{name}: {}", one.answer)),
+            None => delivered.push(name.clone()),
+        }
+    }
+    (delivered, left_out)
 }

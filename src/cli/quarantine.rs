@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub enum Arguments {
     /// What is kept, newest first.
     List {
-        /// Only messages in this state: held, pending, release_unknown, released, voided, deleted.
+        /// Only messages in this state: held, undelivered, pending, release_unknown, released, voided, deleted.
         #[arg(long, value_parser = parse_state)]
         state: Option<State>,
         /// Only messages for a recipient containing this.
@@ -67,6 +67,7 @@ pub enum Arguments {
 fn parse_state(word: &str) -> Result<State, String> {
     let states = [
         State::Held,
+        State::Undelivered,
         State::Pending,
         State::ReleaseUnknown,
         State::Released,

@@ -167,7 +167,14 @@ async fn release(id: Uuid, recipients: &[String], reason: &str, actor: &str, dae
     let live = daemon.gate.live.load_full();
     let outcome = action::release(daemon.gate.store.as_ref(), &live.upstreams, &live.stamp, id, recipients).await;
     let told = match &outcome {
-        Ok(released) => format!("released to {}: {}", released.recipients.join(", "), released.reply),
+        Ok(released) => {
+            let missed: String = released.missed.iter().map(|one| format!("; not to {one}")).collect();
+            format!(
+                "released to {}: {}{missed}",
+                released.recipients.join(", "),
+                released.reply
+            )
+        }
         Err(error) => error.to_string(),
     };
     audit(daemon, actor, "release", id, reason, &told).await;

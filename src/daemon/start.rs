@@ -18,7 +18,7 @@ use crate::smtp::Peer;
 use crate::store::journal::Journal;
 use crate::store::{self, OpenError};
 use crate::telemetry::Telemetry;
-use crate::upstream::{Parts, TcpConnect, Upstreams};
+use crate::upstream::{Parts, SystemConnect, Upstreams};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::fmt;
@@ -271,7 +271,7 @@ pub fn upstreams(config: &Config, telemetry: &Telemetry) -> Result<Arc<Upstreams
     let parts = Parts {
         our_name: config.our_name().into(),
         deadlines: config.deadlines.upstream,
-        connect: Arc::new(TcpConnect::new(Arc::new(SystemResolver))),
+        connect: Arc::new(SystemConnect::new(Arc::new(SystemResolver))),
         clock: Arc::new(SystemClock),
         telemetry: telemetry.clone(),
     };

@@ -242,9 +242,12 @@ impl Daemon {
         }
         let trouble = match self.gate.store.totals().await {
             Ok(totals) => {
-                self.gate
-                    .telemetry
-                    .quarantine_totals(&totals.held_by_category, totals.bytes, totals.oldest);
+                self.gate.telemetry.quarantine_totals(
+                    &totals.held_by_category,
+                    totals.undelivered,
+                    totals.bytes,
+                    totals.oldest,
+                );
                 None
             }
             Err(error) => Some(error.to_string()),

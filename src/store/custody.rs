@@ -11,6 +11,8 @@ use crate::mail::{Address, Recipient};
 pub(super) struct Custody {
     /// Where the message stands.
     pub(super) state: State,
+    /// What it goes back to when a release leaves somebody out: `Held` or `Undelivered`.
+    pub(super) rest: State,
     /// How many attempts at the same delivery, none yet voided, share this pending record.
     pub(super) attempts: u32,
     /// Those that it was held for at first, in the envelope's order.
@@ -56,9 +58,10 @@ impl Standing {
 }
 
 /// Every state, in the order that a message may pass through them.
-pub(super) const STATES: [State; 6] = [
+pub(super) const STATES: [State; 7] = [
     State::Pending,
     State::Held,
+    State::Undelivered,
     State::Voided,
     State::ReleaseUnknown,
     State::Released,
@@ -72,14 +75,14 @@ pub(super) fn state_from_word(word: &str) -> Option<State> {
 
 /// Whether an identical message merges into one that stands so.
 pub(super) const fn takes_merges(state: State) -> bool {
-    matches!(state, State::Pending | State::Held)
+    matches!(state, State::Pending | State::Held | State::Undelivered)
 }
 
 /// Whether a message that stands so goes when its retention ends.
 pub(super) const fn expires(state: State) -> bool {
     match state {
         State::Held | State::Voided | State::Released | State::Deleted => true,
-        State::Pending | State::ReleaseUnknown => false,
+        State::Pending | State::Undelivered | State::ReleaseUnknown => false,
     }
 }
 
@@ -87,7 +90,7 @@ impl Custody {
     /// Custody of a message just received.
     ///
     /// # Errors
-    /// [`StoreError::WrongState`] unless it begins as `Pending` or `Held`.
+    /// [`StoreError::WrongState`] unless it begins as `Pending`, `Held` or `Undelivered`.
     pub(super) fn begin(state: State, recipients: &[Recipient]) -> Result<Self, StoreError> {
         if !takes_merges(state) {
             return Err(StoreError::WrongState(state));
@@ -101,6 +104,7 @@ impl Custody {
             .collect();
         Ok(Self {
             state,
+            rest: rest_of(state),
             attempts: 1,
             recipients,
         })
@@ -111,8 +115,14 @@ impl Custody {
         if self.state == State::Pending && state == State::Pending {
             self.attempts = self.attempts.saturating_add(1);
         } else {
-            // Somebody is told, or was told, 250 for a held one: no other attempt may void it now.
-            self.state = State::Held;
+            // Somebody is told, or was told, 250 for it: no other attempt may void it now. And who waits for
+            // an undelivered one waits on, whatever else an identical one was kept for.
+            self.state = if self.state == State::Undelivered {
+                State::Undelivered
+            } else {
+                rest_of(state)
+            };
+            self.rest = self.state;
         }
     }
 
@@ -122,7 +132,7 @@ impl Custody {
             (State::Pending, State::Held) => self.state = State::Held,
             (State::Pending, State::Voided) if self.attempts > 1 => self.attempts -= 1,
             (State::Pending, State::Voided) => self.state = State::Voided,
-            (State::Held, State::Held) | (State::Voided, State::Voided) => {}
+            (State::Held | State::Undelivered, State::Held) | (State::Voided, State::Voided) => {}
             (state, _) => return Err(StoreError::WrongState(state)),
         }
         Ok(())
@@ -130,7 +140,7 @@ impl Custody {
 
     /// Marks a release to `names` as under way, or to everyone still held for; returns to whom.
     pub(super) fn claim(&mut self, names: &[String]) -> Result<Vec<Recipient>, StoreError> {
-        if self.state != State::Held {
+        if !matches!(self.state, State::Held | State::Undelivered) {
             return Err(StoreError::WrongState(self.state));
         }
         let chosen = self.choose(names, Standing::Held)?;
@@ -163,7 +173,7 @@ impl Custody {
         self.state = if self.remaining() == 0 {
             State::Released
         } else {
-            State::Held
+            self.rest
         };
         Ok(())
     }
@@ -171,7 +181,7 @@ impl Custody {
     /// Removes the message.
     pub(super) fn delete(&mut self) -> Result<(), StoreError> {
         match self.state {
-            State::Held | State::Pending | State::ReleaseUnknown => {
+            State::Held | State::Undelivered | State::Pending | State::ReleaseUnknown => {
                 self.state = State::Deleted;
                 Ok(())
             }
@@ -231,6 +241,14 @@ impl Custody {
     }
 }
 
+/// What a message that begins so is while nothing is done about it.
+const fn rest_of(state: State) -> State {
+    match state {
+        State::Undelivered => State::Undelivered,
+        _ => State::Held,
+    }
+}
+
 /// Whether `name` means this recipient, local parts compared by `same_local`.
 fn names_mailbox(name: &Address, charge: &Charge, same_local: fn(&str, &str) -> bool) -> bool {
     let address = &charge.recipient.address;
@@ -276,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn only_pending_and_held_begin() {
+    fn only_pending_held_and_undelivered_begin() {
         for state in STATES {
             let begun = Custody::begin(state, &[]);
             assert_eq!(begun.is_ok(), takes_merges(state), "{state:?}");
@@ -290,6 +308,7 @@ mod tests {
                 let mut kept = custody(from, &["a@example.org"]);
                 let expected = match (from, to) {
                     (State::Pending | State::Held, State::Held) => Ok(State::Held),
+                    (State::Undelivered, State::Held) => Ok(State::Undelivered),
                     (State::Pending | State::Voided, State::Voided) => Ok(State::Voided),
                     _ => Err(StoreError::WrongState(from)),
                 };
@@ -306,6 +325,11 @@ mod tests {
             (State::Pending, State::Held, State::Held),
             (State::Held, State::Pending, State::Held),
             (State::Held, State::Held, State::Held),
+            (State::Pending, State::Undelivered, State::Undelivered),
+            (State::Held, State::Undelivered, State::Undelivered),
+            (State::Undelivered, State::Pending, State::Undelivered),
+            (State::Undelivered, State::Held, State::Undelivered),
+            (State::Undelivered, State::Undelivered, State::Undelivered),
         ] {
             let mut both = custody(kept, &["a@example.org"]);
             both.merge(new);

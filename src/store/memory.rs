@@ -48,7 +48,12 @@ pub enum Operation {
 impl MemoryStore {
     /// Makes the next `count` operations of this kind fail and change nothing.
     pub fn fail_next(&self, operation: Operation, count: usize) {
-        self.locked().failures.insert(operation, count);
+        self.fail_after(operation, 0, count);
+    }
+
+    /// The same, once `passes` more operations of this kind have gone well.
+    pub fn fail_after(&self, operation: Operation, passes: usize, count: usize) {
+        self.locked().failures.insert(operation, Failures { passes, count });
     }
 
     /// The kept things, unless this operation is to fail.
@@ -58,8 +63,12 @@ impl MemoryStore {
             return Err(StoreError::Failed("the store is closed".to_owned()));
         }
         match kept.failures.get_mut(&operation) {
-            Some(left) if *left > 0 => {
-                *left -= 1;
+            Some(failures) if failures.passes > 0 => {
+                failures.passes -= 1;
+                Ok(kept)
+            }
+            Some(failures) if failures.count > 0 => {
+                failures.count -= 1;
                 Err(StoreError::Failed("made to fail".to_owned()))
             }
             _ => Ok(kept),
@@ -80,8 +89,17 @@ struct Kept {
     /// Where in `journal` the record of an id stands.
     recorded: HashMap<String, usize>,
     audit: Vec<AuditEntry>,
-    failures: HashMap<Operation, usize>,
+    failures: HashMap<Operation, Failures>,
     closed: bool,
+}
+
+/// Failures that were asked for.
+#[derive(Debug, Clone, Copy)]
+struct Failures {
+    /// Operations that go well first.
+    passes: usize,
+    /// How many then fail.
+    count: usize,
 }
 
 #[derive(Debug)]
@@ -294,7 +312,12 @@ impl Store for MemoryStore {
 
     async fn totals(&self) -> Result<Totals, StoreError> {
         let kept = self.begin(Operation::Read)?;
-        let held = || kept.messages.iter().filter(|kept| kept.custody.state == State::Held);
+        let held = || {
+            let states = [State::Held, State::Undelivered];
+            kept.messages
+                .iter()
+                .filter(move |kept| states.contains(&kept.custody.state))
+        };
         let mut by_category: BTreeMap<&str, u64> = BTreeMap::new();
         for message in held() {
             *by_category.entry(&message.message.category).or_default() += 1;
@@ -304,6 +327,7 @@ impl Store for MemoryStore {
                 .into_iter()
                 .map(|(category, count)| (category.to_owned(), count))
                 .collect(),
+            undelivered: held().filter(|kept| kept.custody.state == State::Undelivered).count() as u64,
             bytes: held().map(|kept| kept.size).sum(),
             oldest: held().map(|kept| kept.message.received).min(),
         })

@@ -35,6 +35,9 @@ pub enum State {
     Pending,
     /// Kept for review.
     Held,
+    /// Upstream left these recipients out when it took the message for others, and the sender was told
+    /// 250: mail that somebody waits for. Released like a held one; never expires.
+    Undelivered,
     /// Upstream refused the message for the other recipients, so our reply said so: not ours.
     Voided,
     /// A release is under way; left by a crash, nobody knows whether it arrived.
@@ -51,6 +54,7 @@ impl State {
         match self {
             Self::Pending => "pending",
             Self::Held => "held",
+            Self::Undelivered => "undelivered",
             Self::Voided => "voided",
             Self::ReleaseUnknown => "release_unknown",
             Self::Released => "released",
@@ -64,7 +68,7 @@ impl State {
 pub struct Quarantined {
     /// The message's id.
     pub id: Uuid,
-    /// `Pending` or `Held` when committed.
+    /// `Pending`, `Held` or `Undelivered` when committed.
     pub state: State,
     /// When it was received.
     pub received: Timestamp,
@@ -177,7 +181,7 @@ pub struct Claim {
 pub enum ReleaseOutcome {
     /// Upstream said 250.
     Delivered,
-    /// Upstream refused, or was never reached: held as before.
+    /// Upstream refused, or was never reached: held, or undelivered, as before.
     NotDelivered,
     /// Upstream went away after the dot: stays `release_unknown`.
     Unknown,
@@ -186,11 +190,13 @@ pub enum ReleaseOutcome {
 /// What is kept, for the gauges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Held messages by category.
+    /// Held messages by category, undelivered ones among them.
     pub held_by_category: Vec<(String, u64)>,
-    /// Bytes of held bodies as received.
+    /// How many of them are undelivered.
+    pub undelivered: u64,
+    /// Bytes of their bodies as received.
     pub bytes: u64,
-    /// When the oldest held one was received.
+    /// When the oldest of them was received.
     pub oldest: Option<Timestamp>,
 }
 
@@ -225,16 +231,17 @@ impl std::error::Error for StoreError {}
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Keeps a message and its journal record in one transaction. An identical one (same
-    /// fingerprint) that is still pending or held is merged: the id of the kept one is returned,
-    /// and the journal still gets this message's own record.
+    /// fingerprint) that is still pending, held or undelivered is merged: the id of the kept one is
+    /// returned, and the journal still gets this message's own record.
     ///
-    /// A merge never weakens what is kept: with a held message on either side the result is held,
-    /// and a pending one that several attempts share is voided only when each of them was.
+    /// A merge never weakens what is kept: with an undelivered message on either side the result is
+    /// undelivered, else with a held one held, and a pending one that several attempts share is voided
+    /// only when each of them was.
     async fn quarantine(&self, message: Quarantined) -> Result<Uuid, StoreError>;
 
     /// Moves a `Pending` message on: to `Held`, or to `Voided` (its body is then removed). Doing so
-    /// twice is no error. `WrongState(Held)` in answer to `Voided` says that an identical message
-    /// merged into this one is held: it stays, and rightly so. `event`, the journal record of how it
+    /// twice is no error. `WrongState` of `Held` or `Undelivered` in answer to `Voided` says that an
+    /// identical message merged into this one is kept in its own right: it stays, and rightly so. `event`, the journal record of how it
     /// ended, takes the place of the one that was written when the message was kept.
     async fn settle(&self, id: Uuid, state: State, event: Option<MessageEvent>) -> Result<(), StoreError>;
 
@@ -245,16 +252,17 @@ pub trait Store: Send + Sync {
     async fn get(&self, id: Uuid) -> Result<Quarantined, StoreError>;
 
     /// Marks a release as under way (`ReleaseUnknown`) for the named recipients, or all when none
-    /// is named. Only a `Held` message can be claimed. A name matches as `custody` says: its domain
+    /// is named. Only a `Held` or `Undelivered` message can be claimed. A name matches as `custody` says: its domain
     /// in any ASCII case, its local part exactly or else in any ASCII case.
     async fn claim(&self, id: Uuid, recipients: &[String]) -> Result<Claim, StoreError>;
 
-    /// Records how a claimed release ended: `Released`, or `Held` for those that remain. No names
+    /// Records how a claimed release ended: `Released`, or for those that remain as it was before. No names
     /// are all that were claimed. A person who has found out what became of a `ReleaseUnknown`
     /// message says so by this too.
     async fn settle_release(&self, id: Uuid, recipients: &[String], outcome: ReleaseOutcome) -> Result<(), StoreError>;
 
-    /// Removes the body and marks the record `Deleted`; from `Held`, `Pending` or `ReleaseUnknown`.
+    /// Removes the body and marks the record `Deleted`; from `Held`, `Undelivered`, `Pending` or
+    /// `ReleaseUnknown`.
     async fn delete(&self, id: Uuid) -> Result<(), StoreError>;
 
     /// Appends journal records, in one transaction. An id has one record: the first one stays, but
@@ -275,7 +283,7 @@ pub trait Store: Send + Sync {
 
     /// Removes journal records received before the first time, and settled quarantine records
     /// before the second; returns how many went. Settled are held, voided, released and deleted
-    /// ones; one that is pending or `ReleaseUnknown` waits for a person, however old.
+    /// ones; one that is pending, undelivered or `ReleaseUnknown` waits for a person, however old.
     async fn expire(&self, journal_before: Timestamp, quarantine_before: Timestamp) -> Result<u64, StoreError>;
 
     /// Why nothing can be kept now, where that is known without trying: an error has shut the store.

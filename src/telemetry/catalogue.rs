@@ -66,7 +66,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric of ours; those of the process (`process_*`) come from the operating system.
-pub const CATALOGUE: [Metric; 32] = [
+pub const CATALOGUE: [Metric; 33] = [
     counter(
         "portreeve_connections_total",
         &["listener", "tls"],
@@ -158,6 +158,11 @@ pub const CATALOGUE: [Metric; 32] = [
         "Time since a list's file was last written.",
     ),
     gauge("portreeve_quarantine_messages", &["category"], "Messages held now."),
+    gauge(
+        "portreeve_quarantine_undelivered",
+        &[],
+        "Those of them that upstream took for other recipients only: mail somebody waits for.",
+    ),
     gauge(
         "portreeve_quarantine_bytes",
         &[],

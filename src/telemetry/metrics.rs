@@ -54,6 +54,7 @@ pub(super) struct Metrics {
     list_entries: IntGaugeVec,
     list_age: IntGaugeVec,
     quarantine_messages: Table<IntGauge, 1>,
+    quarantine_undelivered: IntGauge,
     pub(super) quarantine_bytes: IntGauge,
     quarantine_oldest: IntGauge,
     releases: Table<IntCounter, 2>,
@@ -138,6 +139,7 @@ impl Metrics {
             list_entries: register.gauges("list_entries"),
             list_age: register.gauges("list_age_seconds"),
             quarantine_messages: register.gauge_table("quarantine_messages", CATEGORIES),
+            quarantine_undelivered: register.gauge("quarantine_undelivered"),
             quarantine_bytes: register.gauge("quarantine_bytes"),
             quarantine_oldest: register.gauge("quarantine_oldest_seconds"),
             releases: register.counter_table("quarantine_releases_total", [RELEASERS, CATEGORIES]),
@@ -234,7 +236,13 @@ impl Metrics {
     }
 
     /// What is held.
-    pub(super) fn set_quarantine(&self, held: &[(String, u64)], bytes: u64, oldest: Option<Timestamp>) {
+    pub(super) fn set_quarantine(
+        &self,
+        held: &[(String, u64)],
+        undelivered: u64,
+        bytes: u64,
+        oldest: Option<Timestamp>,
+    ) {
         for ([category], gauge) in self.quarantine_messages.iter() {
             let count = held.iter().filter(|(name, _)| name == category).map(|(_, count)| count);
             gauge.set(as_gauge(count.sum::<u64>()));
@@ -242,6 +250,7 @@ impl Metrics {
         let others = held.iter().filter(|(name, _)| !CATEGORIES.contains(&name.as_str()));
         let others: u64 = others.map(|(_, count)| count).sum();
         self.quarantine_messages.get([OTHER]).set(as_gauge(others));
+        self.quarantine_undelivered.set(as_gauge(undelivered));
         self.quarantine_bytes.set(as_gauge(bytes));
         self.slow.lock().unwrap_or_else(PoisonError::into_inner).oldest = oldest;
     }

@@ -183,9 +183,10 @@ impl Telemetry {
         self.log_fields(level, "ruleset_reload", &[("result", result), ("message", text)]);
     }
 
-    /// What the quarantine holds: messages by category, bytes, when the oldest was received.
-    pub fn quarantine_totals(&self, held: &[(String, u64)], bytes: u64, oldest: Option<Timestamp>) {
-        self.metrics.set_quarantine(held, bytes, oldest);
+    /// What the quarantine holds: messages by category, how many of them upstream left out, bytes, when
+    /// the oldest was received.
+    pub fn quarantine_totals(&self, held: &[(String, u64)], undelivered: u64, bytes: u64, oldest: Option<Timestamp>) {
+        self.metrics.set_quarantine(held, undelivered, bytes, oldest);
     }
 
     /// The store failed at an operation.

@@ -248,6 +248,7 @@ fn ages_are_as_of_the_scrape() {
     let telemetry = Telemetry::new(Settings::default(), Box::new(std::io::sink()), Arc::new(move || now));
     telemetry.quarantine_totals(
         &[("malware".to_owned(), 2), ("odd".to_owned(), 1)],
+        1,
         77,
         Timestamp::from_second(900).ok(),
     );
@@ -262,6 +263,7 @@ fn ages_are_as_of_the_scrape() {
         ("quarantine_oldest_seconds", 100.0),
         ("quarantine_messages{category=\"malware\"}", 2.0),
         ("quarantine_messages{category=\"other\"}", 1.0),
+        ("quarantine_undelivered", 1.0),
         ("quarantine_bytes", 77.0),
         ("list_age_seconds{list=\"l\"}", 600.0),
         ("ruleset_last_reload_successful", 1.0),

@@ -1,4 +1,4 @@
-//! One connection to an SMTP target, from greeting to goodbye.
+//! One connection to an SMTP or LMTP server, from greeting to goodbye.
 //!
 //! Says MAIL, RCPT and DATA in order, keeps the reply classes that belong to each step, and knows
 //! whether a transaction stands open on it. Knows nothing of pools, routes or softening.
@@ -10,22 +10,27 @@ use super::parameters::{NeedsSmtpUtf8, understood};
 use super::settings::Deadlines;
 use crate::mail::{Address, Parameter, Recipient};
 use crate::smtp::Reply;
-use crate::smtp::client::{BodyFault, BodyPatience, Command, Dialogue, Extensions, Fault, Unsendable};
+use crate::smtp::client::{BodyFault, BodyPatience, Command, Dialogue, Extensions, Fault, Protocol, Unsendable};
 use crate::smtp::reply::Class;
 use bytes::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// How many commands go into one write: RFC 2920 §3.1 minds the windows of both sides.
 const PIPELINED_MAX: usize = 100;
 
 /// A greeted connection.
 pub(super) struct Connection {
+    protocol: Protocol,
     dialogue: Dialogue<Box<dyn Stream>>,
     pub(super) extensions: Extensions,
     events: Arc<Events>,
     deadlines: Deadlines,
     /// A transaction may stand open: RSET comes before the next.
     is_dirty: bool,
+    /// Recipients accepted in it.
+    recipients: usize,
     /// The server has said goodbye, or something that can't be trusted.
     is_spent: bool,
     /// Messages that it was sent.
@@ -34,27 +39,39 @@ pub(super) struct Connection {
 
 /// How a message fared once DATA was said.
 pub(super) enum Sent {
-    /// Upstream's reply to the dot.
-    Answered(Reply),
+    /// What came after the dot: one for the whole message, or over LMTP one for each recipient, in their
+    /// order. The failures stand for replies that never came, and nothing comes after one.
+    Answered(Vec<Result<Reply, Failure>>),
     /// DATA was refused, or the message didn't go out whole.
     NotWhole(Failure),
-    /// It did, or may have, and no reply came.
+    /// It did, or may have, and no reply came that counts.
     Silence(Failure),
+}
+
+impl Sent {
+    /// Whether nothing was said to the dot in time, so that it may yet be said.
+    pub(super) fn is_too_late(&self) -> bool {
+        let Self::Answered(answers) = self else { return false };
+        matches!(answers.first(), Some(Err(Failure::Fault(Stage::Dot, Fault::TimedOut))))
+    }
 }
 
 impl Connection {
     pub(super) fn new(
+        protocol: Protocol,
         dialogue: Dialogue<Box<dyn Stream>>,
         extensions: Extensions,
         events: Arc<Events>,
         deadlines: Deadlines,
     ) -> Self {
         Self {
+            protocol,
             dialogue,
             extensions,
             events,
             deadlines,
             is_dirty: false,
+            recipients: 0,
             is_spent: false,
             messages: 0,
         }
@@ -91,6 +108,7 @@ impl Connection {
             commands.push(self.rcpt_command(recipient)?);
         }
         self.is_dirty = true;
+        self.recipients = recipients.len();
         let mut last = None;
         let at_once = if self.extensions.pipelining { PIPELINED_MAX } else { 1 };
         for (stages, commands) in stages.chunks(at_once).zip(commands.chunks(at_once)) {
@@ -106,7 +124,9 @@ impl Connection {
     pub(super) async fn rcpt(&mut self, recipient: &Recipient) -> Result<Reply, Failure> {
         let command = self.rcpt_command(recipient)?;
         self.send(Stage::Rcpt, &[command]).await?;
-        self.accepted(Stage::Rcpt).await
+        let reply = self.accepted(Stage::Rcpt).await?;
+        self.recipients += 1;
+        Ok(reply)
     }
 
     /// Ends the open transaction, so that the server holds nothing of it.
@@ -115,6 +135,7 @@ impl Connection {
             self.send(Stage::Reset, &[Command::rset()]).await?;
             self.accepted(Stage::Reset).await?;
             self.is_dirty = false;
+            self.recipients = 0;
         }
         Ok(())
     }
@@ -135,7 +156,7 @@ impl Connection {
         if let Err(BodyFault {
             fault,
             dot_may_have_left,
-        }) = self.dialogue.body(pieces, patience).await
+        }) = self.dialogue.body(pieces, self.answers_due(), patience).await
         {
             let failure = Failure::Fault(Stage::Data, fault);
             return if dot_may_have_left {
@@ -144,24 +165,68 @@ impl Connection {
                 Sent::NotWhole(failure)
             };
         }
-        match self.dialogue.reply(self.deadlines.upstream_dot.0).await {
-            Ok(reply) if reply.class() == Class::Intermediate => Sent::Silence(self.unexpected(Stage::Dot, reply)),
-            Ok(reply) => {
-                self.events.answered(Stage::Dot, &reply);
-                self.is_spent = reply.closes();
-                self.is_dirty = !reply.is_success();
-                self.messages += 1;
-                Sent::Answered(reply)
-            }
-            Err(fault) => Sent::Silence(Failure::Fault(Stage::Dot, fault)),
+        self.answers().await
+    }
+
+    /// The answer to a dot that had none in time, should it come yet; over LMTP the first that is no yes,
+    /// else the last.
+    pub(super) async fn late_reply(&mut self) -> Option<Reply> {
+        let mut answers = Vec::new();
+        // All within one deadline; what it cuts short is no answer.
+        let _ = timeout(self.deadlines.upstream_late.0, self.read_answers(&mut answers)).await;
+        let are_all = answers.len() == self.answers_due();
+        let first_no = answers.iter().position(|reply| !reply.is_success());
+        match first_no {
+            Some(place) => answers.into_iter().nth(place),
+            None => answers.pop().filter(|_| are_all),
         }
     }
 
-    /// The reply to a dot that had none in time, should it come yet.
-    pub(super) async fn late_reply(&mut self) -> Option<Reply> {
-        let reply = self.dialogue.reply(self.deadlines.upstream_late.0).await.ok()?;
-        self.events.answered(Stage::Dot, &reply);
-        Some(reply)
+    /// How many answers a message gets: RFC 2033 §4.2 has one for each RCPT that was accepted.
+    const fn answers_due(&self) -> usize {
+        match self.protocol {
+            Protocol::Smtp => 1,
+            Protocol::Lmtp => self.recipients,
+        }
+    }
+
+    /// Reads what is said to the dot; the deadline is for all of it.
+    async fn answers(&mut self) -> Sent {
+        let mut answers = Vec::with_capacity(self.answers_due());
+        let read = timeout(self.deadlines.upstream_dot.0, self.read_answers(&mut answers)).await;
+        let are_all_yes = answers.iter().all(Reply::is_success);
+        if let Err(failure) = read.unwrap_or(Err(Failure::Fault(Stage::Dot, Fault::TimedOut))) {
+            let mut answers: Vec<Result<Reply, Failure>> = answers.into_iter().map(Ok).collect();
+            answers.resize(self.answers_due(), Err(failure));
+            return Sent::Answered(answers);
+        }
+        // Among several, one answer too many may have moved every other to a wrong place: a refusal would
+        // then pass for a yes.
+        if answers.len() > 1 && !self.dialogue.is_in_step() {
+            return Sent::Silence(Failure::Fault(
+                Stage::Dot,
+                Fault::Garbled("it gave more answers than it took recipients, so nobody knows which is whose"),
+            ));
+        }
+        self.is_spent = answers.iter().any(Reply::closes);
+        self.is_dirty = !are_all_yes;
+        self.messages += 1;
+        Sent::Answered(answers.into_iter().map(Ok).collect())
+    }
+
+    /// Reads every answer that is due into `answers`, which holds those that came when it ends early.
+    async fn read_answers(&mut self, answers: &mut Vec<Reply>) -> Result<(), Failure> {
+        while answers.len() < self.answers_due() {
+            // The caller's deadline is for all of them.
+            let reply = self.dialogue.reply(Duration::MAX).await;
+            let reply = reply.map_err(|fault| Failure::Fault(Stage::Dot, fault))?;
+            if reply.class() == Class::Intermediate {
+                return Err(self.unexpected(Stage::Dot, reply));
+            }
+            self.events.answered(Stage::Dot, &reply);
+            answers.push(reply);
+        }
+        Ok(())
     }
 
     /// Says goodbye without waiting for an answer.

@@ -4,6 +4,7 @@
 //! the client: faults of upstream's have become 4xx, softening applied. Knows nothing of rules,
 //! verdicts or storage.
 
+mod answers;
 mod any_certificate;
 mod connect;
 mod connection;
@@ -24,7 +25,7 @@ pub(crate) mod test_sink;
 #[cfg(test)]
 mod tests;
 
-pub use connect::{Connect, Stream, TcpConnect};
+pub use connect::{Connect, Place, Stream, SystemConnect};
 pub use route::{Parts, Probe, Route};
 pub use settings::{Deadlines, Settings, Targets, TlsMode};
 pub use target_url::TargetUrl;
@@ -38,8 +39,17 @@ use std::sync::Arc;
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// Upstream said 2xx to the dot: it is theirs.
+    /// Upstream said 2xx to the dot, for every recipient: it is theirs.
     Accepted(Reply),
+    /// Upstream took it for some recipients and not for others, as LMTP's answers allow.
+    Partly {
+        /// Its first 2xx: what the client is told once somebody else vouches for the rest.
+        accepted: Reply,
+        /// Who was left out; never empty.
+        missed: Vec<Missed>,
+        /// A 4xx of ours, for when nobody does: a second copy for some rather than none for others.
+        retry: Reply,
+    },
     /// Upstream answered the dot, or DATA, with this: it is not theirs.
     Refused(Reply),
     /// It was never sent whole: a 4xx of ours.
@@ -48,11 +58,21 @@ pub enum Delivery {
     Unsure(Reply),
 }
 
+/// A recipient that upstream didn't take a message for, when it did for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missed {
+    /// Its place among the recipients sent to.
+    pub place: usize,
+    /// Upstream's answer for it, or what came in place of one.
+    pub answer: String,
+}
+
 impl Delivery {
-    /// What the client is told.
+    /// What the client is told, while nobody has vouched for recipients left out.
     pub const fn reply(&self) -> &Reply {
         match self {
             Self::Accepted(reply) | Self::Refused(reply) | Self::NotSent(reply) | Self::Unsure(reply) => reply,
+            Self::Partly { retry, .. } => retry,
         }
     }
 }
@@ -153,7 +173,7 @@ impl Upstreams {
         all
     }
 
-    /// Greets every SMTP target to learn what it offers, makes every Maildir, and closes connections that
+    /// Greets every server to learn what it offers, makes every Maildir, and closes connections that
     /// have been idle for too long. To be run at start and every minute or so.
     pub async fn probe(&self) -> Vec<Probe> {
         let probe = |route: &Arc<Route>| {

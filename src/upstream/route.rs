@@ -3,7 +3,7 @@
 //! Fail-over happens here, before MAIL is accepted or while it is said again, and never later. Knows
 //! nothing of which recipients are its own.
 
-use super::connect::Connect;
+use super::connect::{Connect, Place};
 use super::events::Events;
 use super::failure::{Failure, Softening};
 use super::maildir::Maildir;
@@ -16,7 +16,7 @@ use super::{Delivery, TargetUrl};
 use crate::clock::Clock;
 use crate::mail::{Address, Envelope, Parameter, Recipient};
 use crate::smtp::Reply;
-use crate::smtp::client::{Extensions, Fault};
+use crate::smtp::client::{Extensions, Fault, Protocol};
 use crate::telemetry::Telemetry;
 use bytes::Bytes;
 use std::fmt;
@@ -27,7 +27,7 @@ use tokio::time::timeout;
 /// What routes need from outside.
 #[derive(Clone)]
 pub struct Parts {
-    /// What we call ourselves: in EHLO and in Maildir file names.
+    /// What we call ourselves: in greetings and in Maildir file names.
     pub our_name: Arc<str>,
     /// How long each step may take.
     pub deadlines: Deadlines,
@@ -79,7 +79,7 @@ impl Route {
         let tls = Tls::new(settings)?;
         let mut targets = Vec::new();
         for url in settings.target.as_slice() {
-            targets.push(target(url, settings, parts, &tls, &events)?);
+            targets.push(target(url, settings, parts, &tls, &events));
         }
         if targets.is_empty() {
             return Err("target: names no target".into());
@@ -130,8 +130,8 @@ impl Route {
         }
     }
 
-    /// Opens, asks every recipient and delivers: a release. Delivered only if every recipient is
-    /// taken; upstream's refusal of MAIL or of a recipient is `Refused`, in its words.
+    /// Opens, asks every recipient and delivers: a release. Sent only if every recipient is taken;
+    /// upstream's refusal of MAIL or of a recipient is `Refused`, in its words.
     pub async fn deliver(self: &Arc<Self>, envelope: &Envelope, pieces: &[Bytes]) -> Delivery {
         let Envelope {
             reverse_path,
@@ -197,7 +197,7 @@ impl Route {
             .unwrap_or_else(|_| Err(self.timed_out()))
     }
 
-    /// Greets every SMTP target, makes every Maildir, and closes what has been idle for too long.
+    /// Greets every server, makes every Maildir, and closes what has been idle for too long.
     pub(super) async fn probe(&self) -> Vec<Probe> {
         let mut probes = Vec::with_capacity(self.targets.len());
         for target in &self.targets {
@@ -268,22 +268,16 @@ pub struct Probe {
     pub route: String,
     /// The target, as settings write it.
     pub target: String,
-    /// What an SMTP target offers, `None` for a Maildir; or what is wrong, in words.
+    /// What a server offers, `None` for a Maildir; or what is wrong, in words.
     pub outcome: Result<Option<Extensions>, String>,
 }
 
-fn target(
-    url: &TargetUrl,
-    settings: &Settings,
-    parts: &Parts,
-    tls: &Tls,
-    events: &Arc<Events>,
-) -> Result<Target, String> {
-    match url {
-        TargetUrl::Smtp { host, port } => Ok(Target::Smtp(Box::new(SmtpTarget {
+fn target(url: &TargetUrl, settings: &Settings, parts: &Parts, tls: &Tls, events: &Arc<Events>) -> Target {
+    let server = |protocol, place| {
+        Target::Smtp(Box::new(SmtpTarget {
             name: url.to_string().into(),
-            host: host.clone(),
-            port: *port,
+            protocol,
+            place,
             tls: tls.clone(),
             our_name: Arc::clone(&parts.our_name),
             connect: Arc::clone(&parts.connect),
@@ -296,15 +290,18 @@ fn target(
             ),
             events: Arc::clone(events),
             state: Mutex::new(State::default()),
-        }))),
-        TargetUrl::Maildir(path) => Ok(Target::Maildir(Maildir::new(
-            path.clone(),
-            &parts.our_name,
-            Arc::clone(&parts.clock),
-        ))),
-        TargetUrl::Lmtp { .. } | TargetUrl::LmtpSocket(_) => Err(format!(
-            "target {:?}: LMTP targets come in a later version",
-            url.to_string()
-        )),
+        }))
+    };
+    let tcp = |host: &String, port: &u16| Place::Tcp {
+        host: host.clone(),
+        port: *port,
+    };
+    match url {
+        TargetUrl::Smtp { host, port } => server(Protocol::Smtp, tcp(host, port)),
+        TargetUrl::Lmtp { host, port } => server(Protocol::Lmtp, tcp(host, port)),
+        TargetUrl::LmtpSocket(path) => server(Protocol::Lmtp, Place::Socket(path.clone())),
+        TargetUrl::Maildir(path) => {
+            Target::Maildir(Maildir::new(path.clone(), &parts.our_name, Arc::clone(&parts.clock)))
+        }
     }
 }

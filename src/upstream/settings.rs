@@ -18,7 +18,7 @@ pub struct Settings {
     pub domains: Vec<String>,
     /// One target, or several in order of preference.
     pub target: Targets,
-    /// What is asked of TLS towards SMTP targets.
+    /// What is asked of TLS towards SMTP and LMTP targets; a Unix socket has none.
     pub tls: TlsMode,
     /// Certificate authorities for `verified`, a PEM file; the system's own without it.
     pub tls_ca: Option<PathBuf>,
@@ -74,7 +74,7 @@ impl Targets {
     }
 }
 
-/// What is asked of TLS towards an SMTP target.
+/// What is asked of TLS towards an SMTP or LMTP target.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TlsMode {
@@ -99,7 +99,7 @@ pub enum TlsMode {
 pub struct Deadlines {
     /// A connection to one address.
     pub upstream_connect: Span,
-    /// The greeting, EHLO, STARTTLS and the handshake, each.
+    /// The greeting, EHLO or LHLO, STARTTLS and the handshake, each.
     pub upstream_hello: Span,
     /// MAIL, RCPT and RSET, each.
     pub upstream_command: Span,
@@ -113,7 +113,7 @@ pub struct Deadlines {
     pub upstream_block: Span,
     /// The whole body.
     pub upstream_body: Span,
-    /// The reply to our dot.
+    /// The reply to our dot; over LMTP all of them.
     pub upstream_dot: Span,
     /// A reply to our dot that comes too late for the client, yet may be remembered for its retry.
     pub upstream_late: Span,

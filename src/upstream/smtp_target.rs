@@ -1,9 +1,9 @@
-//! One SMTP server that mail goes to: how to reach it, greet it, and have a transaction open on it.
+//! One SMTP or LMTP server that mail goes to: how to reach it, greet it, and have a transaction open on it.
 //!
 //! Lends connections on which MAIL was accepted. Knows its own pool and what the server last
 //! offered; knows nothing of other targets, softening or message bodies.
 
-use super::connect::{Connect, Stream};
+use super::connect::{Connect, Place, Stream};
 use super::connection::Connection;
 use super::events::Events;
 use super::failure::{Failure, Stage};
@@ -12,19 +12,19 @@ use super::settings::{Deadlines, TlsMode};
 use super::tls::Tls;
 use crate::mail::{Address, Parameter, Recipient};
 use crate::smtp::Reply;
-use crate::smtp::client::{Command, Dialogue, Extensions, Fault};
+use crate::smtp::client::{Command, Dialogue, Extensions, Fault, Protocol};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// An SMTP server and the connections to it.
+/// A server and the connections to it.
 pub(super) struct SmtpTarget {
     /// As settings write it, for logs.
     pub(super) name: Arc<str>,
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(super) protocol: Protocol,
+    pub(super) place: Place,
     pub(super) tls: Tls,
-    /// What we call ourselves in EHLO.
+    /// What we call ourselves in EHLO and LHLO.
     pub(super) our_name: Arc<str>,
     pub(super) connect: Arc<dyn Connect>,
     pub(super) deadlines: Deadlines,
@@ -107,8 +107,8 @@ impl SmtpTarget {
 
     /// A new connection, greeted, with TLS as the route asks.
     async fn greet(&self) -> Result<Box<Connection>, Failure> {
-        let greeted = match self.converse(self.tls.mode).await {
-            Err(Greeting::NoHandshake(fault)) if self.tls.mode == TlsMode::Opportunistic => {
+        let greeted = match self.converse(self.tls_mode()).await {
+            Err(Greeting::NoHandshake(fault)) if self.tls_mode() == TlsMode::Opportunistic => {
                 self.events
                     .warn(&self.name, &format_args!("{fault}; going on in the clear"));
                 self.converse(TlsMode::Off).await
@@ -122,7 +122,13 @@ impl SmtpTarget {
                     rests_until: None,
                 };
                 let events = Arc::clone(&self.events);
-                return Ok(Box::new(Connection::new(dialogue, extensions, events, self.deadlines)));
+                return Ok(Box::new(Connection::new(
+                    self.protocol,
+                    dialogue,
+                    extensions,
+                    events,
+                    self.deadlines,
+                )));
             }
             Err(Greeting::NoHandshake(fault)) => Failure::Fault(Stage::Hello, fault),
             Err(Greeting::Failed(failure)) => failure,
@@ -150,7 +156,7 @@ impl SmtpTarget {
     async fn reach(&self) -> Result<Dialogue<Box<dyn Stream>>, Greeting> {
         let connected = self
             .connect
-            .connect(&self.host, self.port, self.deadlines.upstream_connect.0)
+            .connect(&self.place, self.deadlines.upstream_connect.0)
             .await;
         let stream = connected.map_err(|error| match error.kind() {
             std::io::ErrorKind::TimedOut => fault(Stage::Connect, Fault::TimedOut),
@@ -180,7 +186,11 @@ impl SmtpTarget {
             };
         }
         let stream = dialogue.into_stream().map_err(of_hello)?;
-        let handshake = timeout(patience, self.tls.handshake(&self.host, stream)).await;
+        let host = match &self.place {
+            Place::Tcp { host, .. } => host,
+            Place::Socket(_) => return Err(of_hello(Fault::Insecure("a Unix socket has no TLS".into()))),
+        };
+        let handshake = timeout(patience, self.tls.handshake(host, stream)).await;
         let stream = handshake
             .map_err(|_| of_hello(Fault::TimedOut))?
             .map_err(|error| Greeting::NoHandshake(Fault::Insecure(error.to_string())))?;
@@ -191,7 +201,8 @@ impl SmtpTarget {
     }
 
     async fn hello(&self, dialogue: &mut Dialogue<Box<dyn Stream>>) -> Result<Extensions, Greeting> {
-        let hello = dialogue.hello(&self.our_name, self.deadlines.upstream_hello.0).await;
+        let patience = self.deadlines.upstream_hello.0;
+        let hello = dialogue.hello(self.protocol, &self.our_name, patience).await;
         let (reply, extensions) = hello.map_err(|reason| fault(Stage::Hello, reason))?;
         self.welcome(Stage::Hello, reply)?;
         Ok(extensions)
@@ -203,6 +214,14 @@ impl SmtpTarget {
             Ok(())
         } else {
             Err(Greeting::Failed(Failure::Answer(stage, reply)))
+        }
+    }
+
+    /// What its route asks of TLS. Nothing on a Unix socket: what passes there never leaves the machine.
+    const fn tls_mode(&self) -> TlsMode {
+        match self.place {
+            Place::Tcp { .. } => self.tls.mode,
+            Place::Socket(_) => TlsMode::Off,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Where a route leads, as settings write it: `smtp://host:port`, `maildir:PATH`.
+//! Where a route leads, as settings write it: `smtp://host:port`, `lmtp:/path/to/socket`, `maildir:PATH`.
 //!
 //! Text in, a checked [`TargetUrl`] out. Opens nothing and looks nothing up.
 
@@ -11,6 +11,8 @@ use std::str::FromStr;
 const SMTP_PORT: u16 = 25;
 /// LMTP's (RFC 2033 leaves it open; 24 is assigned).
 const LMTP_PORT: u16 = 24;
+/// Octets of a Unix socket's path: Linux has room for 108, the last of them a NUL.
+const SOCKET_PATH_OCTETS_MAX: usize = 107;
 
 /// One target of a route.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,11 +42,33 @@ impl FromStr for TargetUrl {
 
     fn from_str(text: &str) -> Result<Self, String> {
         read(text).ok_or_else(|| {
+            let why = amiss(text).map_or(String::new(), |why| format!(", {why}"));
             format!(
-                "{text:?} is not a target: write smtp://host:port, lmtp://host:port, lmtp:/path/to/socket or maildir:PATH"
+                "{text:?} is not a target{why}: \
+                 write smtp://host:port, lmtp://host:port, lmtp:/path/to/socket or maildir:PATH"
             )
         })
     }
+}
+
+/// What is wrong with a socket's path, which is where people go wrong.
+fn amiss(text: &str) -> Option<&'static str> {
+    let path = text.strip_prefix("lmtp:")?;
+    if path.starts_with("///") {
+        Some("a socket's path follows lmtp: at once")
+    } else if path.starts_with("//") {
+        None
+    } else if !path.starts_with('/') {
+        Some("a socket's path starts with a slash")
+    } else if path.len() > SOCKET_PATH_OCTETS_MAX {
+        Some("a socket's path has at most 107 octets")
+    } else {
+        Some("no socket has such a path")
+    }
+}
+
+fn is_socket_path(path: &str) -> bool {
+    path.starts_with('/') && path.len() <= SOCKET_PATH_OCTETS_MAX && !path.ends_with('/') && !path.contains('\0')
 }
 
 fn read(text: &str) -> Option<TargetUrl> {
@@ -58,7 +82,7 @@ fn read(text: &str) -> Option<TargetUrl> {
             let (host, port) = host_and_port(place, LMTP_PORT)?;
             TargetUrl::Lmtp { host, port }
         }
-        ("lmtp", None) if rest.starts_with('/') => TargetUrl::LmtpSocket(rest.into()),
+        ("lmtp", None) if is_socket_path(rest) => TargetUrl::LmtpSocket(rest.into()),
         ("maildir", _) if !rest.is_empty() => TargetUrl::Maildir(rest.into()),
         _ => return None,
     };
@@ -156,11 +180,40 @@ mod tests {
             "smtp://[nonsense]:25",
             "smtp://[::1]25",
             "lmtp:relative",
+            "lmtp:",
+            "lmtp:/",
+            "lmtp:/run/",
+            "lmtp:/run/a\0b",
+            "lmtp:///run/lmtp.sock",
+            "lmtp://",
+            "lmtp://a:0",
             "maildir:",
             "http://a",
         ] {
             let error = text.parse::<TargetUrl>().unwrap_err();
             assert!(error.contains("maildir:PATH"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_mistaken_socket_is_told_what_is_amiss() {
+        for (text, why) in [
+            ("lmtp:relative", "starts with a slash"),
+            ("lmtp:///run/lmtp.sock", "at once"),
+            ("lmtp:/run/", "no socket"),
+        ] {
+            let error = text.parse::<TargetUrl>().unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+        for (octets, fine) in [
+            (SOCKET_PATH_OCTETS_MAX - 1, true),
+            (SOCKET_PATH_OCTETS_MAX, true),
+            (SOCKET_PATH_OCTETS_MAX + 1, false),
+        ] {
+            let text = format!("lmtp:/{}", "x".repeat(octets - 1));
+            let read = text.parse::<TargetUrl>();
+            assert_eq!(read.is_ok(), fine, "{octets}");
+            assert!(fine || read.unwrap_err().contains("107 octets"));
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A scripted SMTP server on loopback for tests: well-behaved, but for what its script says.
+//! A scripted SMTP and LMTP server on loopback for tests: well-behaved, but for what its script says.
 //!
 //! It keeps what it was told and what it took. Knows nothing of the code under test.
 
-use super::connect::{Connect, Stream, TcpConnect};
+use super::connect::{Connect, Place, Stream, SystemConnect};
 use super::settings::{Deadlines, Settings, Targets};
 use super::{Parts, TargetUrl, Upstreams};
 use crate::clock::FixedClock;
@@ -32,7 +32,8 @@ pub(crate) enum Act {
 }
 
 /// When it does it: a connection's number, or any; the command's verb, `BANNER`, `BODY` (its end) or `MIDDLE` (after its first line);
-/// and only where the command holds this text.
+/// and only where the command holds this text. A client that greets with LHLO has `BODY` once for each recipient taken,
+/// holding its RCPT.
 #[derive(Debug, Clone)]
 struct Rule {
     connection: Option<usize>,
@@ -157,13 +158,22 @@ impl Sink {
     pub(crate) fn url(&self) -> TargetUrl {
         format!("smtp://127.0.0.1:{}", self.port).parse().unwrap()
     }
+
+    /// The same server, to be spoken to in LMTP.
+    pub(crate) fn lmtp_settings(&self) -> Settings {
+        let url = format!("lmtp://127.0.0.1:{}", self.port);
+        Settings {
+            target: Targets::One(url.parse().unwrap()),
+            ..Settings::default()
+        }
+    }
 }
 
 struct InProcess(Arc<Script>);
 
 #[async_trait::async_trait]
 impl Connect for InProcess {
-    async fn connect(&self, _host: &str, _port: u16, _patience: Duration) -> std::io::Result<Box<dyn Stream>> {
+    async fn connect(&self, _place: &Place, _patience: Duration) -> std::io::Result<Box<dyn Stream>> {
         let (ours, theirs) = tokio::io::duplex(4096);
         let number = self.0.connections.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(Arc::clone(&self.0).attend(theirs, number));
@@ -245,6 +255,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Until the end, or until a handshake is due: whether one is.
     async fn converse(&mut self, is_encrypted: bool) -> std::io::Result<bool> {
         let mut commands = Vec::new();
+        let mut recipients = Vec::new();
+        let mut speaks_lmtp = false;
         loop {
             let mut line = String::new();
             if self.stream.read_line(&mut line).await? == 0 {
@@ -254,15 +266,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             self.script.heard.lock().unwrap().push((self.number, line.clone()));
             let verb = line.split([' ', ':']).next().unwrap().to_ascii_uppercase();
             let usual = match verb.as_str() {
-                "EHLO" => self.ehlo(is_encrypted),
+                "EHLO" | "LHLO" => self.ehlo(is_encrypted),
                 "DATA" => "354 go\r\n".into(),
                 "STARTTLS" => "220 go\r\n".into(),
                 "QUIT" => return Ok(false),
                 _ => "250 2.0.0 fine\r\n".into(),
             };
-            if verb == "RSET" || verb == "EHLO" {
+            if matches!(verb.as_str(), "RSET" | "EHLO" | "LHLO") {
                 commands.clear();
+                recipients.clear();
             }
+            speaks_lmtp |= verb == "LHLO";
             let act = self.script.act(self.number, &verb, &line);
             let usually =
                 act.is_none() || matches!(&act, Some(Act::Say(words)) if verb == "DATA" && words.starts_with("354"));
@@ -271,7 +285,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
             match verb.as_str() {
                 "STARTTLS" if usually => return Ok(true),
-                "MAIL" | "RCPT" => commands.push(line),
+                "MAIL" | "RCPT" => {
+                    let is_taken = act.is_none() || matches!(&act, Some(Act::Say(words)) if words.starts_with('2'));
+                    if verb == "RCPT" && is_taken {
+                        recipients.push(line.clone());
+                    }
+                    commands.push(line);
+                }
                 "DATA" if usually => {
                     let Some(body) = self.body().await? else {
                         return Ok(false);
@@ -282,8 +302,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                         body,
                         is_encrypted,
                     });
-                    if !self.answer("BODY", "", "250 2.0.0 taken\r\n").await? {
-                        return Ok(false);
+                    let told = std::mem::take(&mut recipients);
+                    let told = if speaks_lmtp { told } else { vec![String::new()] };
+                    for recipient in told {
+                        if !self.answer("BODY", &recipient, "250 2.0.0 taken\r\n").await? {
+                            return Ok(false);
+                        }
                     }
                 }
                 _ => {}
@@ -327,7 +351,7 @@ pub(crate) fn parts() -> Parts {
     Parts {
         our_name: "gate.example".into(),
         deadlines: Deadlines::default(),
-        connect: Arc::new(TcpConnect::new(Arc::new(SystemResolver))),
+        connect: Arc::new(SystemConnect::new(Arc::new(SystemResolver))),
         clock: Arc::new(FixedClock(jiff::Timestamp::UNIX_EPOCH)),
         telemetry: crate::telemetry::Telemetry::default(),
     }

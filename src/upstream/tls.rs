@@ -1,4 +1,4 @@
-//! TLS towards SMTP targets: what a route's `tls`, `tls_ca` and `tls_name` come to.
+//! TLS towards SMTP and LMTP targets: what a route's `tls`, `tls_ca` and `tls_name` come to.
 //!
 //! Settings go in; out come a mode and the means to shake hands. Decides nothing about when to.
 

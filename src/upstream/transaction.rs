@@ -4,6 +4,7 @@
 //! that it can end is one of [`Delivery`]. Knows nothing of why the recipients became fewer.
 
 use super::Delivery;
+use super::answers::together;
 use super::connection::Sent;
 use super::failure::{Failure, Stage};
 use super::maildir::{Maildir, Unwritten};
@@ -157,7 +158,7 @@ impl Transaction {
     async fn send(&mut self, mut lease: Lease, target: &str, pieces: &[Bytes]) -> Delivery {
         let sent = lease.connection.message(pieces).await;
         match self.late.take() {
-            Some(heard) if matches!(sent, Sent::Silence(Failure::Fault(Stage::Dot, Fault::TimedOut))) => {
+            Some(heard) if sent.is_too_late() => {
                 // It keeps its slot meanwhile: a server that slow needs no further connection.
                 tokio::spawn(async move {
                     if let Some(reply) = lease.connection.late_reply().await {
@@ -169,8 +170,7 @@ impl Transaction {
         }
         let events = &self.route.events;
         match sent {
-            Sent::Answered(reply) if reply.is_success() => Delivery::Accepted(reply),
-            Sent::Answered(reply) => Delivery::Refused(events.failed(target, &Failure::Answer(Stage::Dot, reply))),
+            Sent::Answered(answers) => together(answers, |failure| events.failed(target, failure)),
             Sent::NotWhole(failure @ Failure::Answer(..)) => Delivery::Refused(events.failed(target, &failure)),
             Sent::NotWhole(failure) => Delivery::NotSent(events.failed(target, &failure)),
             Sent::Silence(failure) => Delivery::Unsure(events.failed(target, &failure)),

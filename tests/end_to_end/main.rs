@@ -22,6 +22,7 @@ mod bad_input;
 mod delivery;
 mod hostile_mail;
 mod lifecycle;
+mod lmtp;
 mod postfix;
 mod relay_guard;
 mod reload;

@@ -1,4 +1,4 @@
-//! An upstream under our control: takes everything unless told otherwise, and remembers it.
+//! An upstream under our control, in SMTP or LMTP: takes everything unless told otherwise, and remembers it.
 //!
 //! It ends DATA at CRLF.CRLF alone and counts every bare CR, bare LF and NUL that reaches it, so
 //! that a test can tell whether a laxer server behind the gate could have been misled.
@@ -7,6 +7,8 @@ use super::PATIENCE;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +27,7 @@ pub enum Stage {
     Rcpt,
     /// DATA.
     Data,
-    /// The final dot.
+    /// The final dot; in LMTP once for each recipient, with its RCPT's argument.
     Dot,
 }
 
@@ -72,8 +74,9 @@ type Taker = dyn Fn(Received) + Send + Sync;
 /// The upstream. Dropping it stops no thread: they end with the connections.
 #[derive(Clone)]
 pub struct Sink {
-    /// Where it listens.
+    /// Where it listens; of no meaning on a Unix socket.
     pub address: SocketAddr,
+    target: String,
     memory: Arc<Memory>,
 }
 
@@ -91,6 +94,7 @@ pub struct Behaviour {
     taker: Option<Box<Taker>>,
     tls: Option<Arc<ServerConfig>>,
     keywords: Vec<String>,
+    lmtp: bool,
 }
 
 impl Default for Behaviour {
@@ -108,6 +112,7 @@ impl Default for Behaviour {
             taker: None,
             tls: None,
             keywords: keywords.map(str::to_owned).to_vec(),
+            lmtp: false,
         }
     }
 }
@@ -137,20 +142,56 @@ impl Behaviour {
         self
     }
 
+    /// Speaks LMTP, and nothing else: RFC 2033 has it refuse EHLO.
+    pub fn lmtp(mut self) -> Self {
+        self.lmtp = true;
+        self
+    }
+
     /// Starts it.
     pub fn start(self) -> Sink {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let address = listener.local_addr().expect("bound");
+        let scheme = if self.lmtp { "lmtp" } else { "smtp" };
+        self.attend(address, format!("{scheme}://{address}"), move || {
+            let (stream, _) = listener.accept()?;
+            stream.set_nodelay(true)?;
+            // Ten minutes: idle pooled connections are fine, threads that never end are not.
+            stream.set_read_timeout(Some(PATIENCE * 10))?;
+            Ok(Wire::Clear(stream))
+        })
+    }
+
+    /// Starts it on a Unix socket.
+    pub fn start_on(self, path: &Path) -> Sink {
+        let listener = UnixListener::bind(path).expect("a writable folder");
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        self.attend(nowhere, format!("lmtp:{}", path.display()), move || {
+            let (stream, _) = listener.accept()?;
+            stream.set_read_timeout(Some(PATIENCE * 10))?;
+            Ok(Wire::Socket(stream))
+        })
+    }
+
+    fn attend(
+        self,
+        address: SocketAddr,
+        target: String,
+        accept: impl Fn() -> io::Result<Wire> + Send + 'static,
+    ) -> Sink {
         let sink = Sink {
-            address: listener.local_addr().expect("bound"),
+            address,
+            target,
             memory: Arc::new(Memory::default()),
         };
         let (memory, behaviour) = (Arc::clone(&sink.memory), Arc::new(self));
         std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
+            loop {
+                let Ok(wire) = accept() else { continue };
                 let (memory, behaviour) = (Arc::clone(&memory), Arc::clone(&behaviour));
                 std::thread::spawn(move || {
                     // An error here is the other side's going away, which is nothing to report.
-                    let _ = Conversation::new(stream, &behaviour, &memory).and_then(Conversation::run);
+                    let _ = Conversation::new(wire, &behaviour, &memory).run();
                 });
             }
         });
@@ -171,7 +212,7 @@ impl Sink {
 
     /// As a route's target.
     pub fn target(&self) -> String {
-        format!("smtp://{}", self.address)
+        self.target.clone()
     }
 
     /// The messages so far.
@@ -214,6 +255,7 @@ struct Conversation<'a> {
 
 enum Wire {
     Clear(TcpStream),
+    Socket(UnixStream),
     Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
 }
 
@@ -225,19 +267,15 @@ enum Next {
 }
 
 impl<'a> Conversation<'a> {
-    fn new(stream: TcpStream, behaviour: &'a Behaviour, memory: &'a Memory) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        // Ten minutes: idle pooled connections are fine, threads that never end are not.
-        stream.set_read_timeout(Some(PATIENCE * 10))?;
-        let stream = BufReader::new(Wire::Clear(stream));
-        Ok(Self {
-            stream,
+    fn new(wire: Wire, behaviour: &'a Behaviour, memory: &'a Memory) -> Self {
+        Self {
+            stream: BufReader::new(wire),
             behaviour,
             memory,
             from: None,
             to: Vec::new(),
             tls: false,
-        })
+        }
     }
 
     fn run(mut self) -> io::Result<()> {
@@ -259,7 +297,8 @@ impl<'a> Conversation<'a> {
 
     fn command(&mut self, line: &str) -> io::Result<Next> {
         let verb = line.to_ascii_uppercase();
-        if verb.starts_with("EHLO") || verb.starts_with("HELO") {
+        let greets = verb.starts_with("EHLO") || verb.starts_with("HELO");
+        if greets != self.behaviour.lmtp && (greets || verb.starts_with("LHLO")) {
             (self.from, self.to) = (None, Vec::new());
             let hello = self.hello(&verb);
             self.answer(Stage::Hello, line, &hello)
@@ -295,7 +334,7 @@ impl<'a> Conversation<'a> {
 
     fn hello(&self, verb: &str) -> String {
         let mut lines = vec!["mail.council.example".to_owned()];
-        if verb.starts_with("EHLO") {
+        if !verb.starts_with("HELO") {
             lines.extend(self.behaviour.keywords.iter().cloned());
             lines.extend((self.behaviour.tls.is_some() && !self.tls).then(|| "STARTTLS".to_owned()));
         }
@@ -336,13 +375,30 @@ impl<'a> Conversation<'a> {
         let Some(bytes) = self.body()? else {
             return Ok(Next::Over);
         };
-        let received = Received {
-            from: self.from.take().unwrap_or_default(),
-            to: std::mem::take(&mut self.to),
-            bytes,
-            tls: self.tls,
+        let from = self.from.take().unwrap_or_default();
+        let to = std::mem::take(&mut self.to);
+        let turns: Vec<(String, Vec<String>)> = if self.behaviour.lmtp {
+            to.into_iter().map(|one| (one.clone(), vec![one])).collect()
+        } else {
+            vec![(String::new(), to)]
         };
-        let answer = (self.behaviour.script)(Stage::Dot, "");
+        for (argument, to) in turns {
+            let received = Received {
+                from: from.clone(),
+                to,
+                bytes: bytes.clone(),
+                tls: self.tls,
+            };
+            if matches!(self.dot(&argument, received)?, Next::Over) {
+                return Ok(Next::Over);
+            }
+        }
+        Ok(Next::Taken)
+    }
+
+    /// Keeps the message or not, and says so.
+    fn dot(&mut self, argument: &str, received: Received) -> io::Result<Next> {
+        let answer = (self.behaviour.script)(Stage::Dot, argument);
         let kept = match &answer {
             Answer::Accept | Answer::KeepAndClose => true,
             Answer::Say(line) => line.starts_with('2'),
@@ -422,6 +478,7 @@ impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Clear(stream) => stream.read(buffer),
+            Self::Socket(stream) => stream.read(buffer),
             Self::Tls(stream) => stream.read(buffer),
         }
     }
@@ -431,6 +488,7 @@ impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Clear(stream) => stream.write(bytes),
+            Self::Socket(stream) => stream.write(bytes),
             Self::Tls(stream) => stream.write(bytes),
         }
     }
@@ -438,6 +496,7 @@ impl Write for Wire {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Clear(stream) => stream.flush(),
+            Self::Socket(stream) => stream.flush(),
             Self::Tls(stream) => stream.flush(),
         }
     }

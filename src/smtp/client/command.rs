@@ -37,6 +37,14 @@ impl Command {
         Self::with_word("HELO ", name)
     }
 
+    /// LHLO with our name: LMTP's greeting in EHLO's place (RFC 2033 §4.1).
+    ///
+    /// # Errors
+    /// When the name holds a space or control character.
+    pub fn lhlo(name: &str) -> Result<Self, Unsendable> {
+        Self::with_word("LHLO ", name)
+    }
+
     /// MAIL (RFC 5321 §4.1.1.2); `None` is the null reverse-path.
     ///
     /// # Errors

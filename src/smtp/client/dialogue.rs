@@ -6,7 +6,7 @@
 
 use super::answer::{Answer, LINE_OCTETS_MAX};
 use super::body::Stuffed;
-use super::{Command, Extensions, Fault};
+use super::{Command, Extensions, Fault, Protocol};
 use crate::smtp::Reply;
 use bytes::{Bytes, BytesMut};
 use std::future::{Future, poll_fn};
@@ -153,15 +153,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         self.reply(patience).await
     }
 
-    /// Says EHLO, or HELO to a server that doesn't know it. The reply, and what it offers.
+    /// Says EHLO, or HELO to a server that doesn't know it; LHLO where LMTP is spoken. The reply, and
+    /// what it offers.
     ///
     /// # Errors
     /// When no reply comes, or our own name can't be said.
-    pub async fn hello(&mut self, name: &str, patience: Duration) -> Result<(Reply, Extensions), Fault> {
-        const OUR_NAME: Fault = Fault::Garbled("our own host name can't be said in EHLO");
-        let reply = self.ask(Command::ehlo(name).map_err(|_| OUR_NAME)?, patience).await?;
-        // RFC 5321 §4.1.1.1: a server that knows no EHLO says 500 or 502.
-        if matches!(reply.code(), 500 | 502) {
+    pub async fn hello(
+        &mut self,
+        protocol: Protocol,
+        name: &str,
+        patience: Duration,
+    ) -> Result<(Reply, Extensions), Fault> {
+        const OUR_NAME: Fault = Fault::Garbled("our own host name can't be said in a greeting");
+        let greeting = match protocol {
+            Protocol::Smtp => Command::ehlo(name),
+            Protocol::Lmtp => Command::lhlo(name),
+        };
+        let reply = self.ask(greeting.map_err(|_| OUR_NAME)?, patience).await?;
+        // RFC 5321 §4.1.1.1: a server that knows no EHLO says 500 or 502. LMTP has no older greeting, and
+        // its server has to refuse SMTP's (RFC 2033 §4.1).
+        if protocol == Protocol::Smtp && matches!(reply.code(), 500 | 502) {
             let reply = self.ask(Command::helo(name).map_err(|_| OUR_NAME)?, patience).await?;
             return Ok((reply, Extensions::default()));
         }
@@ -169,12 +180,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
         Ok((reply, extensions))
     }
 
-    /// Sends a message after a 354, dots stuffed and the final dot added. Its reply is then due.
+    /// Sends a message after a 354, dots stuffed and the final dot added. So many replies are then due.
     ///
     /// # Errors
     /// When it can't be written; whether the server may have it is said with it.
-    pub async fn body(&mut self, pieces: &[Bytes], patience: BodyPatience) -> Result<(), BodyFault> {
-        self.owed += 1;
+    pub async fn body(&mut self, pieces: &[Bytes], replies: usize, patience: BodyPatience) -> Result<(), BodyFault> {
+        self.owed += replies;
         self.is_torn = true;
         let mut dot_may_have_left = false;
         let written = timeout(
@@ -345,7 +356,7 @@ mod tests {
         };
         for size in [100, ONE_WRITE_OCTETS_MAX + 1] {
             let fault = dialogue
-                .body(&[Bytes::from(vec![b'x'; size])], patience)
+                .body(&[Bytes::from(vec![b'x'; size])], 1, patience)
                 .await
                 .unwrap_err();
             assert_eq!(fault.fault, Fault::TimedOut);
@@ -410,7 +421,11 @@ mod tests {
             });
             let mut dialogue = Dialogue::after_handshake(ours);
             dialogue
-                .body(&[body.slice(..body.len() / 2), body.slice(body.len() / 2..)], patience)
+                .body(
+                    &[body.slice(..body.len() / 2), body.slice(body.len() / 2..)],
+                    1,
+                    patience,
+                )
                 .await
                 .unwrap();
             assert!(!dialogue.is_in_step(), "its reply is due");

@@ -1,4 +1,4 @@
-//! The client half of SMTP: what is said to a server, and how its answers are read.
+//! The client half of SMTP and of LMTP: what is said to a server, and how its answers are read.
 //!
 //! A [`Dialogue`] runs over any stream; in go [`Command`]s and body pieces, out come [`Reply`]s or
 //! a [`Fault`]. It reads strictly and within bounds, since an upstream may be broken or hostile too.
@@ -17,6 +17,15 @@ pub use dialogue::{BodyFault, BodyPatience, Dialogue};
 pub use extensions::Extensions;
 
 use std::fmt;
+
+/// Which of the two a server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// RFC 5321: EHLO, and one answer to a message.
+    Smtp,
+    /// RFC 2033: LHLO, and one answer to a message for each recipient that was accepted.
+    Lmtp,
+}
 
 /// What went wrong at the other end of the wire, or on the way there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +48,7 @@ impl fmt::Display for Fault {
             Self::Unreachable(why) => write!(formatter, "can't be reached: {why}"),
             Self::TimedOut => formatter.write_str("did not answer in time"),
             Self::Dropped => formatter.write_str("closed the connection"),
-            Self::Garbled(what) => write!(formatter, "does not speak SMTP properly: {what}"),
+            Self::Garbled(what) => write!(formatter, "does not speak its protocol properly: {what}"),
             Self::Insecure(why) => write!(formatter, "gives no secure connection: {why}"),
         }
     }

@@ -12,7 +12,7 @@ conform! {
     a_body_of_any_size_comes_back
     every_change_from_every_state
     what_is_unknown_is_not_found
-    only_pending_and_held_are_taken
+    only_pending_held_and_undelivered_are_taken
     an_id_is_kept_once
     identical_messages_merge
     attempts_that_share_a_record_void_it_together
@@ -86,17 +86,17 @@ async fn a_body_of_any_size_comes_back(store: Arc<dyn Store>) {
 
 /// Brings message `number` into a state, by the trait's own means.
 async fn bring(store: &dyn Store, number: u128, state: State) {
-    let begins = if matches!(state, State::Pending | State::Voided) {
-        State::Pending
-    } else {
-        State::Held
+    let begins = match state {
+        State::Pending | State::Voided => State::Pending,
+        State::Undelivered => State::Undelivered,
+        _ => State::Held,
     };
     let id = store
         .quarantine(message(number, begins, &["a@town.example"]))
         .await
         .expect("kept");
     match state {
-        State::Pending | State::Held => {}
+        State::Pending | State::Held | State::Undelivered => {}
         State::Voided => store.settle(id, State::Voided, None).await.expect("voided"),
         State::Deleted => store.delete(id).await.expect("deleted"),
         State::ReleaseUnknown | State::Released => {
@@ -113,29 +113,36 @@ async fn bring(store: &dyn Store, number: u128, state: State) {
 }
 
 async fn every_change_from_every_state(store: Arc<dyn Store>) {
-    use State::{Deleted, Held, Pending, ReleaseUnknown, Released, Voided};
-    // What each change leads to from Pending, Held, Voided, ReleaseUnknown, Released, Deleted.
-    type Row = (&'static str, [Option<State>; 6]);
-    let table: [Row; 12] = [
-        ("settle pending", [None; 6]),
-        ("settle held", [Some(Held), Some(Held), None, None, None, None]),
-        ("settle voided", [Some(Voided), None, Some(Voided), None, None, None]),
-        ("settle release_unknown", [None; 6]),
-        ("settle released", [None; 6]),
-        ("settle deleted", [None; 6]),
-        ("claim", [None, Some(ReleaseUnknown), None, None, None, None]),
-        ("delivered", [None, None, None, Some(Released), None, None]),
-        ("not delivered", [None, None, None, Some(Held), None, None]),
-        ("unknown", [None, None, None, Some(ReleaseUnknown), None, None]),
+    use State::{Deleted, Held, Pending, ReleaseUnknown, Released, Undelivered, Voided};
+    // What each change leads to from Pending, Held, Undelivered, Voided, ReleaseUnknown, Released, Deleted.
+    type Row = (&'static str, [Option<State>; 7]);
+    let claimed = Some(ReleaseUnknown);
+    let gone = Some(Deleted);
+    let table: [Row; 13] = [
+        ("settle pending", [None; 7]),
         (
-            "delete",
-            [Some(Deleted), Some(Deleted), None, Some(Deleted), None, None],
+            "settle held",
+            [Some(Held), Some(Held), Some(Undelivered), None, None, None, None],
         ),
+        ("settle undelivered", [None; 7]),
+        (
+            "settle voided",
+            [Some(Voided), None, None, Some(Voided), None, None, None],
+        ),
+        ("settle release_unknown", [None; 7]),
+        ("settle released", [None; 7]),
+        ("settle deleted", [None; 7]),
+        ("claim", [None, claimed, claimed, None, None, None, None]),
+        ("delivered", [None, None, None, None, Some(Released), None, None]),
+        ("not delivered", [None, None, None, None, Some(Held), None, None]),
+        ("unknown", [None, None, None, None, claimed, None, None]),
+        ("delete", [gone, gone, gone, None, gone, None, None]),
         (
             "get",
             [
                 Some(Pending),
                 Some(Held),
+                Some(Undelivered),
                 Some(Voided),
                 Some(ReleaseUnknown),
                 Some(Released),
@@ -194,11 +201,11 @@ async fn what_is_unknown_is_not_found(store: Arc<dyn Store>) {
     assert_eq!(store.search_journal(JournalQuery::default()).await, Ok(Vec::new()));
 }
 
-async fn only_pending_and_held_are_taken(store: Arc<dyn Store>) {
+async fn only_pending_held_and_undelivered_are_taken(store: Arc<dyn Store>) {
     for (number, state) in (1..).zip(STATES) {
         let taken = store.quarantine(message(number, state, &["a@town.example"])).await;
         let expected = match state {
-            State::Pending | State::Held => Ok(id(number)),
+            State::Pending | State::Held | State::Undelivered => Ok(id(number)),
             refused => Err(StoreError::WrongState(refused)),
         };
         assert_eq!(taken, expected, "{state:?}");
@@ -232,6 +239,9 @@ async fn identical_messages_merge(store: Arc<dyn Store>) {
         (State::Pending, State::Held, Some(State::Held)),
         (State::Held, State::Pending, Some(State::Held)),
         (State::Held, State::Held, Some(State::Held)),
+        (State::Held, State::Undelivered, Some(State::Undelivered)),
+        (State::Undelivered, State::Held, Some(State::Undelivered)),
+        (State::Undelivered, State::Pending, Some(State::Undelivered)),
         (State::Voided, State::Held, None),
         (State::ReleaseUnknown, State::Held, None),
         (State::Released, State::Held, None),

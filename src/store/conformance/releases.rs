@@ -9,6 +9,7 @@ conform! {
     a_claim_holds_what_is_to_be_delivered
     a_release_goes_recipient_by_recipient
     a_release_that_failed_is_held_again
+    what_was_undelivered_is_so_until_everyone_has_it
     a_release_nobody_knows_the_end_of_stays_so
     a_wrong_name_claims_nothing
 }
@@ -109,6 +110,35 @@ async fn a_release_that_failed_is_held_again(store: Arc<dyn Store>) {
             .len(),
         2
     );
+}
+
+async fn what_was_undelivered_is_so_until_everyone_has_it(store: Arc<dyn Store>) {
+    let both = ["a@town.example", "b@town.example"];
+    store
+        .quarantine(message(1, State::Undelivered, &both))
+        .await
+        .expect("kept");
+    for (outcome, names, left) in [
+        (ReleaseOutcome::NotDelivered, names(&[]), 2),
+        // One of the two has it: upstream left the other out once more.
+        (ReleaseOutcome::Delivered, names(&["b@town.example"]), 1),
+        (ReleaseOutcome::NotDelivered, names(&[]), 1),
+    ] {
+        store.claim(id(1), &[]).await.expect("claimed");
+        store.settle_release(id(1), &names, outcome).await.expect("settled");
+        let kept = store.get(id(1)).await.expect("is kept");
+        assert_eq!(
+            (kept.state, kept.envelope.recipients.len()),
+            (State::Undelivered, left),
+            "{outcome:?}"
+        );
+    }
+    store.claim(id(1), &[]).await.expect("claimed");
+    store
+        .settle_release(id(1), &[], ReleaseOutcome::Delivered)
+        .await
+        .expect("settled");
+    assert_eq!(state_of(&*store, 1).await, State::Released);
 }
 
 async fn a_release_nobody_knows_the_end_of_stays_so(store: Arc<dyn Store>) {

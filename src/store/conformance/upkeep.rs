@@ -45,11 +45,20 @@ async fn totals_count_what_is_held(store: Arc<dyn Store>) {
         .quarantine(message(5, State::Pending, &["a@town.example"]))
         .await
         .expect("kept");
+    store
+        .quarantine(message(6, State::Undelivered, &["a@town.example"]))
+        .await
+        .expect("kept");
     store.delete(id(1)).await.expect("deleted");
     let size = message(1, State::Held, &[]).body.len() as u64;
     let expected = Totals {
-        held_by_category: vec![("malware".to_owned(), 1), ("scam".to_owned(), 2)],
-        bytes: 3 * size,
+        held_by_category: vec![
+            ("malware".to_owned(), 1),
+            ("phishing".to_owned(), 1),
+            ("scam".to_owned(), 2),
+        ],
+        undelivered: 1,
+        bytes: 4 * size,
         oldest: Some(at(2)),
     };
     assert_eq!(store.totals().await, Ok(expected));
@@ -57,10 +66,10 @@ async fn totals_count_what_is_held(store: Arc<dyn Store>) {
 
 async fn expiry_takes_what_is_settled_and_old(store: Arc<dyn Store>) {
     for (number, state) in (1..).zip(STATES) {
-        let begins = if matches!(state, State::Pending | State::Voided) {
-            State::Pending
-        } else {
-            State::Held
+        let begins = match state {
+            State::Pending | State::Voided => State::Pending,
+            State::Undelivered => State::Undelivered,
+            _ => State::Held,
         };
         let kept = store
             .quarantine(message(number, begins, &["a@town.example"]))
@@ -77,7 +86,7 @@ async fn expiry_takes_what_is_settled_and_old(store: Arc<dyn Store>) {
                     .await
                     .expect("released");
             }
-            State::Pending | State::Held => {}
+            State::Pending | State::Held | State::Undelivered => {}
         }
     }
     assert_eq!(
@@ -91,14 +100,15 @@ async fn expiry_takes_what_is_settled_and_old(store: Arc<dyn Store>) {
             .search_journal(JournalQuery::default())
             .await
             .map(|found| found.len()),
-        Ok(4)
+        Ok(5)
     );
     assert_eq!(store.expire(at(0), at(100)).await, Ok(4));
     assert_eq!(state_of(&*store, 1).await, State::Pending);
-    assert_eq!(state_of(&*store, 4).await, State::ReleaseUnknown);
+    assert_eq!(state_of(&*store, 3).await, State::Undelivered);
+    assert_eq!(state_of(&*store, 5).await, State::ReleaseUnknown);
     assert_eq!(
         store.list(QuarantineQuery::default()).await.map(|found| found.len()),
-        Ok(2)
+        Ok(3)
     );
     assert_eq!(store.get(id(2)).await.map(|_| ()), Err(StoreError::NotFound));
     store

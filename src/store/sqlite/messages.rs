@@ -69,7 +69,7 @@ pub(super) async fn insert(connection: &mut SqliteConnection, packed: Packed) ->
     let custody = Custody::begin(packed.message.state, &packed.message.envelope.recipients)?;
     let event = records::Row::of(&packed.message.event)?;
     let twin = sqlx::query(
-        "SELECT id FROM message WHERE fingerprint = ? AND state IN ('pending', 'held') ORDER BY sequence LIMIT 1",
+        "SELECT id FROM message WHERE fingerprint = ? AND state IN ('pending', 'held', 'undelivered') ORDER BY sequence LIMIT 1",
     )
     .bind(packed.message.fingerprint.as_str())
     .fetch_optional(&mut *connection)
@@ -119,12 +119,13 @@ async fn insert_new(
     }
     let envelope = &message.envelope;
     let inserted = sqlx::query(
-        "INSERT INTO message (id, state, attempts, received, fingerprint, category, size, reverse_path, parameters, \
+        "INSERT INTO message (id, state, rest, attempts, received, fingerprint, category, size, reverse_path, parameters, \
          route, author, subject, senders_folded, recipients_folded, event) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(message.id.to_string())
     .bind(custody.state.as_str())
+    .bind(custody.rest.as_str())
     .bind(i64::from(custody.attempts))
     .bind(search::nanoseconds(message.received))
     .bind(message.fingerprint)
@@ -171,8 +172,9 @@ pub(super) async fn change<T>(
     let (sequence, before) = load(connection, id).await?.ok_or(StoreError::NotFound)?;
     let mut after = before.clone();
     let decided = decide(&mut after)?;
-    sqlx::query("UPDATE message SET state = ?, attempts = ? WHERE sequence = ?")
+    sqlx::query("UPDATE message SET state = ?, rest = ?, attempts = ? WHERE sequence = ?")
         .bind(after.state.as_str())
+        .bind(after.rest.as_str())
         .bind(i64::from(after.attempts))
         .bind(sequence)
         .execute(&mut *connection)
@@ -197,7 +199,7 @@ pub(super) async fn change<T>(
 }
 
 async fn load(connection: &mut SqliteConnection, id: Uuid) -> Result<Option<(i64, Custody)>, Failure> {
-    let found = sqlx::query("SELECT sequence, state, attempts FROM message WHERE id = ?")
+    let found = sqlx::query("SELECT sequence, state, rest, attempts FROM message WHERE id = ?")
         .bind(id.to_string())
         .fetch_optional(&mut *connection)
         .await?;
@@ -206,7 +208,8 @@ async fn load(connection: &mut SqliteConnection, id: Uuid) -> Result<Option<(i64
     };
     let sequence = row.try_get("sequence")?;
     let custody = Custody {
-        state: state(&row)?,
+        state: state(&row, "state")?,
+        rest: state(&row, "rest")?,
         attempts: row.try_get::<i64, _>("attempts")?.try_into().unwrap_or(u32::MAX),
         recipients: charges(connection, sequence).await?,
     };
@@ -242,7 +245,8 @@ pub(super) async fn fetch(connection: &mut SqliteConnection, id: Uuid) -> Result
         .ok_or(StoreError::NotFound)?;
     let sequence: i64 = row.try_get("sequence")?;
     let custody = Custody {
-        state: state(&row)?,
+        state: state(&row, "state")?,
+        rest: State::Held,
         attempts: 1,
         recipients: charges(&mut snapshot, sequence).await?,
     };
@@ -314,7 +318,7 @@ fn summary(row: &SqliteRow) -> Result<Summary, Failure> {
     let addresses: &str = row.try_get("addresses")?;
     Ok(Summary {
         id: identity(row.try_get("id")?)?,
-        state: state(row)?,
+        state: state(row, "state")?,
         received: received(row)?,
         reverse_path: row.try_get::<Option<String>, _>("reverse_path")?.unwrap_or_default(),
         recipients: serde_json::from_str(addresses).map_err(|error| unreadable("recipients", &error.to_string()))?,
@@ -328,8 +332,9 @@ fn summary(row: &SqliteRow) -> Result<Summary, Failure> {
 /// Counts what is held.
 pub(super) async fn totals(connection: &mut SqliteConnection) -> Result<Totals, Failure> {
     let rows = sqlx::query(
-        "SELECT category, count(*) AS messages, sum(size) AS size, min(received) AS received \
-         FROM message WHERE state = 'held' GROUP BY category ORDER BY category",
+        "SELECT category, count(*) AS messages, sum(size) AS size, min(received) AS received, \
+         count(*) FILTER (WHERE state = 'undelivered') AS undelivered \
+         FROM message WHERE state IN ('held', 'undelivered') GROUP BY category ORDER BY category",
     )
     .fetch_all(connection)
     .await?;
@@ -339,6 +344,8 @@ pub(super) async fn totals(connection: &mut SqliteConnection) -> Result<Totals, 
         totals
             .held_by_category
             .push((row.try_get("category")?, messages.unsigned_abs()));
+        let undelivered: i64 = row.try_get("undelivered")?;
+        totals.undelivered = totals.undelivered.saturating_add(undelivered.unsigned_abs());
         totals.bytes = totals.bytes.saturating_add(size(row)?);
         let oldest = received(row)?;
         totals.oldest = Some(totals.oldest.map_or(oldest, |known| known.min(oldest)));
@@ -374,9 +381,9 @@ fn identity(text: &str) -> Result<Uuid, Failure> {
     Uuid::parse_str(text).map_err(|_| unreadable("id", text))
 }
 
-fn state(row: &SqliteRow) -> Result<State, Failure> {
-    let word: &str = row.try_get("state")?;
-    custody::state_from_word(word).ok_or_else(|| unreadable("state", word))
+fn state(row: &SqliteRow, column: &'static str) -> Result<State, Failure> {
+    let word: &str = row.try_get(column)?;
+    custody::state_from_word(word).ok_or_else(|| unreadable(column, word))
 }
 
 fn received(row: &SqliteRow) -> Result<Timestamp, Failure> {

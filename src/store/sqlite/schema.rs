@@ -12,7 +12,8 @@ const APPLICATION_ID: i64 = 0x5052_5452;
 
 /// What each version added, in order. Times are nanoseconds since 1970, UTC; columns of folded
 /// text are what searches look in.
-const STEPS: [&str; 1] = ["
+pub(super) const STEPS: [&str; 2] = [
+    "
     CREATE TABLE message (
         sequence     INTEGER PRIMARY KEY,
         id           TEXT NOT NULL UNIQUE,
@@ -78,7 +79,42 @@ const STEPS: [&str; 1] = ["
         BEGIN SELECT RAISE(ABORT, 'the audit log is only ever appended to'); END;
 
     CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), filler BLOB NOT NULL) STRICT;
-"];
+",
+    // SQLite changes no CHECK, so a new state means a new table. Rows keep their `sequence`, to which the
+    // tables beside it refer.
+    "
+    CREATE TABLE message_next (
+        sequence     INTEGER PRIMARY KEY,
+        id           TEXT NOT NULL UNIQUE,
+        state        TEXT NOT NULL
+                     CHECK (state IN ('pending', 'held', 'undelivered', 'voided', 'release_unknown', 'released',
+                                      'deleted')),
+        rest         TEXT NOT NULL CHECK (rest IN ('held', 'undelivered')),
+        attempts     INTEGER NOT NULL,
+        received     INTEGER NOT NULL,
+        fingerprint  TEXT NOT NULL,
+        category     TEXT NOT NULL,
+        size         INTEGER NOT NULL,
+        reverse_path TEXT,
+        parameters   TEXT NOT NULL,
+        route        TEXT NOT NULL,
+        author       TEXT NOT NULL,
+        subject      TEXT NOT NULL,
+        senders_folded    TEXT NOT NULL,
+        recipients_folded TEXT NOT NULL,
+        event        TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO message_next
+        SELECT sequence, id, state, 'held', attempts, received, fingerprint, category, size, reverse_path, parameters,
+               route, author, subject, senders_folded, recipients_folded, event
+        FROM message;
+    DROP TABLE message;
+    ALTER TABLE message_next RENAME TO message;
+    CREATE INDEX message_received ON message (received);
+    CREATE INDEX message_state ON message (state, received);
+    CREATE INDEX message_mergeable ON message (fingerprint) WHERE state IN ('pending', 'held', 'undelivered');
+",
+];
 
 /// What a file says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +152,19 @@ pub(super) fn admit(path: &Path, found: Found) -> Result<(), OpenError> {
 
 /// Takes the steps that the file hasn't had, all in one transaction.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    // A step may put a new table in an old one's place, and dropping that would take along every row that
+    // refers to it. Within a transaction the pragma does nothing.
+    sqlx::raw_sql("PRAGMA foreign_keys = OFF")
+        .execute(&mut *connection)
+        .await?;
+    let taken = take_steps(connection).await;
+    sqlx::raw_sql("PRAGMA foreign_keys = ON")
+        .execute(&mut *connection)
+        .await?;
+    taken
+}
+
+async fn take_steps(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let version = number(&mut transaction, "PRAGMA user_version").await?;
     let taken = usize::try_from(version).unwrap_or(0);
@@ -129,6 +178,14 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<(), sql
             STEPS.len()
         );
         sqlx::raw_sql(AssertSqlSafe(marks)).execute(&mut *transaction).await?;
+        let broken = sqlx::query("PRAGMA foreign_key_check")
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if broken.is_some() {
+            return Err(sqlx::Error::Protocol(
+                "a row would refer to one that is not there".to_owned(),
+            ));
+        }
     }
     transaction.commit().await
 }

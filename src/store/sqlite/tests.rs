@@ -161,8 +161,54 @@ async fn a_database_of_a_newer_version_is_refused() {
     bench.open().await.expect("opens").close().await;
     bench.meddle("PRAGMA user_version = 7").await;
     let refused = bench.refused().await;
-    let expected = "this database was written by a newer portreeve (schema 7; this one knows 1)";
+    let expected = "this database was written by a newer portreeve (schema 7; this one knows 2)";
     assert!(refused.ends_with(expected), "{refused}");
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_keeps_all_that_it_holds() {
+    let (bench, newer) = (Bench::new(), Bench::new());
+    let store = newer.open().await.expect("opens");
+    store.quarantine(small(1)).await.expect("kept");
+    store.quarantine(large(2)).await.expect("kept");
+    store.claim(id(2), &[]).await.expect("claimed");
+    store.close().await;
+    file::prepare(&bench.path()).expect("made");
+    // What the first version would have written of the same messages.
+    let columns = "sequence, id, state, attempts, received, fingerprint, category, size, reverse_path, parameters, \
+                   route, author, subject, senders_folded, recipients_folded, event";
+    let first = schema::STEPS[0];
+    let other = newer.path();
+    bench
+        .meddle(&format!(
+            "{first}; PRAGMA application_id = 0x50525452; PRAGMA user_version = 1; ATTACH '{}' AS newer; \
+             INSERT INTO message SELECT {columns} FROM newer.message; \
+             INSERT INTO recipient SELECT * FROM newer.recipient; INSERT INTO body SELECT * FROM newer.body; \
+             INSERT INTO journal SELECT * FROM newer.journal",
+            other.display()
+        ))
+        .await;
+    let store = bench.open().await.expect("is brought up to date");
+    assert_eq!(store.get(id(1)).await.expect("is kept").body, small(1).body);
+    assert_eq!(store.get(id(2)).await.expect("is kept").body, large(2).body);
+    store
+        .settle_release(id(2), &[], ReleaseOutcome::NotDelivered)
+        .await
+        .expect("settled");
+    assert_eq!(state_of(&store, 2).await, State::Held);
+    let undelivered = message(3, State::Undelivered, &["a@town.example"]);
+    store
+        .quarantine(undelivered)
+        .await
+        .expect("the new state has its place");
+    assert_eq!(state_of(&store, 3).await, State::Undelivered);
+    store
+        .delete(id(1))
+        .await
+        .expect("keys still lead from one table to the other");
+    store.close().await;
+    let store = bench.open().await.expect("once is enough");
+    assert_eq!(state_of(&store, 1).await, State::Deleted);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod faults;
+mod lmtp;
 mod maildir;
 mod parameters;
 mod pool;
@@ -82,6 +83,7 @@ fn outcome(delivery: Delivery) -> (&'static str, u16) {
     let code = delivery.reply().code();
     match delivery {
         Delivery::Accepted(_) => ("accepted", code),
+        Delivery::Partly { .. } => ("partly", code),
         Delivery::Refused(_) => ("refused", code),
         Delivery::NotSent(_) => ("not sent", code),
         Delivery::Unsure(_) => ("unsure", code),

@@ -48,10 +48,6 @@ fn without_a_star_others_have_no_route_but_postmaster_has() {
 
 #[test]
 fn settings_that_make_no_routes_are_refused_in_words() {
-    let lmtp = |text: &str| Settings {
-        target: Targets::One(text.parse().unwrap()),
-        ..named("box", &["*"])
-    };
     let with = |change: fn(&mut Settings)| {
         let mut settings = named("one", &["*"]);
         change(&mut settings);
@@ -68,8 +64,6 @@ fn settings_that_make_no_routes_are_refused_in_words() {
             "named twice",
         ),
         (vec![named("one", &["not a domain"])], "not a domain"),
-        (vec![lmtp("lmtp://dovecot:24")], "LMTP targets come in a later version"),
-        (vec![lmtp("lmtp:/run/lmtp")], "LMTP targets come in a later version"),
         (with(|route| route.target = Targets::Several(vec![])), "names no target"),
         (with(|route| route.connections = 0), "connections"),
         (with(|route| route.tls_name = Some("a b".into())), "tls_name"),

@@ -37,6 +37,21 @@ fn route(sink: &Sink, tls: TlsMode, tls_ca: Option<PathBuf>, tls_name: Option<&s
     route_as(&settings)
 }
 
+#[tokio::test]
+async fn lmtp_over_tcp_has_the_same_tls_and_greets_anew_under_it() {
+    let (sink, authority, _folder) = sink("box.example").await;
+    let settings = Settings {
+        tls: TlsMode::Verified,
+        tls_ca: Some(authority),
+        tls_name: Some("box.example".into()),
+        ..sink.lmtp_settings()
+    };
+    assert_eq!(converse(&route_as(&settings), BODY).await, ("accepted", 250));
+    assert!(sink.taken()[0].is_encrypted);
+    let greetings = ["LHLO gate.example", "STARTTLS", "LHLO gate.example"];
+    assert_eq!(sink.heard()[..3], greetings);
+}
+
 /// Nothing of an envelope or message was said before encryption.
 fn said_nothing(sink: &Sink) -> bool {
     !sink

@@ -1,13 +1,15 @@
 //! Carrying out and releasing against a store that fails when told and an upstream with a script.
 
+mod undelivered;
+
 use super::*;
-use crate::mail::{Address, Client, Direction, Envelope, Mail, Recipient};
+use crate::mail::{Address, Client, Direction, Envelope, Mail, Parameter, Recipient};
 use crate::smtp::Reply;
 use crate::store::memory::Operation;
 use crate::store::{JournalQuery, MemoryStore, QuarantineQuery, State, Store};
 use crate::telemetry::{MessageEvent, Telemetry};
 use crate::upstream::test_sink::{Act, Sink, parts};
-use crate::upstream::{Transaction, Upstreams};
+use crate::upstream::{Settings, Transaction, Upstreams};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,11 +28,20 @@ struct House {
 
 impl House {
     async fn new() -> Self {
+        Self::before(Sink::settings).await
+    }
+
+    /// Before an upstream that answers for each recipient.
+    async fn lmtp() -> Self {
+        Self::before(Sink::lmtp_settings).await
+    }
+
+    async fn before(settings: fn(&Sink) -> Settings) -> Self {
         let sink = Sink::start().await;
         let mut parts = parts();
         parts.connect = sink.in_process();
         Self {
-            upstreams: Upstreams::new(&[sink.settings()], &parts).unwrap(),
+            upstreams: Upstreams::new(&[settings(&sink)], &parts).unwrap(),
             sink,
             store: MemoryStore::default(),
             late: Arc::default(),
@@ -50,8 +61,11 @@ impl House {
 
     /// Has the plan carried out for message `number`, to a@ and b@.
     async fn perform(&self, number: u128, plan: Plan) -> Outcome {
-        let mail = mail(number);
-        let leg = self.leg(&mail).await;
+        self.perform_on(&mail(number), plan).await
+    }
+
+    async fn perform_on(&self, mail: &Mail, plan: Plan) -> Outcome {
+        let leg = self.leg(mail).await;
         let event = MessageEvent {
             id: mail.id.to_string(),
             time: mail.received.to_string(),
@@ -70,7 +84,7 @@ impl House {
             refused: Reply::new(550, "5.7.1", "no"),
             store_deadline: Duration::from_secs(1),
             event,
-            mail: &mail,
+            mail,
         };
         let means = Means {
             store: &self.store,
@@ -119,7 +133,10 @@ impl House {
 fn mail(number: u128) -> Mail {
     let recipient = |text: &str| Recipient {
         address: Address::from_checked(text),
-        parameters: Vec::new(),
+        parameters: vec![Parameter {
+            keyword: "NOTIFY".into(),
+            value: Some("NEVER".into()),
+        }],
     };
     Mail {
         id: Uuid::from_u128(number),
@@ -210,7 +227,7 @@ async fn mixed_recipients_are_kept_before_upstream_is_asked_and_held_after_its_y
     assert_eq!(taken.len(), 1);
     assert_eq!(
         taken[0].commands,
-        ["MAIL FROM:<s@example.org>", "RCPT TO:<b@example.net>"]
+        ["MAIL FROM:<s@example.org>", "RCPT TO:<b@example.net> NOTIFY=NEVER"]
     );
 }
 
@@ -305,7 +322,7 @@ async fn a_release_goes_once_to_whom_it_was_meant_for() {
     assert_eq!(taken.len(), 2);
     for (taken, to) in taken.iter().zip(["b", "a"]) {
         assert_eq!(taken.body, [b"X-Portreeve-Id: 1\r\n", BODY].concat());
-        let rcpt = format!("RCPT TO:<{to}@example.net>");
+        let rcpt = format!("RCPT TO:<{to}@example.net> NOTIFY=NEVER");
         assert_eq!(taken.commands, ["MAIL FROM:<s@example.org>", &rcpt]);
     }
 }
