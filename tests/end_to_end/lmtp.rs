@@ -125,7 +125,7 @@ fn refused_for_all_or_gone_the_sender_is_told() {
 #[test]
 fn a_dovecot_behind_the_gate_takes_mail_for_each_recipient_or_leaves_it_out() {
     const NAME: &str = "a_dovecot_behind_the_gate_takes_mail_for_each_recipient_or_leaves_it_out";
-    let Some([program]) = programs::needed(NAME, ["dovecot"]) else {
+    let Some([program, _]) = programs::needed(NAME, ["dovecot", "lmtp"]) else {
         return;
     };
     if !programs::needs_root(NAME) {

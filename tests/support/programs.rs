@@ -47,8 +47,11 @@ pub fn say_aloud(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// Where distributions put what isn't for everybody's path.
+const ASIDE: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/lib/dovecot"];
+
 fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    let folders = std::env::split_paths(&path).chain(ASIDE.map(PathBuf::from));
     folders.map(|folder| folder.join(name)).find(|path| path.is_file())
 }
