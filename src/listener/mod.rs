@@ -1,4 +1,4 @@
-//! Accepts connections, applies limits and TLS, and has each served by an SMTP connection.
+//! Accepts connections, applies limits, PROXY headers and TLS, and has each served by an SMTP connection.
 //!
 //! The daemon makes one [`Premises`] for all listeners, binds each [`Listener`] and runs it;
 //! [`Premises::drain`] stops them. Who answers the client comes from a [`Reception`]. Knows nothing
@@ -6,6 +6,7 @@
 
 mod certificate;
 mod occupancy;
+mod proxy;
 mod settings;
 mod visit;
 
@@ -54,7 +55,7 @@ pub struct ConnectionInfo {
     pub peer: Peer,
     /// The route that takes all its mail; `None` to route by recipient domain.
     pub upstream: Option<Arc<str>>,
-    /// Where the connection comes from.
+    /// Where the connection comes from: the peer's address, or the client's that its PROXY header states.
     pub address: SocketAddr,
     /// Whether it may say who its client is.
     pub trusted: bool,
@@ -257,6 +258,11 @@ impl<R: Reception> Listener<R> {
     fn admit(&self, stream: TcpStream, address: SocketAddr) -> Option<Visit<R>> {
         let service = self.premises.service.load_full();
         let trusted = self.settings.trusts(address.ip());
+        if self.settings.proxy_protocol && !trusted {
+            // Whoever is no front of ours has no business here, and a word could confuse its parser.
+            self.premises.telemetry.rejected("untrusted", "connect");
+            return None;
+        }
         match self.premises.occupancy.admit(address.ip(), trusted, &service.limits) {
             Ok(admission) => Some(Visit {
                 stream,

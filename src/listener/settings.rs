@@ -26,6 +26,8 @@ pub struct Settings {
     /// Peers that may say who their client is (PROXY, XCLIENT, XFORWARD); they are exempt from the
     /// limits for one client.
     pub trusted: Vec<IpNet>,
+    /// Whether every connection begins with a PROXY header; peers that aren't trusted are turned away.
+    pub proxy_protocol: bool,
     /// Networks whose bare line ends are made CRLF instead of refused.
     pub repair_line_ends: Vec<IpNet>,
     /// The route that takes all its mail, instead of routing by recipient domain.
@@ -63,6 +65,7 @@ impl Default for Settings {
             peer: Peer::Internet,
             client_networks: Vec::new(),
             trusted: Vec::new(),
+            proxy_protocol: false,
             repair_line_ends: Vec::new(),
             upstream: None,
             tls: Tls::Off,
@@ -83,6 +86,12 @@ impl Settings {
             faults.push((
                 "client_networks",
                 "an outbound listener must say whose mail it takes, or it is an open relay".to_owned(),
+            ));
+        }
+        if self.proxy_protocol && self.trusted.is_empty() {
+            faults.push((
+                "trusted",
+                "PROXY headers are taken from trusted peers alone, so nobody could connect".to_owned(),
             ));
         }
         if self.tls != Tls::Off {
@@ -153,10 +162,11 @@ mod tests {
         let broken = Settings {
             direction: Direction::Outbound,
             tls: Tls::Implicit,
+            proxy_protocol: true,
             ..Settings::default()
         };
         let keys: Vec<&str> = broken.faults().iter().map(|(key, _)| *key).collect();
-        assert_eq!(keys, ["client_networks", "certificate", "key"]);
+        assert_eq!(keys, ["client_networks", "trusted", "certificate", "key"]);
         assert!(!broken.serves("127.0.0.1".parse().unwrap()));
     }
 }

@@ -301,7 +301,9 @@ pub const CAUSES: &[&str] = &[
 pub const REJECTS: &[(&str, &[&str])] = &[
     ("connections", &["connect"]),
     ("connections_per_client", &["connect"]),
-    ("client_network", &["connect"]),
+    ("client_network", &["connect", "hello", "mail"]),
+    ("proxy_header", &["connect"]),
+    ("untrusted", &["connect", "hello", "mail", "rcpt"]),
     ("early_talk", &["connect", "hello"]),
     ("tls", &["connect", "hello"]),
     ("draining", &["connect", "hello", "mail", "rcpt", "data", "message"]),

@@ -7,6 +7,7 @@
 pub mod certificates;
 pub mod client;
 pub mod gate;
+pub mod haproxy;
 pub mod mail;
 pub mod postfix;
 pub mod programs;
