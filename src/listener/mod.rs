@@ -278,7 +278,7 @@ impl<R: Reception> Listener<R> {
                 certificate: self.certificate.clone(),
                 reception: Arc::clone(&self.reception),
                 service,
-                admission,
+                admission: Arc::new(admission),
             }),
             Err(refusal) => {
                 self.premises.telemetry.rejected(refusal.reason(), "connect");

@@ -27,7 +27,7 @@ struct Counts {
 #[derive(Debug)]
 pub struct Admission {
     occupancy: Arc<Occupancy>,
-    client: Option<IpAddr>,
+    client: Mutex<Option<IpAddr>>,
     connections_max: usize,
 }
 
@@ -71,7 +71,7 @@ impl Occupancy {
         drop(counts);
         Ok(Admission {
             occupancy: Arc::clone(self),
-            client,
+            client: Mutex::new(client),
             connections_max: limits.connections,
         })
     }
@@ -121,18 +121,20 @@ impl Admission {
     ///
     /// # Errors
     /// The refusal that a connection too many gets; it then counts for nobody.
-    pub fn is_of(&mut self, client: Option<IpAddr>, limits: &Limits) -> Result<(), Refusal> {
+    pub fn is_of(&self, client: Option<IpAddr>, limits: &Limits) -> Result<(), Refusal> {
         let client = client.map(client_of);
-        if self.client == client {
+        let mut counted = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if *counted == client {
             return Ok(());
         }
-        if let Some(before) = self.client.take() {
+        if let Some(before) = counted.take() {
             self.occupancy.leave(before);
         }
         if let Some(client) = client {
             self.occupancy.enter(client, limits)?;
         }
-        self.client = client;
+        *counted = client;
+        drop(counted);
         Ok(())
     }
 }
@@ -147,7 +149,8 @@ impl Drop for Admission {
     fn drop(&mut self) {
         let mut counts = self.occupancy.lock();
         counts.open = counts.open.saturating_sub(1);
-        if let Some(client) = self.client {
+        let client = self.client.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = client.take() {
             counts.leave(client);
         }
         self.occupancy.measure(&counts, self.connections_max);
@@ -223,7 +226,7 @@ mod tests {
         let front: IpAddr = "192.0.2.1".parse().unwrap();
         let client = |text: &str| Some(text.parse().unwrap());
         let admit = || occupancy.admit(front, true, &limits).unwrap();
-        let (mut one, mut two) = (admit(), admit());
+        let (one, two) = (admit(), admit());
         assert_eq!(one.is_of(client("2001:db8::1"), &limits), Ok(()));
         assert_eq!(one.is_of(client("2001:db8::2"), &limits), Ok(()), "one /64, one place");
         let refused = two.is_of(client("2001:db8::3"), &limits);

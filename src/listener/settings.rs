@@ -106,8 +106,12 @@ impl Settings {
 
     /// Whether it serves this client.
     pub fn serves(&self, client: IpAddr) -> bool {
-        let anyone = self.client_networks.is_empty() && self.direction == Direction::Inbound;
-        anyone || contains(&self.client_networks, client)
+        self.serves_anyone() || contains(&self.client_networks, client)
+    }
+
+    /// Whether it serves every client, those whose address is unknown too.
+    pub fn serves_anyone(&self) -> bool {
+        self.client_networks.is_empty() && self.direction == Direction::Inbound
     }
 
     /// Whether this client may say who its client is.

@@ -6,11 +6,12 @@
 use super::occupancy::Admission;
 use super::proxy::{self, Progress, Stated};
 use super::{Certificate, ConnectionInfo, Reception, Settings, Tls};
-use crate::smtp::connection::{Connection, End, Opening, Service};
+use crate::smtp::connection::{Connection, Door, End, Opening, Service};
 use crate::smtp::data::LineEnds;
 use crate::smtp::refusal::Refusal;
 use crate::telemetry::Telemetry;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,7 +31,28 @@ pub(super) struct Visit<R> {
     pub(super) certificate: Option<Arc<Certificate>>,
     pub(super) reception: Arc<R>,
     pub(super) service: Arc<Service>,
-    pub(super) admission: Admission,
+    pub(super) admission: Arc<Admission>,
+}
+
+/// Where a front's clients come in: counted and served as if they had connected themselves.
+#[derive(Debug)]
+struct FrontDoor {
+    peer: SocketAddr,
+    settings: Arc<Settings>,
+    service: Arc<Service>,
+    admission: Arc<Admission>,
+}
+
+impl Door for FrontDoor {
+    fn enter(&self, client: Option<SocketAddr>) -> Result<(), Refusal> {
+        let client = client.map(|client| client.ip());
+        if !client.map_or(self.settings.serves_anyone(), |client| self.settings.serves(client)) {
+            return Err(Refusal::ClientNetwork);
+        }
+        // The front's own address is exempt, as it was when it connected.
+        let counted = client.filter(|client| *client != self.peer.ip());
+        self.admission.is_of(counted, &self.service.limits)
+    }
 }
 
 /// Reports the connection's end, however it comes.
@@ -100,6 +122,15 @@ impl<R: Reception> Visit<R> {
         drop(self.admission);
     }
 
+    fn door(&self) -> Arc<dyn Door> {
+        Arc::new(FrontDoor {
+            peer: self.info.address,
+            settings: Arc::clone(&self.settings),
+            service: Arc::clone(&self.service),
+            admission: Arc::clone(&self.admission),
+        })
+    }
+
     /// Reads the PROXY header and takes the client that it states for the peer. Whether to go on.
     async fn hear_of_client(&mut self) -> bool {
         // Boxed, so that the connection doesn't hold room for the header while it lasts.
@@ -144,6 +175,7 @@ impl<R: Reception> Visit<R> {
                 LineEnds::Strict
             },
             refusal: (!self.settings.serves(client)).then_some(Refusal::ClientNetwork),
+            door: self.info.trusted.then(|| self.door()),
         }
     }
 }

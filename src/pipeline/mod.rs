@@ -109,7 +109,8 @@ pub struct Judgement {
 }
 
 /// Judges a message: parse, evidence, rules, verdict. Pure.
-pub fn inspect(mail: &Mail, criteria: &Criteria, outside: Outside, now: jiff::Timestamp) -> Judgement {
+pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: jiff::Timestamp) -> Judgement {
+    outside.take_stated_name(mail);
     let message = Message::parse(&mail.bytes, &criteria.parsing);
     let evidence = Evidence {
         now,

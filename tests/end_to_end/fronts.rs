@@ -1,5 +1,5 @@
-//! Fronts that say who their client is: PROXY headers as octets and from a real HAProxy, against
-//! the running gate.
+//! Fronts that say who their client is: PROXY headers as octets and from a real HAProxy, XCLIENT and
+//! XFORWARD, against the running gate.
 
 use crate::support::haproxy::HaProxy;
 use crate::support::{Client, Gate, eventually, mail, programs};
@@ -17,13 +17,13 @@ fn announced(gate: &Gate, header: &[u8]) -> Client {
     Client::over(stream)
 }
 
-/// The client of the message that the log tells of last, once there are so many.
+/// The client of the message that the log tells of last, once there are so many; empty when unknown.
 fn client_of_message(gate: &Gate, count: usize) -> String {
     let line = eventually("the log line", || {
         let lines = gate.message_lines();
         (lines.len() >= count).then(|| lines.last().cloned()).flatten()
     });
-    line["client"].as_str().expect("a text").to_owned()
+    line["client"].as_str().unwrap_or_default().to_owned()
 }
 
 #[test]
@@ -89,6 +89,54 @@ fn a_stranger_reaches_no_listener_behind_a_balancer() {
     let mut client = announced(&gate, b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 25\r\n");
     assert!(client.try_reply().is_none());
     assert!(gate.metric("portreeve_rejects_total{reason=\"untrusted\",stage=\"connect\"}") >= 1.0);
+}
+
+#[test]
+fn xclient_and_xforward_give_log_and_received_the_client() {
+    let gate = Gate::with_maildir("[[listener]]\ntrusted = [\"127.0.0.0/8\"]\n");
+    let mut client = Client::greeted(gate.smtp);
+    assert_eq!(
+        client
+            .say("XCLIENT NAME=mx.sender.example ADDR=203.0.113.9 PORT=4711")
+            .code,
+        220
+    );
+    assert_eq!(client.say("EHLO client.example").code, 250);
+    assert_eq!(client.deliver(FROM, &[TO], &mail::plain("By XCLIENT")).code, 250);
+    assert_eq!(client_of_message(&gate, 1), "203.0.113.9");
+    let received = gate
+        .delivered()
+        .pop()
+        .and_then(|message| mail::field(&message, "Received"));
+    assert!(received.is_some_and(|value| value.contains("client.example (mx.sender.example [203.0.113.9])")));
+
+    let told = "XFORWARD ADDR=IPV6:2001:db8::7 HELO=other.example PROTO=ESMTP";
+    assert_eq!(client.say(told).code, 250);
+    assert_eq!(client.deliver(FROM, &[TO], &mail::plain("By XFORWARD")).code, 250);
+    assert_eq!(client_of_message(&gate, 2), "2001:db8::7");
+
+    assert_eq!(client.say("XFORWARD ADDR=[UNAVAILABLE]").code, 250);
+    assert_eq!(client.deliver(FROM, &[TO], &mail::plain("By nobody known")).code, 250);
+    assert_eq!(client_of_message(&gate, 3), "");
+}
+
+#[test]
+fn xclient_confers_no_right_to_relay_and_strangers_no_right_to_say_it() {
+    let gate = Gate::with_maildir("[[listener]]\ntrusted = [\"127.0.0.0/8\"]\nproxy_protocol = true\n");
+    let mut front = announced(&gate, b"PROXY UNKNOWN\r\n");
+    assert_eq!(front.reply().code, 220);
+    assert_eq!(front.say("XCLIENT ADDR=127.0.0.1 LOGIN=admin").code, 220);
+    front.say("EHLO client.example");
+    assert_eq!(front.say(&format!("MAIL FROM:<{FROM}>")).code, 250);
+    assert_eq!(front.say("RCPT TO:<someone@victim.example>").code, 550);
+
+    // The balancer is trusted, its client is not.
+    let mut stranger = announced(&gate, b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 25\r\n");
+    assert_eq!(stranger.reply().code, 220);
+    assert!(!stranger.say("EHLO client.example").offers("XCLIENT"));
+    for line in ["XCLIENT ADDR=127.0.0.1", "XFORWARD ADDR=127.0.0.1"] {
+        assert_eq!(stranger.say(line).code, 550, "{line}");
+    }
 }
 
 #[test]
