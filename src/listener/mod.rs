@@ -20,6 +20,7 @@ use crate::smtp::connection::Service;
 use crate::smtp::{Deadlines, Desk, Limits, Peer};
 use crate::telemetry::Telemetry;
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use occupancy::Occupancy;
 use std::fmt;
 use std::io;
@@ -59,6 +60,8 @@ pub struct ConnectionInfo {
     pub address: SocketAddr,
     /// Whether it may say who its client is.
     pub trusted: bool,
+    /// Relays whose Received fields tell of the client.
+    pub trusted_relays: Arc<[IpNet]>,
 }
 
 /// What all listeners share: limits, deadlines, memory, and the count of who is there.
@@ -78,6 +81,7 @@ pub struct Listener<R> {
     settings: Arc<Settings>,
     name: Arc<str>,
     upstream: Option<Arc<str>>,
+    trusted_relays: Arc<[IpNet]>,
     certificate: Option<Arc<Certificate>>,
     premises: Arc<Premises>,
     reception: Arc<R>,
@@ -185,6 +189,7 @@ impl<R: Reception> Listener<R> {
             socket,
             name: settings.name.as_str().into(),
             upstream: settings.upstream.as_deref().map(Into::into),
+            trusted_relays: settings.trusted_relays.as_slice().into(),
             settings: Arc::new(settings),
             certificate,
             premises,
@@ -273,6 +278,7 @@ impl<R: Reception> Listener<R> {
                     upstream: self.upstream.clone(),
                     address,
                     trusted,
+                    trusted_relays: Arc::clone(&self.trusted_relays),
                 },
                 settings: Arc::clone(&self.settings),
                 certificate: self.certificate.clone(),

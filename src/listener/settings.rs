@@ -28,6 +28,9 @@ pub struct Settings {
     pub trusted: Vec<IpNet>,
     /// Whether every connection begins with a PROXY header; peers that aren't trusted are turned away.
     pub proxy_protocol: bool,
+    /// Relays that say nothing of their client: the message's Received fields tell rules and log who
+    /// spoke to the first of them.
+    pub trusted_relays: Vec<IpNet>,
     /// Networks whose bare line ends are made CRLF instead of refused.
     pub repair_line_ends: Vec<IpNet>,
     /// The route that takes all its mail, instead of routing by recipient domain.
@@ -66,6 +69,7 @@ impl Default for Settings {
             client_networks: Vec::new(),
             trusted: Vec::new(),
             proxy_protocol: false,
+            trusted_relays: Vec::new(),
             repair_line_ends: Vec::new(),
             upstream: None,
             tls: Tls::Off,
@@ -143,6 +147,8 @@ mod tests {
             peer = "relay"
             client_networks = ["10.0.0.0/8", "2001:db8::/32"]
             trusted = ["192.0.2.1/32"]
+            proxy_protocol = true
+            trusted_relays = ["198.51.100.0/24"]
             upstream = "internet"
             tls = "starttls"
             certificate = "tls/chain.pem"

@@ -140,6 +140,27 @@ fn xclient_confers_no_right_to_relay_and_strangers_no_right_to_say_it() {
 }
 
 #[test]
+fn behind_a_silent_relay_the_trace_tells_of_the_client() {
+    let gate = Gate::with_maildir("[[listener]]\ntrusted_relays = [\"127.0.0.0/8\"]\n");
+    let trace = b"Received: from mx.sender.example (mx.sender.example [203.0.113.9])\r\n\tby front.example with ESMTP id 1;\r\n\
+        \tMon, 6 Jan 2025 10:00:00 +0000\r\n";
+    let message = [trace.as_slice(), &mail::plain("By way of a silent relay")].concat();
+    let mut client = Client::greeted(gate.smtp);
+    assert_eq!(client.deliver(FROM, &[TO], &message).code, 250);
+    assert_eq!(client_of_message(&gate, 1), "203.0.113.9");
+    let received = gate
+        .delivered()
+        .pop()
+        .and_then(|message| mail::field(&message, "Received"));
+    assert!(
+        received.is_some_and(|value| value.contains("[127.0.0.1]")),
+        "ours tells of the relay"
+    );
+    assert_eq!(client.deliver(FROM, &[TO], &mail::plain("With no trace")).code, 250);
+    assert_eq!(client_of_message(&gate, 2), "");
+}
+
+#[test]
 fn haproxy_in_front_states_its_client() {
     let test = "haproxy_in_front_states_its_client";
     let Some([haproxy]) = programs::needed(test, ["haproxy"]) else {
