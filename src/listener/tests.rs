@@ -397,6 +397,35 @@ async fn networks_and_line_ends_are_the_stated_clients() {
 }
 
 #[tokio::test]
+async fn a_client_of_xclient_is_counted_and_served_as_if_it_had_connected() {
+    let settings = Settings {
+        trusted: vec!["127.0.0.0/8".parse().unwrap()],
+        client_networks: vec!["127.0.0.0/8".parse().unwrap(), "203.0.113.0/24".parse().unwrap()],
+        ..Settings::default()
+    };
+    let limits = Limits {
+        connections_per_client: 1,
+        ..Limits::default()
+    };
+    let house = House::open(settings, limits).await;
+    let mut held = Vec::new();
+    for (client, reply) in [
+        ("203.0.113.9", "220"),
+        ("203.0.113.9", "421 4.7.0"),
+        ("203.0.113.10", "220"),
+        ("198.51.100.1", "554 5.7.1"),
+        ("[UNAVAILABLE]", "554 5.7.1"),
+        ("127.0.0.1", "220"),
+        ("127.0.0.1", "220"),
+    ] {
+        let mut stream = house.connect().await;
+        expect(&mut stream, "", "220").await;
+        expect(&mut stream, &format!("XCLIENT ADDR={client}\r\n"), reply).await;
+        held.push(stream);
+    }
+}
+
+#[tokio::test]
 async fn the_proxy_header_comes_before_implicit_tls() {
     let settings = Settings {
         tls: Tls::Implicit,

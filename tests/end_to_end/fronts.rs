@@ -5,6 +5,7 @@ use crate::support::haproxy::HaProxy;
 use crate::support::{Client, Gate, eventually, mail, programs};
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::Command;
 
 const FROM: &str = "allotments@parish.example";
 const TO: &str = "clerk@council.example";
@@ -158,6 +159,30 @@ fn behind_a_silent_relay_the_trace_tells_of_the_client() {
     );
     assert_eq!(client.deliver(FROM, &[TO], &mail::plain("With no trace")).code, 250);
     assert_eq!(client_of_message(&gate, 2), "");
+}
+
+#[test]
+fn swaks_speaks_proxy_and_xclient_as_we_do() {
+    let Some([swaks]) = programs::needed("swaks_speaks_proxy_and_xclient_as_we_do", ["swaks"]) else {
+        return;
+    };
+    let trusting = "[[listener]]\ntrusted = [\"127.0.0.0/8\"]\n";
+    let proxy = "--proxy-source 203.0.113.9 --proxy-source-port 4711 --proxy-dest 127.0.0.1 --proxy-dest-port 25";
+    for (settings, words) in [
+        (trusting, "--xclient ADDR=203.0.113.9 --xclient HELO=client.example"),
+        (BALANCED, &format!("--proxy-version 1 --proxy-family TCP4 {proxy}")),
+        (BALANCED, &format!("--proxy-version 2 --proxy-family AF_INET {proxy}")),
+    ] {
+        let gate = Gate::with_maildir(settings);
+        let port = gate.smtp.port().to_string();
+        let output = Command::new(&swaks)
+            .args(["--server", "127.0.0.1", "--port", &port, "--from", FROM, "--to", TO])
+            .args(words.split(' '))
+            .output()
+            .expect("swaks runs");
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(client_of_message(&gate, 1), "203.0.113.9", "{words}");
+    }
 }
 
 #[test]
