@@ -119,6 +119,7 @@ fn mail(bytes: Vec<u8>) -> Mail {
         direction: Direction::Inbound,
         client: Client {
             address: Some("192.0.2.7:25".parse().expect("an address")),
+            name: None,
             helo: "mail.parish.example".to_owned(),
             extended: true,
             tls: None,

@@ -83,6 +83,19 @@ fn received(mail: &Mail, stamp: &Stamp) -> String {
         Some(v4) => format!("[{v4}]"),
         None => "unknown".to_owned(),
     };
+    // A front states the name, so it is no claim of the client's; kept to what can't break the field.
+    let name: String = mail
+        .client
+        .name
+        .iter()
+        .flat_map(|name| name.chars())
+        .take(255)
+        .collect();
+    let address = if name.is_empty() {
+        address
+    } else {
+        format!("{} {address}", name.replace(|c| !is_plain(c), "?"))
+    };
     let date = jiff::fmt::rfc2822::to_string(&mail.received.to_zoned(TimeZone::UTC)).unwrap_or_default();
     format!(
         "Received: from {helo} ({address})\r\n by {} with {} id {};\r\n {date}\r\n",
@@ -224,6 +237,7 @@ mod tests {
             direction,
             client: Client {
                 address: Some("192.0.2.1:25".parse().unwrap()),
+                name: Some("mx\r\nX: y".into()),
                 helo: "a b\r\nX: y(".into(),
                 extended: true,
                 tls: Some("TLSv1.3".into()),
@@ -260,7 +274,7 @@ mod tests {
         let rules = ["A", "B"];
         assert_eq!(
             text_of(&added(&mail(Direction::Inbound), &stamp(), &marking(&rules, true))),
-            "Received: from a?b??X:?y? ([192.0.2.1])\r\n by mx.example.gov.uk with ESMTPS id \
+            "Received: from a?b??X:?y? (mx??X:?y [192.0.2.1])\r\n by mx.example.gov.uk with ESMTPS id \
              00000000-0000-0000-0000-000000000000;\r\n Mon, 23 Nov 2026 09:00:00 +0000\r\n\
              Authentication-Results: mx.example.gov.uk; none\r\n\
              X-Portreeve-Id: 00000000-0000-0000-0000-000000000000\r\n\

@@ -105,6 +105,7 @@ impl listener::Reception for FrontDesk {
             direction: connection.direction,
             peer_relays: connection.peer == Peer::Relay,
             upstream: connection.upstream.clone(),
+            trusted_relays: Arc::clone(&connection.trusted_relays),
         };
         GateDesk::new(Arc::clone(&self.0), profile)
     }

@@ -100,6 +100,13 @@ impl Outside {
         }
     }
 
+    /// A front of ours that states the client's name has looked it up: what nobody else did.
+    pub fn take_stated_name(&mut self, mail: &Mail) {
+        if let (Fact::Unknown(_), Some(name)) = (&self.client_name, &mail.client.name) {
+            self.client_name = Fact::Known(name.clone());
+        }
+    }
+
     /// A stranger: no authentication, no reverse DNS, not listed, never seen. What a rule test
     /// assumes of facts that it doesn't state.
     pub fn stranger() -> Self {

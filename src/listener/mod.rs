@@ -1,4 +1,4 @@
-//! Accepts connections, applies limits and TLS, and has each served by an SMTP connection.
+//! Accepts connections, applies limits, PROXY headers and TLS, and has each served by an SMTP connection.
 //!
 //! The daemon makes one [`Premises`] for all listeners, binds each [`Listener`] and runs it;
 //! [`Premises::drain`] stops them. Who answers the client comes from a [`Reception`]. Knows nothing
@@ -6,6 +6,7 @@
 
 mod certificate;
 mod occupancy;
+mod proxy;
 mod settings;
 mod visit;
 
@@ -19,6 +20,7 @@ use crate::smtp::connection::Service;
 use crate::smtp::{Deadlines, Desk, Limits, Peer};
 use crate::telemetry::Telemetry;
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use occupancy::Occupancy;
 use std::fmt;
 use std::io;
@@ -54,10 +56,12 @@ pub struct ConnectionInfo {
     pub peer: Peer,
     /// The route that takes all its mail; `None` to route by recipient domain.
     pub upstream: Option<Arc<str>>,
-    /// Where the connection comes from.
+    /// Where the connection comes from: the peer's address, or the client's that its PROXY header states.
     pub address: SocketAddr,
     /// Whether it may say who its client is.
     pub trusted: bool,
+    /// Relays whose Received fields tell of the client.
+    pub trusted_relays: Arc<[IpNet]>,
 }
 
 /// What all listeners share: limits, deadlines, memory, and the count of who is there.
@@ -77,6 +81,7 @@ pub struct Listener<R> {
     settings: Arc<Settings>,
     name: Arc<str>,
     upstream: Option<Arc<str>>,
+    trusted_relays: Arc<[IpNet]>,
     certificate: Option<Arc<Certificate>>,
     premises: Arc<Premises>,
     reception: Arc<R>,
@@ -184,6 +189,7 @@ impl<R: Reception> Listener<R> {
             socket,
             name: settings.name.as_str().into(),
             upstream: settings.upstream.as_deref().map(Into::into),
+            trusted_relays: settings.trusted_relays.as_slice().into(),
             settings: Arc::new(settings),
             certificate,
             premises,
@@ -257,6 +263,11 @@ impl<R: Reception> Listener<R> {
     fn admit(&self, stream: TcpStream, address: SocketAddr) -> Option<Visit<R>> {
         let service = self.premises.service.load_full();
         let trusted = self.settings.trusts(address.ip());
+        if self.settings.proxy_protocol && !trusted {
+            // Whoever is no front of ours has no business here, and a word could confuse its parser.
+            self.premises.telemetry.rejected("untrusted", "connect");
+            return None;
+        }
         match self.premises.occupancy.admit(address.ip(), trusted, &service.limits) {
             Ok(admission) => Some(Visit {
                 stream,
@@ -267,12 +278,13 @@ impl<R: Reception> Listener<R> {
                     upstream: self.upstream.clone(),
                     address,
                     trusted,
+                    trusted_relays: Arc::clone(&self.trusted_relays),
                 },
                 settings: Arc::clone(&self.settings),
                 certificate: self.certificate.clone(),
                 reception: Arc::clone(&self.reception),
                 service,
-                admission,
+                admission: Arc::new(admission),
             }),
             Err(refusal) => {
                 self.premises.telemetry.rejected(refusal.reason(), "connect");

@@ -27,7 +27,7 @@ struct Counts {
 #[derive(Debug)]
 pub struct Admission {
     occupancy: Arc<Occupancy>,
-    client: Option<IpAddr>,
+    client: Mutex<Option<IpAddr>>,
     connections_max: usize,
 }
 
@@ -64,20 +64,26 @@ impl Occupancy {
             return Err(Refusal::Connections);
         }
         if let Some(client) = client {
-            let held = counts.clients.get(&client).copied().unwrap_or(0);
-            if held >= limits.connections_per_client {
-                return Err(Refusal::ConnectionsPerClient);
-            }
-            counts.clients.insert(client, held + 1);
+            counts.enter(client, limits)?;
         }
         counts.open += 1;
         self.measure(&counts, limits.connections);
         drop(counts);
         Ok(Admission {
             occupancy: Arc::clone(self),
-            client,
+            client: Mutex::new(client),
             connections_max: limits.connections,
         })
+    }
+
+    /// Counts one more connection of a client's.
+    fn enter(&self, client: IpAddr, limits: &Limits) -> Result<(), Refusal> {
+        let mut counts = self.lock();
+        counts.enter(client, limits)
+    }
+
+    fn leave(&self, client: IpAddr) {
+        self.lock().leave(client);
     }
 
     fn measure(&self, counts: &Counts, connections_max: usize) {
@@ -91,6 +97,48 @@ impl Occupancy {
     }
 }
 
+impl Counts {
+    fn enter(&mut self, client: IpAddr, limits: &Limits) -> Result<(), Refusal> {
+        let held = self.clients.get(&client).copied().unwrap_or(0);
+        if held >= limits.connections_per_client {
+            return Err(Refusal::ConnectionsPerClient);
+        }
+        self.clients.insert(client, held + 1);
+        Ok(())
+    }
+
+    fn leave(&mut self, client: IpAddr) {
+        match self.clients.get_mut(&client) {
+            Some(held) if *held > 1 => *held -= 1,
+            _ => drop(self.clients.remove(&client)),
+        }
+    }
+}
+
+impl Admission {
+    /// The connection turns out to be another client's, as a trusted peer states: it counts for that
+    /// client from now on, or for nobody when that is unknown.
+    ///
+    /// # Errors
+    /// The refusal that a connection too many gets; it then counts for nobody.
+    pub fn is_of(&self, client: Option<IpAddr>, limits: &Limits) -> Result<(), Refusal> {
+        let client = client.map(client_of);
+        let mut counted = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if *counted == client {
+            return Ok(());
+        }
+        if let Some(before) = counted.take() {
+            self.occupancy.leave(before);
+        }
+        if let Some(client) = client {
+            self.occupancy.enter(client, limits)?;
+        }
+        *counted = client;
+        drop(counted);
+        Ok(())
+    }
+}
+
 impl Default for Occupancy {
     fn default() -> Self {
         Self::new()
@@ -101,11 +149,9 @@ impl Drop for Admission {
     fn drop(&mut self) {
         let mut counts = self.occupancy.lock();
         counts.open = counts.open.saturating_sub(1);
-        if let Some(client) = self.client {
-            match counts.clients.get_mut(&client) {
-                Some(held) if *held > 1 => *held -= 1,
-                _ => drop(counts.clients.remove(&client)),
-            }
+        let client = self.client.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = client.take() {
+            counts.leave(client);
         }
         self.occupancy.measure(&counts, self.connections_max);
     }
@@ -172,6 +218,24 @@ mod tests {
             Some(Refusal::Connections)
         );
         assert_eq!(occupancy.open(), 3);
+    }
+
+    #[test]
+    fn a_stated_client_is_counted_in_place_of_the_peer() {
+        let (occupancy, limits) = (Arc::new(Occupancy::new()), limits(10, 1));
+        let front: IpAddr = "192.0.2.1".parse().unwrap();
+        let client = |text: &str| Some(text.parse().unwrap());
+        let admit = || occupancy.admit(front, true, &limits).unwrap();
+        let (one, two) = (admit(), admit());
+        assert_eq!(one.is_of(client("2001:db8::1"), &limits), Ok(()));
+        assert_eq!(one.is_of(client("2001:db8::2"), &limits), Ok(()), "one /64, one place");
+        let refused = two.is_of(client("2001:db8::3"), &limits);
+        assert_eq!(refused, Err(Refusal::ConnectionsPerClient));
+        assert_eq!(one.is_of(client("198.51.100.1"), &limits), Ok(()));
+        assert_eq!(two.is_of(client("2001:db8::3"), &limits), Ok(()));
+        assert_eq!(two.is_of(None, &limits), Ok(()));
+        drop(one);
+        assert!(occupancy.lock().clients.is_empty());
     }
 
     #[test]

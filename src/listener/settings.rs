@@ -26,6 +26,11 @@ pub struct Settings {
     /// Peers that may say who their client is (PROXY, XCLIENT, XFORWARD); they are exempt from the
     /// limits for one client.
     pub trusted: Vec<IpNet>,
+    /// Whether every connection begins with a PROXY header; peers that aren't trusted are turned away.
+    pub proxy_protocol: bool,
+    /// Relays that say nothing of their client: the message's Received fields tell rules and log who
+    /// spoke to the first of them.
+    pub trusted_relays: Vec<IpNet>,
     /// Networks whose bare line ends are made CRLF instead of refused.
     pub repair_line_ends: Vec<IpNet>,
     /// The route that takes all its mail, instead of routing by recipient domain.
@@ -63,6 +68,8 @@ impl Default for Settings {
             peer: Peer::Internet,
             client_networks: Vec::new(),
             trusted: Vec::new(),
+            proxy_protocol: false,
+            trusted_relays: Vec::new(),
             repair_line_ends: Vec::new(),
             upstream: None,
             tls: Tls::Off,
@@ -85,6 +92,12 @@ impl Settings {
                 "an outbound listener must say whose mail it takes, or it is an open relay".to_owned(),
             ));
         }
+        if self.proxy_protocol && self.trusted.is_empty() {
+            faults.push((
+                "trusted",
+                "PROXY headers are taken from trusted peers alone, so nobody could connect".to_owned(),
+            ));
+        }
         if self.tls != Tls::Off {
             for (key, path) in [("certificate", &self.certificate), ("key", &self.key)] {
                 if path.is_none() {
@@ -97,8 +110,12 @@ impl Settings {
 
     /// Whether it serves this client.
     pub fn serves(&self, client: IpAddr) -> bool {
-        let anyone = self.client_networks.is_empty() && self.direction == Direction::Inbound;
-        anyone || contains(&self.client_networks, client)
+        self.serves_anyone() || contains(&self.client_networks, client)
+    }
+
+    /// Whether it serves every client, those whose address is unknown too.
+    pub fn serves_anyone(&self) -> bool {
+        self.client_networks.is_empty() && self.direction == Direction::Inbound
     }
 
     /// Whether this client may say who its client is.
@@ -130,6 +147,8 @@ mod tests {
             peer = "relay"
             client_networks = ["10.0.0.0/8", "2001:db8::/32"]
             trusted = ["192.0.2.1/32"]
+            proxy_protocol = true
+            trusted_relays = ["198.51.100.0/24"]
             upstream = "internet"
             tls = "starttls"
             certificate = "tls/chain.pem"
@@ -153,10 +172,11 @@ mod tests {
         let broken = Settings {
             direction: Direction::Outbound,
             tls: Tls::Implicit,
+            proxy_protocol: true,
             ..Settings::default()
         };
         let keys: Vec<&str> = broken.faults().iter().map(|(key, _)| *key).collect();
-        assert_eq!(keys, ["client_networks", "certificate", "key"]);
+        assert_eq!(keys, ["client_networks", "trusted", "certificate", "key"]);
         assert!(!broken.serves("127.0.0.1".parse().unwrap()));
     }
 }

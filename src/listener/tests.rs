@@ -23,7 +23,13 @@ impl Reception for Everything {
     type Desk = Self;
 
     fn desk(&self, connection: &ConnectionInfo) -> Self {
-        assert!(connection.address.ip().is_loopback());
+        if !connection.address.ip().is_loopback() {
+            let front = if connection.trusted { ", a front" } else { "" };
+            self.0
+                .lock()
+                .unwrap()
+                .push(format!("from {}{front}", connection.address));
+        }
         self.clone()
     }
 }
@@ -279,6 +285,158 @@ async fn an_outbound_listener_serves_only_its_networks() {
         let house = House::open(settings, Limits::default()).await;
         expect(&mut house.connect().await, "", reply).await;
     }
+}
+
+async fn house_behind_a_balancer(settings: Settings, connections_per_client: usize) -> House {
+    let settings = Settings {
+        trusted: vec!["127.0.0.0/8".parse().unwrap(), "192.0.2.1/32".parse().unwrap()],
+        proxy_protocol: true,
+        ..settings
+    };
+    let limits = Limits {
+        connections_per_client,
+        ..Limits::default()
+    };
+    House::open(settings, limits).await
+}
+
+async fn announced(house: &House, header: &str) -> BufStream<TcpStream> {
+    let mut stream = house.connect().await;
+    stream.write_all(header.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn a_proxy_header_states_the_client_and_ends_the_peers_trust() {
+    let house = house_behind_a_balancer(Settings::default(), 50).await;
+    for (header, note) in [
+        (
+            "PROXY TCP4 203.0.113.9 127.0.0.1 4711 25\r\n",
+            Some("from 203.0.113.9:4711"),
+        ),
+        (
+            "PROXY TCP4 192.0.2.1 127.0.0.1 4711 25\r\n",
+            Some("from 192.0.2.1:4711, a front"),
+        ),
+        ("PROXY UNKNOWN\r\n", None),
+    ] {
+        let mut stream = announced(&house, header).await;
+        expect(&mut stream, "", "220").await;
+        expect(&mut stream, "QUIT\r\n", "221").await;
+        assert_eq!(house.notes(), note.into_iter().collect::<Vec<_>>(), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_proxy_header_closes_the_connection() {
+    let house = house_behind_a_balancer(Settings::default(), 50).await;
+    for header in [
+        "EHLO client.example\r\n",
+        "PROXY TCP4 203.0.113.9\r\n",
+        "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x01x",
+    ] {
+        let mut stream = announced(&house, header).await;
+        expect(&mut stream, "", "closed").await;
+    }
+    assert!(
+        house
+            .premises
+            .telemetry
+            .scrape()
+            .contains("rejects_total{reason=\"proxy_header\",stage=\"connect\"} 3")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_header_has_its_deadline() {
+    let house = house_behind_a_balancer(Settings::default(), 50).await;
+    let mut stream = announced(&house, "PROXY TCP4 203.0.113.9").await;
+    let begun = tokio::time::Instant::now();
+    expect(&mut stream, "", "closed").await;
+    assert!((5..=6).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn only_trusted_peers_reach_a_listener_behind_a_balancer() {
+    let settings = Settings {
+        trusted: vec!["192.0.2.1/32".parse().unwrap()],
+        proxy_protocol: true,
+        ..Settings::default()
+    };
+    let house = House::open(settings, Limits::default()).await;
+    let mut stream = announced(&house, "PROXY TCP4 203.0.113.9 127.0.0.1 4711 25\r\n").await;
+    expect(&mut stream, "", "closed").await;
+    assert_eq!(house.premises.open(), 0);
+}
+
+#[tokio::test]
+async fn the_stated_client_has_its_limit_and_the_balancer_none() {
+    let house = house_behind_a_balancer(Settings::default(), 1).await;
+    let mut held = Vec::new();
+    for client in ["2001:db8:0:1::1", "2001:db8:0:2::1"] {
+        let mut stream = announced(&house, &format!("PROXY TCP6 {client} ::1 1 25\r\n")).await;
+        expect(&mut stream, "", "220").await;
+        held.push(stream);
+    }
+    let mut third = announced(&house, "PROXY TCP6 2001:db8:0:1::2 ::1 1 25\r\n").await;
+    expect(&mut third, "", "421 4.7.0").await;
+}
+
+#[tokio::test]
+async fn networks_and_line_ends_are_the_stated_clients() {
+    let settings = Settings {
+        client_networks: vec!["203.0.113.0/24".parse().unwrap()],
+        ..Settings::default()
+    };
+    let house = house_behind_a_balancer(settings, 50).await;
+    for (client, reply) in [("203.0.113.9", "220"), ("198.51.100.9", "554 5.7.1")] {
+        let mut stream = announced(&house, &format!("PROXY TCP4 {client} 127.0.0.1 1 25\r\n")).await;
+        expect(&mut stream, "", reply).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_xclient_is_counted_and_served_as_if_it_had_connected() {
+    let settings = Settings {
+        trusted: vec!["127.0.0.0/8".parse().unwrap()],
+        client_networks: vec!["127.0.0.0/8".parse().unwrap(), "203.0.113.0/24".parse().unwrap()],
+        ..Settings::default()
+    };
+    let limits = Limits {
+        connections_per_client: 1,
+        ..Limits::default()
+    };
+    let house = House::open(settings, limits).await;
+    let mut held = Vec::new();
+    for (client, reply) in [
+        ("203.0.113.9", "220"),
+        ("203.0.113.9", "421 4.7.0"),
+        ("203.0.113.10", "220"),
+        ("198.51.100.1", "554 5.7.1"),
+        ("[UNAVAILABLE]", "554 5.7.1"),
+        ("127.0.0.1", "220"),
+        ("127.0.0.1", "220"),
+    ] {
+        let mut stream = house.connect().await;
+        expect(&mut stream, "", "220").await;
+        expect(&mut stream, &format!("XCLIENT ADDR={client}\r\n"), reply).await;
+        held.push(stream);
+    }
+}
+
+#[tokio::test]
+async fn the_proxy_header_comes_before_implicit_tls() {
+    let settings = Settings {
+        tls: Tls::Implicit,
+        ..Settings::default()
+    };
+    let house = house_behind_a_balancer(settings, 50).await;
+    let stream = announced(&house, "PROXY TCP4 203.0.113.9 127.0.0.1 4711 25\r\n").await;
+    let mut stream = house.secure(stream.into_inner()).await.unwrap();
+    expect(&mut stream, "", "220").await;
+    deliver(&mut stream, "one").await;
+    assert_eq!(house.notes()[0], "from 203.0.113.9:4711");
 }
 
 #[tokio::test]

@@ -1,19 +1,27 @@
-//! One accepted connection, from its first octet to its last: TLS where it belongs, and SMTP inside.
+//! One accepted connection, from its first octet to its last: the PROXY header and TLS where they
+//! belong, and SMTP inside.
 //!
 //! Knows nothing of how connections are accepted or counted.
 
 use super::occupancy::Admission;
+use super::proxy::{self, Progress, Stated};
 use super::{Certificate, ConnectionInfo, Reception, Settings, Tls};
-use crate::smtp::connection::{Connection, End, Opening, Service};
+use crate::smtp::connection::{Connection, Door, End, Opening, Service};
 use crate::smtp::data::LineEnds;
 use crate::smtp::refusal::Refusal;
 use crate::telemetry::Telemetry;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+/// How long a trusted peer may take for its PROXY header, which it sends before all else.
+const PROXY_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A connection with its place.
 pub(super) struct Visit<R> {
@@ -23,7 +31,28 @@ pub(super) struct Visit<R> {
     pub(super) certificate: Option<Arc<Certificate>>,
     pub(super) reception: Arc<R>,
     pub(super) service: Arc<Service>,
-    pub(super) admission: Admission,
+    pub(super) admission: Arc<Admission>,
+}
+
+/// Where a front's clients come in: counted and served as if they had connected themselves.
+#[derive(Debug)]
+struct FrontDoor {
+    peer: SocketAddr,
+    settings: Arc<Settings>,
+    service: Arc<Service>,
+    admission: Arc<Admission>,
+}
+
+impl Door for FrontDoor {
+    fn enter(&self, client: Option<SocketAddr>) -> Result<(), Refusal> {
+        let client = client.map(|client| client.ip());
+        if !client.map_or(self.settings.serves_anyone(), |client| self.settings.serves(client)) {
+            return Err(Refusal::ClientNetwork);
+        }
+        // The front's own address is exempt, as it was when it connected.
+        let counted = client.filter(|client| *client != self.peer.ip());
+        self.admission.is_of(counted, &self.service.limits)
+    }
 }
 
 /// Reports the connection's end, however it comes.
@@ -55,10 +84,13 @@ impl Drop for Presence {
 
 impl<R: Reception> Visit<R> {
     /// Serves the client until the connection is closed.
-    pub(super) async fn serve(self) {
+    pub(super) async fn serve(mut self) {
         let mut presence = Presence::new(&self.service.telemetry, &self.info.listener);
         // Replies are small and written once for each group; waiting to merge them costs 40 ms each.
         if self.stream.set_nodelay(true).is_err() {
+            return;
+        }
+        if self.settings.proxy_protocol && !self.hear_of_client().await {
             return;
         }
         let desk = self.reception.desk(&self.info);
@@ -90,6 +122,47 @@ impl<R: Reception> Visit<R> {
         drop(self.admission);
     }
 
+    fn door(&self) -> Arc<dyn Door> {
+        Arc::new(FrontDoor {
+            peer: self.info.address,
+            settings: Arc::clone(&self.settings),
+            service: Arc::clone(&self.service),
+            admission: Arc::clone(&self.admission),
+        })
+    }
+
+    /// Reads the PROXY header and takes the client that it states for the peer. Whether to go on.
+    async fn hear_of_client(&mut self) -> bool {
+        // Boxed, so that the connection doesn't hold room for the header while it lasts.
+        let stated = match Box::pin(timeout(PROXY_DEADLINE, read_proxy(&mut self.stream))).await {
+            Ok(Ok(stated)) => stated,
+            failed => {
+                let why = failed.map_or("PROXY header took too long", |read| read.err().unwrap_or_default());
+                self.service.telemetry.rejected("proxy_header", "connect");
+                self.service.telemetry.notice("proxy_header", why);
+                return false;
+            }
+        };
+        let Stated::Client(client) = stated else {
+            return true;
+        };
+        self.info.address = client;
+        // What follows is the client's own words: only if it is a front itself may it state another.
+        self.info.trusted = self.settings.trusts(client.ip());
+        match self.admission.is_of(Some(client.ip()), &self.service.limits) {
+            Ok(()) => true,
+            Err(refusal) => {
+                self.service.telemetry.rejected(refusal.reason(), "connect");
+                if self.settings.tls != Tls::Implicit {
+                    let mut reply = Vec::new();
+                    refusal.reply().write_to(&mut reply);
+                    let _ = timeout(PROXY_DEADLINE, self.stream.write_all(&reply)).await;
+                }
+                false
+            }
+        }
+    }
+
     fn opening(&self) -> Opening {
         let client = self.info.address.ip();
         Opening {
@@ -102,6 +175,7 @@ impl<R: Reception> Visit<R> {
                 LineEnds::Strict
             },
             refusal: (!self.settings.serves(client)).then_some(Refusal::ClientNetwork),
+            door: self.info.trusted.then(|| self.door()),
         }
     }
 }
@@ -112,6 +186,22 @@ pub(super) fn turn_away(stream: TcpStream, refusal: Refusal) {
     refusal.reply().write_to(&mut reply);
     if let Ok(mut stream) = stream.into_std() {
         let _ = stream.write(&reply);
+    }
+}
+
+/// Reads a PROXY header and nothing behind it.
+async fn read_proxy(stream: &mut TcpStream) -> Result<Stated, &'static str> {
+    let mut octets = Vec::with_capacity(proxy::TEXT_MAX);
+    loop {
+        match proxy::read(&octets).map_err(proxy::Fault::as_str)? {
+            Progress::Whole(stated) => return Ok(stated),
+            Progress::Needs(count) => {
+                let read = stream.take(count as u64).read_buf(&mut octets).await;
+                if !matches!(read, Ok(1..)) {
+                    return Err("the connection ended within the PROXY header");
+                }
+            }
+        }
     }
 }
 

@@ -73,6 +73,8 @@ impl Direction {
 pub struct Client {
     /// The first untrusted hop; `None` when it could not be found out.
     pub address: Option<SocketAddr>,
+    /// Its reverse name, where a front of ours states one.
+    pub name: Option<String>,
     /// The argument of HELO or EHLO, as it came; empty when there was none.
     pub helo: String,
     /// Whether the client said EHLO.

@@ -8,6 +8,7 @@ use crate::chance::message_id;
 use crate::mail::{Client, Direction, Envelope, Mail, Recipient};
 use crate::smtp::{Body, Desk, MailCommand, Offer, Reply};
 use crate::upstream::{Route, Transaction};
+use ipnet::IpNet;
 use std::sync::Arc;
 
 /// What a listener says of its connections.
@@ -21,6 +22,8 @@ pub struct Profile {
     pub peer_relays: bool,
     /// The route that all its mail takes, whatever the recipient.
     pub upstream: Option<Arc<str>>,
+    /// Relays of our own that say nothing of their client; see [`super::relays`].
+    pub trusted_relays: Arc<[IpNet]>,
 }
 
 /// One connection's desk.

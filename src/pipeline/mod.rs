@@ -9,6 +9,7 @@ mod disclosure;
 mod loops;
 mod record;
 mod relay;
+mod relays;
 mod settings;
 
 pub use desk::{GateDesk, Profile};
@@ -109,7 +110,8 @@ pub struct Judgement {
 }
 
 /// Judges a message: parse, evidence, rules, verdict. Pure.
-pub fn inspect(mail: &Mail, criteria: &Criteria, outside: Outside, now: jiff::Timestamp) -> Judgement {
+pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: jiff::Timestamp) -> Judgement {
+    outside.take_stated_name(mail);
     let message = Message::parse(&mail.bytes, &criteria.parsing);
     let evidence = Evidence {
         now,
@@ -144,14 +146,16 @@ pub async fn handle(
 ) -> Reply {
     let begun = Instant::now();
     let mail = Arc::new(mail);
+    // Headers keep the peer, which is who spoke to us; rules and log have the client behind it.
+    let seen = relays::seen(&mail, &profile.trusted_relays, &live.criteria.parsing);
     if loops::is_looping(&mail.bytes, &live.stamp.hostname) {
         gate.telemetry.rejected("loop", "message");
-        let outcome = turned_away(&mail, live, Turned::Looping);
+        let outcome = turned_away(&seen, live, Turned::Looping);
         return conclude(outcome, &[("read", read)], gate);
     }
-    let Some(judgement) = judge(&mail, gate, live).await else {
+    let Some(judgement) = judge(&seen, gate, live).await else {
         gate.telemetry.rejected("deadline", "message");
-        let outcome = turned_away(&mail, live, Turned::Late);
+        let outcome = turned_away(&seen, live, Turned::Late);
         return conclude(outcome, &[("read", read), ("judge", begun.elapsed())], gate);
     };
     let judged = Instant::now();
@@ -166,7 +170,7 @@ pub async fn handle(
         deferred: live.disclosure.deferred(mail.id),
         refused: live.disclosure.refused(&judgement.verdict, mail.id),
         store_deadline: live.deadlines.commit.0,
-        event: record::event(&mail, &judgement, &plan, live),
+        event: record::event(&seen, &judgement, &plan, live),
         mail: &mail,
         plan,
     };

@@ -80,6 +80,7 @@ impl House {
             direction: Direction::Inbound,
             peer_relays,
             upstream: upstream.map(Into::into),
+            trusted_relays: Arc::from([]),
         };
         GateDesk::new(Arc::clone(&self.gate), profile)
     }
@@ -354,6 +355,7 @@ async fn handle_one(house: &House, bytes: Bytes, leg: Transaction) -> Reply {
         direction: Direction::Inbound,
         peer_relays: false,
         upstream: None,
+        trusted_relays: Arc::from([]),
     };
     handle(message_of(bytes), Duration::ZERO, &house.gate, &live, leg, &profile).await
 }

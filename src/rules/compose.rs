@@ -48,6 +48,7 @@ pub(super) fn mail(scene: &Scene, root: Option<&Root>, now: Timestamp) -> Result
         },
         client: Client {
             address: Some(SocketAddr::new(scene.client.unwrap_or(CLIENT), 25_000)),
+            name: None,
             helo: scene.helo.clone().unwrap_or_else(|| HELO.to_owned()),
             extended: true,
             tls: None,

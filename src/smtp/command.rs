@@ -6,6 +6,7 @@
 //! as they came. Knows nothing of the session's state.
 
 use super::MailCommand;
+use super::front::{Attributes, Verb};
 use super::parameters::{self, Offered};
 use super::path;
 use super::refusal::{Refusal, Side};
@@ -47,6 +48,10 @@ pub enum Command {
     Help,
     /// STARTTLS (RFC 3207).
     StartTls,
+    /// XCLIENT: the front steps back behind its client.
+    XClient(Attributes),
+    /// XFORWARD: the front tells of its client.
+    XForward(Attributes),
     /// EXPN, AUTH, BDAT and TURN: known, and not carried out here.
     NotImplemented,
 }
@@ -58,6 +63,8 @@ pub struct Reading {
     pub offered: Offered,
     /// Whether the open transaction asked for SMTPUTF8.
     pub utf8: bool,
+    /// Whether the peer may say who its client is.
+    pub front: bool,
 }
 
 /// Reads one line, without its CRLF.
@@ -92,6 +99,9 @@ pub fn parse(line: &[u8], reading: Reading) -> Result<Command, Refusal> {
         "HELP" => Ok(Command::Help),
         "VRFY" if argument.is_empty() => Err(Refusal::ArgumentMissing),
         "VRFY" => Ok(Command::Verify),
+        "XCLIENT" | "XFORWARD" if !reading.front => Err(Refusal::Untrusted),
+        "XCLIENT" => Attributes::parse(Verb::XClient, argument).map(Command::XClient),
+        "XFORWARD" => Attributes::parse(Verb::XForward, argument).map(Command::XForward),
         "EXPN" | "AUTH" | "BDAT" | "TURN" => Ok(Command::NotImplemented),
         // A web page can make a browser post SMTP commands to us: its first line gives it away.
         "GET" | "HEAD" | "POST" | "PUT" | "OPTIONS" | "CONNECT" => Err(Refusal::NotSmtp),
@@ -158,6 +168,7 @@ mod tests {
             dsn: true,
         },
         utf8: true,
+        front: true,
     };
 
     fn read(line: &str) -> Result<Command, Refusal> {
@@ -213,7 +224,8 @@ mod tests {
             ("", Refusal::UnknownCommand),
             (" NOOP", Refusal::UnknownCommand),
             ("MAILFROM:<a@example.org>", Refusal::UnknownCommand),
-            ("XCLIENT ADDR=192.0.2.1", Refusal::UnknownCommand),
+            ("XCLIENT ADDR=192.0.2.1", Refusal::Untrusted),
+            ("XFORWARD nonsense", Refusal::Untrusted),
             ("GET / HTTP/1.1", Refusal::NotSmtp),
             ("DATA now", Refusal::ArgumentUnexpected),
             ("RSET x", Refusal::ArgumentUnexpected),

@@ -8,6 +8,7 @@ pub mod client;
 pub mod command;
 pub mod connection;
 pub mod data;
+mod front;
 pub mod limits;
 pub mod line;
 mod parameters;
@@ -75,7 +76,8 @@ pub trait Desk: Send {
     /// What EHLO offers at this moment.
     fn offer(&self) -> Offer;
 
-    /// HELO or EHLO was accepted, anew after STARTTLS; any transaction is gone.
+    /// HELO or EHLO was accepted, anew after STARTTLS; any transaction is gone. Also when a front says,
+    /// between transactions, that it speaks for another client now.
     fn hello(&mut self, client: &Client) -> impl Future<Output = ()> + Send;
 
     /// MAIL: a 2xx opens a transaction.

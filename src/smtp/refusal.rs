@@ -72,6 +72,10 @@ pub enum Refusal {
     ParameterRepeated,
     /// A parameter that was never offered.
     ParameterUnknown,
+    /// An attribute of XCLIENT or XFORWARD that was not offered, or is none of its own.
+    Attribute,
+    /// XCLIENT or XFORWARD from a peer that may not say who its client is.
+    Untrusted,
     /// HELO or EHLO has to come first.
     HelloFirst,
     /// A transaction is open.
@@ -165,6 +169,8 @@ impl Refusal {
             Self::ParameterSyntax => (501, "5.5.4", "Bad parameter syntax", "parameter"),
             Self::ParameterRepeated => (501, "5.5.4", "Parameter given twice", "parameter"),
             Self::ParameterUnknown => (555, "5.5.4", "Parameter not recognised", "parameter"),
+            Self::Attribute => (501, "5.5.4", "Bad attribute", "syntax"),
+            Self::Untrusted => (550, "5.7.0", "You may not say who your client is", "untrusted"),
             Self::HelloFirst => (503, "5.5.1", "Say HELO or EHLO first", "sequence"),
             Self::NestedMail => (503, "5.5.1", "A transaction is already open", "sequence"),
             Self::MailFirst => (503, "5.5.1", "Say MAIL first", "sequence"),

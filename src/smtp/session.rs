@@ -4,6 +4,7 @@
 //! recipients, and knows what is allowed when. Knows nothing of sockets, time, or what a desk does.
 
 use super::command::{self, Command, Reading};
+use super::front::{Attributes, XCLIENT_OFFER, XFORWARD_OFFER};
 use super::limits::Limits;
 use super::parameters::Offered;
 use super::refusal::Refusal;
@@ -19,7 +20,11 @@ pub struct Session {
     manner: Manner,
     address: Option<SocketAddr>,
     tls: Option<String>,
-    hello: Option<Offer>,
+    hello: Option<Hello>,
+    /// What XCLIENT said, until the session's end.
+    stated: Option<Box<Attributes>>,
+    /// What XFORWARD said, until it says something else or the session begins anew.
+    forwarded: Option<Box<Attributes>>,
     transaction: Option<Transaction>,
     errors: usize,
     junk: usize,
@@ -32,12 +37,22 @@ pub struct Manner {
     pub hostname: Arc<str>,
     /// Whether STARTTLS can be had.
     pub starttls: bool,
+    /// Whether the peer may say who its client is (XCLIENT, XFORWARD).
+    pub front: bool,
     /// Accepted recipients of one transaction.
     pub recipients_max: usize,
     /// Commands answered 5xx.
     pub errors_max: usize,
     /// Commands that carry no mail.
     pub junk_max: usize,
+}
+
+/// The client's HELO or EHLO.
+#[derive(Debug)]
+struct Hello {
+    name: String,
+    extended: bool,
+    offered: Offer,
 }
 
 /// What RSET clears, as one value.
@@ -60,6 +75,10 @@ pub enum Step {
     RefuseData(Refusal, &'static str),
     /// Tell the desk who speaks, then answer.
     Hello(Client, Reply),
+    /// See whether this client may come in, then answer: the session stands before HELO again.
+    XClient(Client, Reply),
+    /// Tell the desk for whom the front speaks now, then answer.
+    XForward(Client, Reply),
     /// Ask the desk, then [`Session::mail_answered`].
     Mail(MailCommand),
     /// Ask the desk, then [`Session::rcpt_answered`].
@@ -81,10 +100,11 @@ pub enum Step {
 
 impl Manner {
     /// The manner that the limits ask for.
-    pub const fn new(hostname: Arc<str>, starttls: bool, limits: &Limits) -> Self {
+    pub const fn new(hostname: Arc<str>, starttls: bool, front: bool, limits: &Limits) -> Self {
         Self {
             hostname,
             starttls,
+            front,
             recipients_max: limits.recipients,
             errors_max: limits.errors,
             junk_max: limits.junk_commands,
@@ -100,6 +120,8 @@ impl Session {
             address,
             tls,
             hello: None,
+            stated: None,
+            forwarded: None,
             transaction: None,
             errors: 0,
             junk: 0,
@@ -165,10 +187,12 @@ impl Session {
         }
     }
 
-    /// TLS is on: everything that was known of the client is forgotten (RFC 3207 §4.2).
+    /// TLS is on: everything that the client said of itself is forgotten (RFC 3207 §4.2). What XCLIENT
+    /// said stays, as it does at Postfix: the client would be taken for the front itself.
     pub fn secured(&mut self, tls: String) {
         self.tls = Some(tls);
         self.hello = None;
+        self.forwarded = None;
         self.transaction = None;
     }
 
@@ -198,10 +222,11 @@ impl Session {
 
     fn reading(&self) -> Reading {
         Reading {
-            offered: self.hello.map_or_else(Offered::default, |offer| Offered {
-                smtputf8: offer.smtputf8,
-                dsn: offer.dsn,
+            offered: self.hello.as_ref().map_or_else(Offered::default, |hello| Offered {
+                smtputf8: hello.offered.smtputf8,
+                dsn: hello.offered.dsn,
             }),
+            front: self.manner.front,
             utf8: self.transaction.as_ref().is_some_and(|transaction| transaction.utf8),
         }
     }
@@ -226,6 +251,8 @@ impl Session {
             Command::StartTls if self.tls.is_some() => self.refuse(Refusal::TlsAlready),
             Command::StartTls if !self.manner.starttls => self.refuse(Refusal::NotImplemented),
             Command::StartTls => Step::StartTls,
+            Command::XClient(attributes) => self.xclient(attributes),
+            Command::XForward(attributes) => self.xforward(attributes),
             Command::NotImplemented => self.refuse(Refusal::NotImplemented),
             Command::Quit => Step::Quit,
         }
@@ -238,13 +265,12 @@ impl Session {
             dsn: extended && offer.dsn,
             ..offer
         };
-        self.hello = Some(offered);
-        let client = Client {
-            address: self.address,
-            helo: name,
+        self.hello = Some(Hello {
+            name,
             extended,
-            tls: self.tls.clone(),
-        };
+            offered,
+        });
+        let client = self.client();
         let hostname = self.manner.hostname.to_string();
         let mut lines = vec![hostname];
         if extended {
@@ -252,6 +278,49 @@ impl Session {
         }
         let reply = Reply::from_lines(250, lines).unwrap_or_else(|| Reply::new(250, "", "OK"));
         Step::Hello(client, reply)
+    }
+
+    /// The client, as the wire shows it or as a front says.
+    fn client(&self) -> Client {
+        let shown = Client {
+            address: self.address,
+            name: None,
+            helo: self.hello.as_ref().map_or_else(String::new, |hello| hello.name.clone()),
+            extended: self.hello.as_ref().is_some_and(|hello| hello.extended),
+            tls: self.tls.clone(),
+        };
+        let said = [&self.stated, &self.forwarded];
+        said.into_iter()
+            .flatten()
+            .fold(shown, |client, attributes| attributes.over(client))
+    }
+
+    fn xclient(&mut self, attributes: Attributes) -> Step {
+        if self.transaction.is_some() {
+            return self.refuse(Refusal::NestedMail);
+        }
+        self.unless_junk(|session| {
+            session.hello = None;
+            session.forwarded = None;
+            session.stated.get_or_insert_default().update(attributes);
+            Step::XClient(session.client(), session.greeting())
+        })
+    }
+
+    fn xforward(&mut self, attributes: Attributes) -> Step {
+        if self.transaction.is_some() {
+            return self.refuse(Refusal::NestedMail);
+        }
+        self.unless_junk(|session| {
+            let forwarded = session.forwarded.get_or_insert_with(|| Box::new(Attributes::unknown()));
+            forwarded.update(attributes);
+            let ok = Reply::new(250, "2.0.0", "OK");
+            match session.hello {
+                Some(_) => Step::XForward(session.client(), ok),
+                // The desk hears of the client with its HELO.
+                None => Step::Answer(ok),
+            }
+        })
     }
 
     fn keywords(&self, offer: Offer) -> impl Iterator<Item = String> {
@@ -264,19 +333,21 @@ impl Session {
             (starttls, "STARTTLS".to_owned()),
             (offer.smtputf8, "SMTPUTF8".to_owned()),
             (offer.dsn, "DSN".to_owned()),
+            (self.manner.front, XCLIENT_OFFER.to_owned()),
+            (self.manner.front, XFORWARD_OFFER.to_owned()),
         ]
         .into_iter()
         .filter_map(|(offered, keyword)| offered.then_some(keyword))
     }
 
     fn mail(&mut self, mail: MailCommand) -> Step {
-        let Some(offer) = self.hello else {
+        let Some(size_max) = self.hello.as_ref().map(|hello| hello.offered.size) else {
             return self.refuse(Refusal::HelloFirst);
         };
         if self.transaction.is_some() {
             return self.refuse(Refusal::NestedMail);
         }
-        if mail.size.is_some_and(|size| size > offer.size) {
+        if mail.size.is_some_and(|size| size > size_max) {
             return self.refuse(Refusal::TooBig);
         }
         Step::Mail(mail)
@@ -300,11 +371,11 @@ impl Session {
     }
 
     fn data(&mut self) -> Step {
-        let refusal = match (&self.transaction, self.hello) {
-            (Some(transaction), Some(offer)) if transaction.accepted > 0 => {
+        let refusal = match (&self.transaction, &self.hello) {
+            (Some(transaction), Some(hello)) if transaction.accepted > 0 => {
                 return Step::Data {
                     declared: transaction.declared,
-                    size_max: offer.size,
+                    size_max: hello.offered.size,
                 };
             }
             (Some(_), _) => Refusal::NoRecipients,
@@ -373,13 +444,17 @@ mod tests {
     };
 
     fn session(limits: &Limits) -> Session {
-        Session::new(Manner::new("gate.example".into(), true, limits), None, None)
+        Session::new(Manner::new("gate.example".into(), true, false, limits), None, None)
     }
 
     /// Says a line to a desk that accepts everything.
     fn say(session: &mut Session, line: &str) -> u16 {
         match session.command(line.as_bytes(), OFFER) {
-            Step::Answer(reply) | Step::Reset(reply) | Step::Hello(_, reply) => reply.code(),
+            Step::Answer(reply)
+            | Step::Reset(reply)
+            | Step::Hello(_, reply)
+            | Step::XClient(_, reply)
+            | Step::XForward(_, reply) => reply.code(),
             Step::Refuse(refusal, _) | Step::RefuseData(refusal, _) => refusal.reply().code(),
             Step::Mail(mail) => {
                 let reply = Reply::new(250, "2.1.0", "OK");
@@ -548,7 +623,65 @@ mod tests {
 
     #[test]
     fn starttls_without_a_certificate_is_not_implemented() {
-        let manner = Manner::new("gate.example".into(), false, &Limits::default());
+        let manner = Manner::new("gate.example".into(), false, false, &Limits::default());
         talk(&mut Session::new(manner, None, None), &[("STARTTLS", 502)]);
+    }
+    fn front() -> Session {
+        let manner = Manner::new("gate.example".into(), true, true, &Limits::default());
+        Session::new(manner, "127.0.0.1:4000".parse().ok(), None)
+    }
+
+    /// The client that the desk is told of.
+    fn told(session: &mut Session, line: &str) -> Client {
+        match session.command(line.as_bytes(), OFFER) {
+            Step::Hello(client, _) | Step::XForward(client, _) => client,
+            step => panic!("{line}: {step:?}"),
+        }
+    }
+
+    #[test]
+    fn xclient_begins_anew_for_the_client_and_adds_up() {
+        let mut session = front();
+        talk(
+            &mut session,
+            &[("XCLIENT ADDR=192.0.2.7", 220), ("XCLIENT PORT=7 NAME=mx.example", 220)],
+        );
+        talk(&mut session, &[("MAIL FROM:<>", 503)]);
+        let client = told(&mut session, "EHLO client.example");
+        assert_eq!(
+            (client.address, client.name.as_deref()),
+            ("192.0.2.7:7".parse().ok(), Some("mx.example"))
+        );
+        session.secured("TLSv1.3 X".into());
+        let client = told(&mut session, "EHLO client.example");
+        assert_eq!(client.address, "192.0.2.7:7".parse().ok());
+        talk(
+            &mut session,
+            &[("MAIL FROM:<>", 250), ("XCLIENT ADDR=192.0.2.8", 503), ("RSET", 250)],
+        );
+        talk(&mut session, &[("XCLIENT ADDR=[UNAVAILABLE]", 220)]);
+        assert_eq!(told(&mut session, "HELO a").address, None);
+    }
+
+    #[test]
+    fn xforward_lasts_until_it_says_something_else() {
+        let mut session = front();
+        talk(&mut session, &[("XFORWARD NAME=mx.example", 250)]);
+        let client = told(&mut session, "EHLO front.example");
+        assert_eq!((client.address, client.helo.as_str()), (None, ""));
+        let client = told(&mut session, "XFORWARD ADDR=192.0.2.7 PORT=7 HELO=client.example");
+        assert_eq!(
+            (client.address, client.helo.as_str()),
+            ("192.0.2.7:7".parse().ok(), "client.example")
+        );
+        talk(&mut session, &[("MAIL FROM:<>", 250), ("XFORWARD ADDR=192.0.2.8", 503)]);
+        session.message_answered(&Reply::new(250, "2.0.0", "OK"));
+        let client = told(&mut session, "XFORWARD PORT=8");
+        assert_eq!(
+            (client.address, client.helo.as_str()),
+            ("192.0.2.7:8".parse().ok(), "client.example")
+        );
+        talk(&mut session, &[("XCLIENT PORT=9", 220)]);
+        assert_eq!(told(&mut session, "EHLO a").address, "127.0.0.1:9".parse().ok());
     }
 }

@@ -305,8 +305,10 @@ pub const CAUSES: &[&str] = &[
 /// Why we refuse, and at which stages: first what the wire refuses, then the desk.
 pub const REJECTS: &[(&str, &[&str])] = &[
     ("connections", &["connect"]),
-    ("connections_per_client", &["connect"]),
-    ("client_network", &["connect"]),
+    ("connections_per_client", &["connect", "hello", "mail"]),
+    ("client_network", &["connect", "hello", "mail"]),
+    ("proxy_header", &["connect"]),
+    ("untrusted", &["connect", "hello", "mail", "rcpt"]),
     ("early_talk", &["connect", "hello"]),
     ("tls", &["connect", "hello"]),
     ("draining", &["connect", "hello", "mail", "rcpt", "data", "message"]),

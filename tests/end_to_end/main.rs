@@ -20,6 +20,7 @@ mod support;
 
 mod bad_input;
 mod delivery;
+mod fronts;
 mod hostile_mail;
 mod lifecycle;
 mod lmtp;

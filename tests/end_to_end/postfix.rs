@@ -109,10 +109,27 @@ fn as_postfixs_own_filter_the_gate_answers_its_client() {
     let said = swaks(
         &programs.swaks,
         front.address,
-        &["--to", TO, "--header", &format!("Subject: {}", mail::REJECT)],
+        &[
+            "--to",
+            TO,
+            "--header",
+            &format!("Subject: {}", mail::REJECT),
+            // Not where Postfix itself connects from: its XFORWARD has to tell.
+            "--local-interface",
+            "127.0.0.2",
+        ],
     );
     assert!(said.answered("550 5.7.1"), "{}", said.transcript);
     let line = eventually("the log line", || gate.message_lines().pop());
+    assert_eq!(
+        (&line["client"], &line["helo"]),
+        (&"127.0.0.2".into(), &"client.example".into())
+    );
+    let records = eventually("the journal", || {
+        let records = gate.json(&["journal", "search", "--json"]);
+        (!records.is_empty()).then_some(records)
+    });
+    assert_eq!(records[0]["client"], "127.0.0.2", "{records:?}");
     assert!(
         said.transcript.contains(line["id"].as_str().expect("an id")),
         "{}",

@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod client;
 pub mod dovecot;
 pub mod gate;
+pub mod haproxy;
 pub mod mail;
 pub mod postfix;
 pub mod programs;

@@ -234,6 +234,7 @@ impl Scene {
             direction: Direction::Inbound,
             client: Client {
                 address: Some("192.0.2.7:4321".parse().unwrap()),
+                name: None,
                 helo: "mx.sender.example".to_owned(),
                 extended: true,
                 tls: None,

@@ -14,7 +14,7 @@ use super::line::{Found, LineFinder};
 use super::refusal::Refusal;
 use super::session::{Declared, Manner, Session, Step};
 use super::{Desk, MailCommand, Reply};
-use crate::mail::Recipient;
+use crate::mail::{Client, Recipient};
 use crate::telemetry::Telemetry;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,6 +59,17 @@ pub struct Opening {
     pub line_ends: LineEnds,
     /// A refusal to greet with.
     pub refusal: Option<Refusal>,
+    /// For a peer that may say who its client is: whether that client may come in.
+    pub door: Option<Arc<dyn Door>>,
+}
+
+/// Decides about clients that a front brings in by XCLIENT.
+pub trait Door: std::fmt::Debug + Send + Sync {
+    /// The connection is this client's from now on; `None` when the front doesn't know whose.
+    ///
+    /// # Errors
+    /// The refusal that the client gets in place of the greeting.
+    fn enter(&self, client: Option<SocketAddr>) -> Result<(), Refusal>;
 }
 
 /// A connection that can be served.
@@ -110,7 +121,12 @@ where
 {
     /// A connection that has not been greeted yet.
     pub fn new(stream: S, desk: D, opening: Opening, service: Arc<Service>) -> Self {
-        let manner = Manner::new(Arc::clone(&service.hostname), opening.starttls, &service.limits);
+        let manner = Manner::new(
+            Arc::clone(&service.hostname),
+            opening.starttls,
+            opening.door.is_some(),
+            &service.limits,
+        );
         let rest = Suspended {
             finder: LineFinder::default(),
             session: Session::new(manner, opening.address, opening.tls.clone()),
@@ -249,6 +265,12 @@ where
                 self.unless_broken(answered)?;
                 self.wire.say(&reply);
             }
+            Step::XClient(client, greeting) => return self.xclient(&client, &greeting).await,
+            Step::XForward(client, reply) => {
+                let answered = guard(self.rest.desk.hello(&client)).await;
+                self.unless_broken(answered)?;
+                self.wire.say(&reply);
+            }
             Step::Mail(mail) => return self.mail(mail).await,
             Step::Rcpt(recipient) => return self.rcpt(recipient).await,
             Step::Data { declared, size_max } => return self.data(declared, size_max).await,
@@ -263,6 +285,18 @@ where
             }
         }
         Ok(())
+    }
+
+    async fn xclient(&mut self, client: &Client, greeting: &Reply) -> Result<(), Over> {
+        self.refuse_pipelined().await?;
+        let entered = self.rest.opening.door.as_ref().map(|door| door.enter(client.address));
+        match entered {
+            Some(Err(refusal)) => self.refuse(refusal, "hello"),
+            Some(Ok(())) | None => {
+                self.wire.say(greeting);
+                Ok(())
+            }
+        }
     }
 
     async fn mail(&mut self, mail: MailCommand) -> Result<(), Over> {

@@ -1,7 +1,6 @@
 //! Connections over streams in memory: the dialogues of `tests/dialogues`, and what needs a clock.
 
 use super::*;
-use crate::mail::Client;
 use crate::smtp::data::variants::{Expected, VARIANTS};
 use crate::smtp::{Body, Offer};
 use crate::units::{Size, Span};
@@ -45,7 +44,14 @@ impl Desk for Scripted {
     async fn hello(&mut self, client: &Client) {
         let tls = client.tls.as_deref().map_or("", |_| " in TLS");
         let verb = if client.extended { "EHLO" } else { "HELO" };
-        self.note(format!("hello {verb} {}{tls}", client.helo));
+        let address = client
+            .address
+            .map_or_else(String::new, |address| format!(" from {address}"));
+        let name = client
+            .name
+            .as_deref()
+            .map_or_else(String::new, |name| format!(" named {name}"));
+        self.note(format!("hello {verb} {}{tls}{address}{name}", client.helo));
     }
 
     async fn mail(&mut self, mail: MailCommand) -> Reply {
@@ -90,6 +96,19 @@ impl Desk for Scripted {
 
     async fn reset(&mut self) {
         self.note("reset".to_owned());
+    }
+}
+
+/// Lets in all but one client.
+#[derive(Debug)]
+struct Ajar;
+
+impl Door for Ajar {
+    fn enter(&self, client: Option<SocketAddr>) -> Result<(), Refusal> {
+        match client {
+            Some(client) if client.ip().to_string() == "192.0.2.66" => Err(Refusal::ClientNetwork),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -276,6 +295,10 @@ fn set(setting: &mut Setting, line: &str) {
                 setting.offer.smtputf8 = false;
                 setting.offer.dsn = false;
                 setting.opening.starttls = false;
+            }
+            "front" => {
+                setting.opening.address = "127.0.0.1:4000".parse().ok();
+                setting.opening.door = Some(Arc::new(Ajar));
             }
             "repair" => setting.opening.line_ends = LineEnds::Repair,
             "early" => setting.early = unescape(value),
