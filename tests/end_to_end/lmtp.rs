@@ -63,7 +63,7 @@ fn whoever_is_left_out_is_kept_for_told_of_and_released_to() {
     let (behaviour, has_room) = with_a_full_box(Answer::say("552 5.2.2 mailbox full"));
     let sink = behaviour.start_on(&folder.path().join("lmtp"));
     let mut gate = Gate::before(&sink, "");
-    let mut client = Client::greeted(gate.smtp);
+    let mut client = Client::greeted_with(gate.smtp, "DSN");
     client.say(&format!("MAIL FROM:<{FROM}> ENVID=77"));
     client.say(&format!("RCPT TO:<{FULL}> NOTIFY=FAILURE ORCPT=rfc822;{FULL}"));
     client.say(&format!("RCPT TO:<{CLERK}>"));
