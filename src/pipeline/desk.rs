@@ -22,7 +22,7 @@ pub struct Profile {
     pub peer_relays: bool,
     /// The route that all its mail takes, whatever the recipient.
     pub upstream: Option<Arc<str>>,
-    /// Relays of our own that say nothing of their client; see [`super::relays`].
+    /// Relays of our own that say nothing of their client.
     pub trusted_relays: Arc<[IpNet]>,
 }
 
