@@ -187,6 +187,18 @@ impl Session {
         }
     }
 
+    /// A transaction is over, and with it what XFORWARD said, as at Postfix: the next one is an unknown
+    /// client's until the front says whose, never the last one's. The client to tell the desk of, if that
+    /// changes it.
+    pub fn forget_forwarded(&mut self) -> Option<Client> {
+        let forwarded = self.forwarded.as_deref_mut()?;
+        if *forwarded == Attributes::unknown() {
+            return None;
+        }
+        *forwarded = Attributes::unknown();
+        Some(self.client())
+    }
+
     /// TLS is on: everything that the client said of itself is forgotten (RFC 3207 §4.2). What XCLIENT
     /// said stays, as it does at Postfix: the client would be taken for the front itself.
     pub fn secured(&mut self, tls: String) {
@@ -664,7 +676,7 @@ mod tests {
     }
 
     #[test]
-    fn xforward_lasts_until_it_says_something_else() {
+    fn xforward_lasts_for_one_transaction() {
         let mut session = front();
         talk(&mut session, &[("XFORWARD NAME=mx.example", 250)]);
         let client = told(&mut session, "EHLO front.example");
@@ -676,11 +688,11 @@ mod tests {
         );
         talk(&mut session, &[("MAIL FROM:<>", 250), ("XFORWARD ADDR=192.0.2.8", 503)]);
         session.message_answered(&Reply::new(250, "2.0.0", "OK"));
-        let client = told(&mut session, "XFORWARD PORT=8");
-        assert_eq!(
-            (client.address, client.helo.as_str()),
-            ("192.0.2.7:8".parse().ok(), "client.example")
-        );
+        let client = session.forget_forwarded().unwrap();
+        assert_eq!((client.address, client.helo.as_str()), (None, ""));
+        assert_eq!(session.forget_forwarded(), None, "told once");
+        let client = told(&mut session, "XFORWARD ADDR=192.0.2.9 PORT=8");
+        assert_eq!((client.address, client.helo.as_str()), ("192.0.2.9:8".parse().ok(), ""));
         talk(&mut session, &[("XCLIENT PORT=9", 220)]);
         assert_eq!(told(&mut session, "EHLO a").address, "127.0.0.1:9".parse().ok());
     }

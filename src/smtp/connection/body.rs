@@ -65,13 +65,15 @@ where
                 let answered = guard(self.rest.desk.message(body)).await;
                 let reply = self.unless_broken(answered)?;
                 self.rest.session.message_answered(&reply);
-                self.pass_on(&reply)
+                self.pass_on(&reply)?;
+                self.transaction_over().await
             }
             Err(refusal) => {
                 self.reset().await?;
                 self.rest.session.message_answered(&refusal.reply());
                 let refusal = self.rest.session.counted(refusal);
-                self.refuse(refusal, "message")
+                self.refuse(refusal, "message")?;
+                self.transaction_over().await
             }
         }
     }

@@ -277,12 +277,22 @@ where
             Step::Reset(reply) => {
                 self.reset().await?;
                 self.wire.say(&reply);
+                return self.transaction_over().await;
             }
             Step::StartTls => return self.start_tls().await,
             Step::Quit => {
                 self.wire.say(&Reply::new(221, "2.0.0", "Bye"));
                 return Err(Over::Quit);
             }
+        }
+        Ok(())
+    }
+
+    /// What a front said of a client was said of the transaction that is over.
+    async fn transaction_over(&mut self) -> Result<(), Over> {
+        if let Some(client) = self.rest.session.forget_forwarded() {
+            let told = guard(self.rest.desk.hello(&client)).await;
+            self.unless_broken(told)?;
         }
         Ok(())
     }
