@@ -1,7 +1,8 @@
 //! Carries a plan out, in the order that loses nothing.
 //!
 //! For mixed recipients: the kept part is committed as `pending` first, upstream gets the rest, and
-//! upstream's answer settles what was kept. Whom upstream leaves out is kept for as `undelivered`. Knows nothing of sessions: a reply comes out.
+//! upstream's answer settles what was kept. For those whom upstream leaves out the message is kept as
+//! `undelivered`. Knows nothing of sessions: a reply comes out.
 
 use super::late::{LateAnswers, fingerprint};
 use super::plan::Plan;
