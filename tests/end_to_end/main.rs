@@ -25,6 +25,7 @@ mod fronts;
 mod hostile_mail;
 mod lifecycle;
 mod lmtp;
+mod machine_faults;
 mod postfix;
 mod relay_guard;
 mod reload;
