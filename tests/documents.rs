@@ -65,6 +65,51 @@ fn settings_in_the_text_exist() {
     report(&faults);
 }
 
+/// What `docs/faults.md` names as shown is a test, or a file of many.
+#[test]
+fn tests_that_the_fault_table_names_exist() {
+    let text = read("docs/faults.md");
+    let sources: String = ["src", "tests"]
+        .iter()
+        .flat_map(|folder| sources_below(&root().join(folder)))
+        .map(|path| fs::read_to_string(path).expect("a source file"))
+        .collect();
+    let rows = text
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.matches('|').count() == 5);
+    let mut faults = Vec::new();
+    let mut count = 0;
+    for row in rows {
+        let shown = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let names = code_spans(shown);
+        if names.is_empty() && !row.contains("| shown by |") {
+            faults.push(format!("nothing shows {row}"));
+        }
+        for name in names {
+            let is_there = root().join(&name).is_file() || sources.contains(&format!("fn {name}("));
+            if !is_there {
+                faults.push(format!("docs/faults.md: {name} is neither a test nor a file"));
+            }
+            count += 1;
+        }
+    }
+    report(&faults);
+    assert!(count > 60, "only {count} names");
+}
+
+fn sources_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder of ours") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(sources_below(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
 #[test]
 fn decisions_are_numbered_without_gaps() {
     let mut names: Vec<String> = fs::read_dir(root().join("docs/decisions"))

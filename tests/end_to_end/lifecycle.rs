@@ -1,10 +1,10 @@
 //! Stopping, dying and starting again: what was answered 250 is still there.
 
-use crate::support::{Client, Gate, Sink, eventually, free_address, mail, programs};
+use crate::support::{Answer, Client, Gate, Sink, Stage, eventually, free_address, mail, programs};
 use std::collections::BTreeSet;
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const FROM: &str = "allotments@parish.example";
@@ -42,6 +42,30 @@ fn a_stop_in_the_middle_of_data_lets_it_finish_or_says_421() {
     drop((idle, client));
     let status = gate.wait();
     assert_eq!(status.code(), Some(0), "{}", gate.log());
+}
+
+#[test]
+fn a_stop_while_upstream_thinks_loses_nothing() {
+    let is_at_the_dot = Arc::new(AtomicBool::new(false));
+    let reached = Arc::clone(&is_at_the_dot);
+    let sink = Sink::scripted(move |stage, _| {
+        if stage == Stage::Dot {
+            reached.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_secs(2));
+        }
+        Answer::Accept
+    });
+    let mut gate = Gate::before(&sink, "");
+    let mut client = Client::greeted(gate.smtp);
+    client.envelope(FROM, &[TO]);
+    assert_eq!(client.say("DATA").code, 354);
+    client.send(&crate::support::client::stuffed(&mail::plain("At the dot")));
+    eventually("the dot", || is_at_the_dot.load(Ordering::SeqCst).then_some(()));
+    gate.signal("TERM");
+    assert_eq!(client.reply().code, 250, "what upstream takes is answered so");
+    drop(client);
+    assert_eq!(gate.wait().code(), Some(0), "{}", gate.log());
+    assert_eq!(sink.received().len(), 1);
 }
 
 #[test]

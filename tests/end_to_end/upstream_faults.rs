@@ -87,6 +87,20 @@ fn an_upstream_that_isnt_there_is_a_reason_to_retry() {
     assert_eq!(reply.code, 451, "{reply:?}");
 }
 
+/// The connection is made by the kernel, and that is all that ever comes.
+#[test]
+fn a_server_behind_nobody_hears_from_is_451() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = silent.local_addr().expect("bound");
+    let sink = Sink::start();
+    let gate = Gate::before(
+        &sink,
+        &format!("[upstream]\ntarget = \"smtp://{address}\"\n[deadlines]\nupstream_hello = \"500ms\"\n"),
+    );
+    let reply = attempt(&gate);
+    assert_eq!(reply.code, 451, "{reply:?}");
+}
+
 #[test]
 fn silence_or_a_broken_connection_at_the_dot_is_never_a_250() {
     for answer in [Answer::Close, Answer::KeepAndClose, Answer::Silence] {
