@@ -28,6 +28,9 @@ pub enum Framing {
     Count,
 }
 
+/// A body up to this many octets may be moved when it grows.
+const MOVED_MOST: usize = 1 << 20;
+
 /// Reads one message.
 #[derive(Debug)]
 pub struct DataReader {
@@ -36,6 +39,8 @@ pub struct DataReader {
     size_max: u64,
     state: State,
     body: Vec<u8>,
+    /// Octets that the body may have, whatever room its memory has.
+    room: usize,
     dropped: Option<Refusal>,
 }
 
@@ -69,6 +74,7 @@ impl DataReader {
                 Framing::Count => State::Text,
             },
             body: Vec::new(),
+            room: 0,
             dropped: None,
         }
     }
@@ -106,7 +112,7 @@ impl DataReader {
     /// The memory that the body may need for a chunk of this many octets, when it has less.
     pub fn wants(&self, chunk: usize) -> Option<usize> {
         let needed = self.body.len().saturating_add(self.need(chunk));
-        (self.dropped.is_none() && needed > self.body.capacity()).then_some(needed)
+        (self.dropped.is_none() && needed > self.room).then_some(needed)
     }
 
     /// Whether nothing of the message is kept any more.
@@ -119,22 +125,43 @@ impl DataReader {
         self.body.len()
     }
 
-    /// Octets of memory that the body holds.
-    pub fn capacity(&self) -> usize {
-        self.body.capacity()
+    /// Octets that the body may have.
+    pub const fn room(&self) -> usize {
+        self.room
     }
 
-    /// Grows the body to hold `capacity` octets in all.
-    pub fn grow(&mut self, capacity: usize) {
-        if self.dropped.is_none() {
-            self.body.reserve_exact(capacity.saturating_sub(self.body.len()));
+    /// Lets the body have `room` octets in all.
+    ///
+    /// While it is small its memory is moved as it grows. Past that, what it may need in the end is reserved
+    /// at once: addresses cost nothing until they are written to, whereas moving tens of megabytes costs time,
+    /// and what the allocator keeps of the places left behind would be beside the budget. Memory that isn't
+    /// to be had is [`Refusal::Memory`].
+    pub fn grow(&mut self, room: usize) {
+        if self.dropped.is_some() {
+            return;
         }
+        self.room = room;
+        let in_the_end = usize::try_from(self.size_max).unwrap_or(usize::MAX).max(room);
+        let is_small = room <= MOVED_MOST.max(self.body.capacity());
+        if is_small || !self.reserve(in_the_end) {
+            self.reserve(room);
+        }
+        if self.body.capacity() < room {
+            self.discard(Refusal::Memory);
+        }
+    }
+
+    /// Has memory for so many octets in all, if that is to be had.
+    fn reserve(&mut self, octets: usize) -> bool {
+        let more = octets.saturating_sub(self.body.len());
+        self.body.try_reserve_exact(more).is_ok()
     }
 
     /// Keeps nothing of the message, for this reason: the first one stands, unless the message turns
     /// out to be malformed as well, for then the session can't go on.
     pub fn discard(&mut self, why: Refusal) {
         self.body = Vec::new();
+        self.room = 0;
         if self.dropped.is_none() || matches!(why, Refusal::Malformed(_)) && !self.is_malformed() {
             self.dropped = Some(why);
         }
@@ -529,6 +556,27 @@ mod tests {
         reader.end();
         assert!(reader.is_done());
         reader.finish()
+    }
+
+    #[test]
+    fn a_body_that_grows_large_is_moved_no_more() {
+        let mut reader = DataReader::new(Framing::Dot, LineEnds::Strict, 8 << 20);
+        let mut places = Vec::new();
+        let mut room = 1 << 16;
+        while room <= 8 << 20 {
+            reader.grow(room);
+            assert_eq!(reader.room(), room);
+            reader.feed(&vec![b'x'; room - reader.kept() - 8]);
+            places.push((room, reader.body.as_ptr()));
+            room *= 2;
+        }
+        let large: Vec<_> = places.iter().filter(|(room, _)| *room > MOVED_MOST).collect();
+        assert_eq!(large.len(), 3);
+        assert!(large.iter().all(|(_, place)| *place == large[0].1), "{places:?}");
+        // Its memory is one more than can be had.
+        let mut reader = DataReader::new(Framing::Dot, LineEnds::Strict, u64::MAX);
+        reader.grow(usize::MAX);
+        assert_eq!(reader.finish(), Err(Refusal::Memory));
     }
 
     #[test]

@@ -189,7 +189,7 @@ impl Receiving {
     fn next_capacity(&self, needed: usize) -> usize {
         let doubled = self
             .reader
-            .capacity()
+            .room()
             .saturating_mul(2)
             .clamp(BODY_FIRST, self.size_max.max(BODY_FIRST));
         match self.declared.map(|declared| declared.saturating_add(DECLARED_SLACK)) {
