@@ -86,6 +86,12 @@ impl Command {
         &self.0
     }
 
+    /// A verb and words that hold neither space nor control character, as xtext never does.
+    pub(super) fn of_words(verb: &str, words: &[String]) -> Self {
+        let line = words.iter().fold(verb.to_owned(), |line, word| line + " " + word);
+        Self((line + "\r\n").into_bytes())
+    }
+
     fn with_word(verb: &str, word: &str) -> Result<Self, Unsendable> {
         let mut line = verb.as_bytes().to_vec();
         append_word(&mut line, word)?;
