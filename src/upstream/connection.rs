@@ -7,10 +7,12 @@ use super::connect::Stream;
 use super::events::Events;
 use super::failure::{Failure, Stage};
 use super::parameters::{NeedsSmtpUtf8, understood};
-use super::settings::Deadlines;
-use crate::mail::{Address, Parameter, Recipient};
+use super::settings::{Deadlines, StateClient};
+use crate::mail::{Client, Envelope, Recipient};
 use crate::smtp::Reply;
-use crate::smtp::client::{BodyFault, BodyPatience, Command, Dialogue, Extensions, Fault, Protocol, Unsendable};
+use crate::smtp::client::{
+    BodyFault, BodyPatience, Command, Dialogue, Extensions, Fault, Protocol, Unsendable, xforward,
+};
 use crate::smtp::reply::Class;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -27,12 +29,16 @@ pub(super) struct Connection {
     pub(super) extensions: Extensions,
     events: Arc<Events>,
     deadlines: Deadlines,
+    /// How the server hears who the client is.
+    state_client: StateClient,
     /// A transaction may stand open: RSET comes before the next.
     is_dirty: bool,
     /// Recipients accepted in it.
     recipients: usize,
     /// The server has said goodbye, or something that can't be trusted.
     is_spent: bool,
+    /// It has refused XFORWARD, and that was said aloud.
+    has_refused_forward: bool,
     /// Messages that it was sent.
     pub(super) messages: usize,
 }
@@ -63,6 +69,7 @@ impl Connection {
         extensions: Extensions,
         events: Arc<Events>,
         deadlines: Deadlines,
+        state_client: StateClient,
     ) -> Self {
         Self {
             protocol,
@@ -70,11 +77,18 @@ impl Connection {
             extensions,
             events,
             deadlines,
+            state_client,
             is_dirty: false,
             recipients: 0,
             is_spent: false,
+            has_refused_forward: false,
             messages: 0,
         }
+    }
+
+    /// Whether another client's mail may be sent over it, once it is reusable.
+    pub(super) const fn is_anyones(&self) -> bool {
+        !self.state_client.binds_connection()
     }
 
     /// Whether another message may be sent over it, after RSET if need be.
@@ -87,37 +101,68 @@ impl Connection {
         self.is_reusable() && self.dialogue.is_quiet().await
     }
 
-    /// Opens a transaction for all of these recipients, ending one that stands open first. Pipelined when
-    /// the server allows it. After a failure among several commands the connection may be out of step.
-    pub(super) async fn begin(
-        &mut self,
-        reverse_path: Option<&Address>,
-        parameters: &[Parameter],
-        recipients: &[Recipient],
-    ) -> Result<Reply, Failure> {
-        let mut stages = Vec::with_capacity(recipients.len() + 2);
-        let mut commands = Vec::with_capacity(recipients.len() + 2);
+    /// Opens a transaction for all of the envelope's recipients, ending one that stands open first. Pipelined
+    /// when the server allows it. After a failure among several commands the connection may be out of step.
+    pub(super) async fn begin(&mut self, client: &Client, envelope: &Envelope) -> Result<Reply, Failure> {
+        let mut steps = Vec::with_capacity(envelope.recipients.len() + 3);
         if self.is_dirty {
-            stages.push(Stage::Reset);
-            commands.push(Command::rset());
+            steps.push((Stage::Reset, Command::rset()));
         }
-        stages.push(Stage::Mail);
-        commands.push(Command::mail(reverse_path, &understood(parameters, &self.extensions)?)?);
-        for recipient in recipients {
-            stages.push(Stage::Rcpt);
-            commands.push(self.rcpt_command(recipient)?);
+        // After RSET, which makes a server forget what it was told before.
+        let forward = self.forward_commands(client);
+        steps.extend(forward.into_iter().map(|command| (Stage::Forward, command)));
+        let parameters = understood(&envelope.parameters, &self.extensions)?;
+        let mail = Command::mail(envelope.reverse_path.as_ref(), &parameters)?;
+        steps.push((Stage::Mail, mail));
+        for recipient in &envelope.recipients {
+            steps.push((Stage::Rcpt, self.rcpt_command(recipient)?));
         }
         self.is_dirty = true;
-        self.recipients = recipients.len();
+        self.recipients = envelope.recipients.len();
+        let (stages, commands): (Vec<Stage>, Vec<Command>) = steps.into_iter().unzip();
         let mut last = None;
         let at_once = if self.extensions.pipelining { PIPELINED_MAX } else { 1 };
         for (stages, commands) in stages.chunks(at_once).zip(commands.chunks(at_once)) {
             self.send(Stage::Mail, commands).await?;
             for stage in stages {
-                last = Some(self.accepted(*stage).await?);
+                match stage {
+                    Stage::Forward => self.forwarded().await?,
+                    _ => last = Some(self.accepted(*stage).await?),
+                }
             }
         }
         last.ok_or(Failure::Unsendable)
+    }
+
+    /// What tells the server of the client, where it is to be told before each transaction.
+    fn forward_commands(&self, client: &Client) -> Vec<Command> {
+        if self.state_client != StateClient::Xforward {
+            return Vec::new();
+        }
+        let Some(offered) = self.extensions.xforward else {
+            self.events.unstated();
+            return Vec::new();
+        };
+        xforward(client, offered)
+    }
+
+    /// The reply to XFORWARD. A refusal stops no mail: it takes a log line and a header from the server,
+    /// which judges by our address either way.
+    async fn forwarded(&mut self) -> Result<(), Failure> {
+        let Err(failure) = self.accepted(Stage::Forward).await else {
+            return Ok(());
+        };
+        let Failure::Answer(_, reply) = &failure else {
+            return Err(failure);
+        };
+        if reply.closes() {
+            return Err(failure);
+        }
+        self.events.unstated();
+        if !std::mem::replace(&mut self.has_refused_forward, true) {
+            self.events.refused_forward(reply);
+        }
+        Ok(())
     }
 
     /// Adds a recipient to the open transaction.
@@ -264,7 +309,7 @@ impl Connection {
     async fn accepted(&mut self, stage: Stage) -> Result<Reply, Failure> {
         let reply = self.dialogue.reply(self.deadlines.upstream_command.0).await;
         let reply = reply.map_err(|fault| Failure::Fault(stage, fault))?;
-        if stage != Stage::Reset {
+        if !matches!(stage, Stage::Reset | Stage::Forward) {
             self.events.answered(stage, &reply);
         }
         if reply.is_success() && !reply.closes() {

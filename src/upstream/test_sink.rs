@@ -7,7 +7,7 @@ use super::settings::{Deadlines, Settings, Targets};
 use super::{Parts, TargetUrl, Upstreams};
 use crate::clock::FixedClock;
 use crate::resolver::SystemResolver;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream};
@@ -59,6 +59,8 @@ pub(crate) struct Sink {
 struct Script {
     /// What EHLO offers, but for STARTTLS.
     offers: Mutex<Vec<&'static str>>,
+    /// Whether a connection begins with a PROXY header of version 2.
+    expects_proxy: AtomicBool,
     rules: Mutex<Vec<Rule>>,
     tls: Option<TlsAcceptor>,
     connections: AtomicUsize,
@@ -126,6 +128,11 @@ impl Sink {
         *self.script.offers.lock().unwrap() = offers;
     }
 
+    /// From now on it reads a PROXY header first; `heard` has it as `PROXY` and what follows its signature.
+    pub(crate) fn expect_proxy(&self) {
+        self.script.expects_proxy.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.script.connections.load(Ordering::SeqCst)
     }
@@ -146,6 +153,13 @@ impl Sink {
             .iter()
             .map(|(_, line)| line.clone())
             .collect()
+    }
+
+    /// What one connection heard.
+    pub(crate) fn heard_on(&self, connection: usize) -> Vec<String> {
+        let heard = self.script.heard.lock().unwrap();
+        let here = heard.iter().filter(|(number, _)| *number == connection);
+        here.map(|(_, line)| line.clone()).collect()
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -204,6 +218,9 @@ impl Script {
             number,
             stream: BufStream::new(stream),
         };
+        if self.expects_proxy.load(Ordering::SeqCst) {
+            wire.proxy_header().await?;
+        }
         if !wire.answer("BANNER", "", "220 sink\r\n").await? {
             return Ok(());
         }
@@ -252,6 +269,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Ok(goes_on)
     }
 
+    async fn proxy_header(&mut self) -> std::io::Result<()> {
+        let mut head = [0; 16];
+        self.stream.read_exact(&mut head).await?;
+        assert_eq!(head[..12], *b"\r\n\r\n\0\r\nQUIT\n");
+        let mut rest = vec![0; usize::from(head[14]) << 8 | usize::from(head[15])];
+        self.stream.read_exact(&mut rest).await?;
+        let line = format!("PROXY {:02x} {:02x} {rest:?}", head[12], head[13]);
+        self.script.heard.lock().unwrap().push((self.number, line));
+        Ok(())
+    }
+
     /// Until the end, or until a handshake is due: whether one is.
     async fn converse(&mut self, is_encrypted: bool) -> std::io::Result<bool> {
         let mut commands = Vec::new();
@@ -269,10 +297,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 "EHLO" | "LHLO" => self.ehlo(is_encrypted),
                 "DATA" => "354 go\r\n".into(),
                 "STARTTLS" => "220 go\r\n".into(),
+                "XCLIENT" => "220 sink\r\n".into(),
                 "QUIT" => return Ok(false),
                 _ => "250 2.0.0 fine\r\n".into(),
             };
-            if matches!(verb.as_str(), "RSET" | "EHLO" | "LHLO") {
+            if matches!(verb.as_str(), "RSET" | "EHLO" | "LHLO" | "XCLIENT") {
                 commands.clear();
                 recipients.clear();
             }

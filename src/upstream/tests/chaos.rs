@@ -31,7 +31,9 @@ fn trouble(chance: &SeededChance) -> Act {
 /// One message, at times parked, at times for one recipient only, at times given up.
 async fn attempt(route: &Arc<Route>, chance: &SeededChance, body: &Bytes) -> &'static str {
     let mut accepted = envelope(&[]);
-    let (_, transaction) = route.open(accepted.reverse_path.as_ref(), &[]).await;
+    let (_, transaction) = route
+        .open(&Client::default(), accepted.reverse_path.as_ref(), &[])
+        .await;
     let Some(mut transaction) = transaction else {
         return "mail";
     };
