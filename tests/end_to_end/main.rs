@@ -30,6 +30,7 @@ mod reload;
 mod seen;
 mod smuggling;
 mod stand_in;
+mod told;
 mod upstream_faults;
 mod verdicts;
 mod wire;
