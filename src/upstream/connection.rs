@@ -1,6 +1,6 @@
 //! One connection to an SMTP or LMTP server, from greeting to goodbye.
 //!
-//! Says MAIL, RCPT and DATA in order, keeps the reply classes that belong to each step, and knows
+//! Says MAIL, RCPT and DATA or BDAT in order, keeps the reply classes that belong to each step, and knows
 //! whether a transaction stands open on it. Knows nothing of pools, routes or softening.
 
 use super::connect::Stream;
@@ -10,9 +10,7 @@ use super::parameters::{NeedsSmtpUtf8, understood};
 use super::settings::{Deadlines, StateClient};
 use crate::mail::{Client, Envelope, Recipient};
 use crate::smtp::Reply;
-use crate::smtp::client::{
-    BodyFault, BodyPatience, Command, Dialogue, Extensions, Fault, Protocol, Unsendable, xforward,
-};
+use crate::smtp::client::{BodyPatience, Command, Dialogue, Extensions, Fault, Protocol, Unsendable, xforward};
 use crate::smtp::reply::Class;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -21,6 +19,9 @@ use tokio::time::timeout;
 
 /// How many commands go into one write: RFC 2920 §3.1 minds the windows of both sides.
 const PIPELINED_MAX: usize = 100;
+
+/// How long to listen to a server that no longer takes what we say: what it has said is there already.
+const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A greeted connection.
 pub(super) struct Connection {
@@ -185,32 +186,51 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends the message of the open transaction.
+    /// Sends the message of the open transaction: as one chunk where the server takes any (RFC 3030), so that
+    /// whatever it says is said to the message, else after DATA.
     pub(super) async fn message(&mut self, pieces: &[Bytes]) -> Sent {
-        match self.data().await {
-            Err(failure) => return Sent::NotWhole(failure),
-            Ok(reply) if reply.code() != 354 => return Sent::NotWhole(self.unexpected(Stage::Data, reply)),
-            Ok(_) => {}
+        let is_chunk = self.extensions.chunking;
+        self.is_dirty = true;
+        if !is_chunk {
+            match self.data().await {
+                Err(failure) => return Sent::NotWhole(failure),
+                Ok(reply) if reply.code() != 354 => return Sent::NotWhole(self.unexpected(Stage::Data, reply)),
+                Ok(_) => {}
+            }
         }
-        // From here on nothing but our dot ends the message, so a connection left half-way must go.
+        // From here on nothing but its end ends the message, so a connection left half-way must go.
         self.is_spent = true;
         let patience = BodyPatience {
             block: self.deadlines.upstream_block.0,
             whole: self.deadlines.upstream_body.0,
         };
-        if let Err(BodyFault {
-            fault,
-            dot_may_have_left,
-        }) = self.dialogue.body(pieces, self.answers_due(), patience).await
-        {
-            let failure = Failure::Fault(Stage::Data, fault);
-            return if dot_may_have_left {
-                Sent::Silence(failure)
-            } else {
-                Sent::NotWhole(failure)
-            };
+        let due = self.answers_due();
+        let written = if is_chunk {
+            self.dialogue.chunk(pieces, due, patience).await
+        } else {
+            self.dialogue.body(pieces, due, patience).await
+        };
+        match written {
+            Ok(()) => self.answers(is_chunk).await,
+            Err(fault) if fault.end_may_have_left => Sent::Silence(Failure::Fault(Stage::Data, fault.fault)),
+            Err(fault) => Sent::NotWhole(self.last_words(fault.fault).await),
         }
-        self.answers().await
+    }
+
+    /// Why the message could not be sent whole: a server may say no before it stops listening, which needn't
+    /// wait for a message's end (one that is too large, say).
+    async fn last_words(&mut self, fault: Fault) -> Failure {
+        // What it said out of turn is no answer to this.
+        if matches!(fault, Fault::Garbled(_)) {
+            return Failure::Fault(Stage::Data, fault);
+        }
+        match self.dialogue.reply(LAST_WORDS_PATIENCE).await {
+            Ok(reply) if matches!(reply.class(), Class::Transient | Class::Permanent) => {
+                self.events.answered(Stage::Data, &reply);
+                Failure::Answer(Stage::Data, reply)
+            }
+            _ => Failure::Fault(Stage::Data, fault),
+        }
     }
 
     /// The answer to a dot that had none in time, should it come yet; over LMTP the first that is no yes,
@@ -236,7 +256,7 @@ impl Connection {
     }
 
     /// Reads what is said to the dot; the deadline is for all of it.
-    async fn answers(&mut self) -> Sent {
+    async fn answers(&mut self, are_to_chunk: bool) -> Sent {
         let mut answers = Vec::with_capacity(self.answers_due());
         let read = timeout(self.deadlines.upstream_dot.0, self.read_answers(&mut answers)).await;
         let are_all_yes = answers.iter().all(Reply::is_success);
@@ -246,11 +266,12 @@ impl Connection {
             return Sent::Answered(answers);
         }
         // Among several, one answer too many may have moved every other to a wrong place: a refusal would
-        // then pass for a yes.
-        if answers.len() > 1 && !self.dialogue.is_in_step() {
+        // then pass for a yes. So would the answer to a chunk, had one been left over from before it.
+        let is_ambiguous = answers.len() > 1 && !self.dialogue.is_in_step();
+        if is_ambiguous || (are_to_chunk && self.dialogue.is_overtalked()) {
             return Sent::Silence(Failure::Fault(
                 Stage::Dot,
-                Fault::Garbled("it gave more answers than it took recipients, so nobody knows which is whose"),
+                Fault::Garbled("it gave more answers than were due, so nobody knows which is whose"),
             ));
         }
         self.is_spent = answers.iter().any(Reply::closes);
@@ -286,7 +307,6 @@ impl Connection {
     }
 
     async fn data(&mut self) -> Result<Reply, Failure> {
-        self.is_dirty = true;
         let reply = self.dialogue.ask(Command::data(), self.deadlines.upstream_data.0).await;
         let reply = reply.map_err(|fault| Failure::Fault(Stage::Data, fault))?;
         self.events.answered(Stage::Data, &reply);

@@ -275,6 +275,7 @@ fn target(url: &TargetUrl, settings: &Settings, parts: &Parts, tls: &Tls, events
             place,
             tls: tls.clone(),
             state_client: settings.state_client,
+            chunking: settings.chunking,
             our_name: Arc::clone(&parts.our_name),
             connect: Arc::clone(&parts.connect),
             deadlines: parts.deadlines,

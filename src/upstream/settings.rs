@@ -26,6 +26,8 @@ pub struct Settings {
     pub tls_name: Option<String>,
     /// How SMTP and LMTP targets hear who the client is.
     pub state_client: StateClient,
+    /// Sends messages by BDAT to SMTP and LMTP targets that offer CHUNKING.
+    pub chunking: bool,
     /// Connections open at once to each target.
     pub connections: usize,
     /// Messages sent over one connection before it is closed.
@@ -46,6 +48,7 @@ impl Default for Settings {
             tls_ca: None,
             tls_name: None,
             state_client: StateClient::None,
+            chunking: false,
             connections: 20,
             messages: 100,
             soft_codes: Vec::new(),

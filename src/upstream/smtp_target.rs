@@ -28,6 +28,8 @@ pub(super) struct SmtpTarget {
     pub(super) place: Place,
     pub(super) tls: Tls,
     pub(super) state_client: StateClient,
+    /// Whether its CHUNKING is taken up.
+    pub(super) chunking: bool,
     /// What we call ourselves in EHLO and LHLO.
     pub(super) our_name: Arc<str>,
     pub(super) connect: Arc<dyn Connect>,
@@ -124,10 +126,14 @@ impl SmtpTarget {
         let failure = match greeted {
             Ok((dialogue, extensions)) => {
                 self.remember(extensions, stated.is_some());
+                let taken_up = Extensions {
+                    chunking: extensions.chunking && self.chunking,
+                    ..extensions
+                };
                 return Ok(Box::new(Connection::new(
                     self.protocol,
                     dialogue,
-                    extensions,
+                    taken_up,
                     Arc::clone(&self.events),
                     self.deadlines,
                     self.state_client,

@@ -66,6 +66,11 @@ impl Command {
         Self(b"DATA\r\n".to_vec())
     }
 
+    /// BDAT (RFC 3030 §2) for a whole message of so many octets, which follow at once.
+    pub fn bdat_last(octets: usize) -> Self {
+        Self(format!("BDAT {octets} LAST\r\n").into_bytes())
+    }
+
     /// RSET.
     pub fn rset() -> Self {
         Self(b"RSET\r\n".to_vec())

@@ -6,6 +6,7 @@ use super::*;
 use crate::telemetry::{self, Telemetry};
 use std::io::Write;
 use std::sync::Mutex;
+use std::time::Duration;
 
 const XCLIENT: &str = "XCLIENT NAME ADDR PORT PROTO HELO LOGIN";
 const XFORWARD: &str = "XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT";
@@ -77,9 +78,13 @@ fn verbs(lines: &[String]) -> Vec<&str> {
 
 /// Waits until so many connections were said goodbye to: that happens behind the message's back.
 async fn goodbyes(sink: &Sink, count: usize) {
-    while sink.heard().iter().filter(|line| *line == "QUIT").count() < count {
-        tokio::task::yield_now().await;
-    }
+    let heard = async {
+        while sink.heard().iter().filter(|line| *line == "QUIT").count() < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(30), heard).await;
+    assert!(waited.is_ok(), "no goodbye: {:?}", sink.heard());
 }
 
 #[tokio::test]
@@ -171,7 +176,7 @@ fn overheard(settings: Settings) -> (Arc<Route>, Telemetry, Page) {
 }
 
 fn lines_with(telemetry: &Telemetry, page: &Page, words: &str) -> usize {
-    assert!(telemetry.flush(std::time::Duration::from_secs(10)));
+    assert!(telemetry.flush(Duration::from_secs(10)));
     let log = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
     log.lines().filter(|line| line.contains(words)).count()
 }

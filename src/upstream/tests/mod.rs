@@ -1,6 +1,7 @@
 //! The upstream leg against a scripted server: what goes well here, each kind of trouble in a file.
 
 mod chaos;
+mod chunking;
 mod clients;
 mod faults;
 mod lmtp;
