@@ -31,6 +31,7 @@ mod seen;
 mod smuggling;
 mod stand_in;
 mod told;
+mod upstream_chunks;
 mod upstream_faults;
 mod verdicts;
 mod wire;

@@ -167,6 +167,14 @@ impl Postfix {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Adds settings and has them read by the processes that it starts from now on.
+    pub fn add(&self, settings: &str) {
+        let path = self.folder.path().join("main.cf");
+        let main = fs::read_to_string(&path).expect("our own file") + settings;
+        fs::write(path, main).expect("our own file");
+        self.run("reload");
+    }
+
     fn run(&self, command: &str) {
         let output = Command::new(&self.program)
             .arg("-c")
