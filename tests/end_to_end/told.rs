@@ -42,6 +42,14 @@ fn delivered(behind: &Postfix, subject: &str) -> Vec<u8> {
     })
 }
 
+/// What `check` says of the server behind.
+fn checked(gate: &Gate) -> String {
+    let said = gate.command(&["check"]).stdout;
+    let text = String::from_utf8_lossy(&said).into_owned();
+    let line = text.lines().find(|line| line.contains("upstream"));
+    line.unwrap_or_else(|| panic!("{text}")).to_owned()
+}
+
 /// A Postfix that is to be told, where there is one.
 fn postfix(test: &str, more: &str) -> Option<Postfix> {
     let [program] = programs::needed(test, ["postfix"])?;
@@ -94,6 +102,7 @@ fn postfix_judges_and_shows_the_client_that_it_is_told_of() {
             "goodbye is said: {}",
             behind.log()
         );
+        assert!(checked(&gate).starts_with("fine"), "{}", checked(&gate));
     }
 }
 
@@ -124,6 +133,11 @@ fn postfix_notes_the_client_of_each_message_on_one_connection() {
     }
     let unstated = gate.metric("portreeve_upstream_unstated_total{route=\"default\"}");
     assert!(unstated < 1.0, "{unstated}");
+    assert!(checked(&gate).starts_with("fine"), "{}", checked(&gate));
+    // Nothing but what it takes, of a client that nothing is known of.
+    eventually("the end of that session", || {
+        behind.log().contains(" xforward=1 ").then_some(())
+    });
 }
 
 #[test]
@@ -167,6 +181,7 @@ fn postfix_that_may_not_be_told_gets_mail_by_xforward_and_none_by_xclient() {
     );
     assert!(gate.metric("portreeve_upstream_softened_total{route=\"default\",stage=\"hello\"}") >= 1.0);
     assert!(gate.log().contains("it offers no XCLIENT"), "{}", gate.log());
+    assert!(checked(&gate).contains("WARNING") && checked(&gate).contains("can't be told who you are"));
 }
 
 #[test]

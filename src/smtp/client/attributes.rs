@@ -59,9 +59,12 @@ impl Attributes {
     }
 }
 
-/// XCLIENT: one command with all that the server takes.
+/// XCLIENT: one command with all that the server takes. PROTO is SMTP or ESMTP there, and has no word for
+/// neither: it is left out, and what the server begins anew with counts.
 pub fn xclient(client: &Client, offered: Attributes) -> Command {
-    let words: Vec<String> = offered.words(client).collect();
+    let unknown_protocol = format!("PROTO={UNAVAILABLE}");
+    let words = offered.words(client).filter(|word| *word != unknown_protocol);
+    let words: Vec<String> = words.collect();
     Command::of_words("XCLIENT", &words)
 }
 
@@ -194,6 +197,14 @@ mod tests {
                 "XFORWARD NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE] PORT=[UNAVAILABLE] PROTO=[UNAVAILABLE] \
                  HELO=[UNAVAILABLE] SOURCE=REMOTE\r\n"
             ]
+        );
+    }
+
+    #[test]
+    fn xclient_has_no_word_for_an_unknown_protocol() {
+        assert_eq!(
+            said(&[xclient(&Client::default(), offered(XCLIENT_OFFER))]),
+            ["XCLIENT NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE] PORT=[UNAVAILABLE] HELO=[UNAVAILABLE]\r\n"]
         );
     }
 
