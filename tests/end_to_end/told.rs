@@ -141,6 +141,42 @@ fn postfix_notes_the_client_of_each_message_on_one_connection() {
 }
 
 #[test]
+fn no_name_that_a_stranger_chooses_makes_postfix_refuse_what_it_is_told() {
+    let test = "no_name_that_a_stranger_chooses_makes_postfix_refuse_what_it_is_told";
+    let Some(behind) = postfix(test, "smtpd_hard_error_limit = 1\n") else {
+        return;
+    };
+    let long = "h".repeat(255);
+    let name = ["n".repeat(63), "n".repeat(63), "n".repeat(63), "n".repeat(61)].join(".");
+    let names = [
+        ("[203.0.113.9]", "-a.example"),
+        ("[IPv6:2001:db8::7]", "a-.example"),
+        ("-x-", "a_b.example"),
+        ("a+b=c", "_.example"),
+        ("<script>", "12345.678"),
+        ("\"quoted\"", "a:b.example"),
+        ("[UNAVAILABLE]", "localhost"),
+        ("[TEMPUNAVAIL]", "xn--caf-dma.example"),
+        ("*", "12345"),
+        (&long, &name),
+        ("+", "1.2.3.4.5"),
+        ("\\", "a"),
+    ];
+    for state_client in ["xclient", "xforward"] {
+        let gate = stating(&format!("smtp://{}", behind.address), state_client);
+        for (helo, name) in names {
+            let mut client = Client::greeted(gate.smtp);
+            assert_eq!(client.say(&format!("XCLIENT NAME={name} ADDR=203.0.113.9")).code, 220);
+            assert_eq!(client.say(&format!("EHLO {helo}")).code, 250, "{helo}");
+            let reply = client.say(&format!("MAIL FROM:<{FROM}>"));
+            assert_eq!(reply.code, 250, "{state_client} {helo} {name}: {reply:?}");
+        }
+        assert!(gate.metric("portreeve_upstream_unstated_total{route=\"default\"}") < 1.0);
+        assert!(!gate.log().contains("501"), "{}", gate.log());
+    }
+}
+
+#[test]
 fn a_released_message_is_still_its_clients() {
     let Some(behind) = postfix("a_released_message_is_still_its_clients", "") else {
         return;
@@ -226,6 +262,21 @@ fn a_dovecot_that_trusts_the_gate_is_told_too() {
             let before = dovecot.delivered("clerk").len();
             assert_eq!(send(&gate, address, "For the box").code, 250, "{}", dovecot.log());
             assert_eq!(dovecot.delivered("clerk").len(), before + 1);
+        }
+        for helo in [
+            "[203.0.113.9]",
+            "-x-",
+            "a+b=c",
+            "<script>",
+            "[UNAVAILABLE]",
+            "*",
+            &"h".repeat(255),
+        ] {
+            let mut client = Client::greeted(gate.smtp);
+            assert_eq!(client.say("XCLIENT ADDR=203.0.113.9").code, 220);
+            assert_eq!(client.say(&format!("EHLO {helo}")).code, 250, "{helo}");
+            let reply = client.say(&format!("MAIL FROM:<{FROM}>"));
+            assert_eq!(reply.code, 250, "{state_client} {helo}: {reply:?}");
         }
         let is_shown = |message: &Vec<u8>| mail::field(message, "Received").is_some_and(|value| value.contains(shown));
         assert!(dovecot.delivered("clerk").iter().any(is_shown), "{}", dovecot.log());

@@ -6,7 +6,7 @@
 //! how a server answers.
 
 use super::command::Command;
-use crate::mail::{Client, Domain};
+use crate::mail::Client;
 use std::net::IpAddr;
 
 /// Octets of a command line with its CRLF (RFC 5321 §4.5.3.1.4); XFORWARD goes on in a further one.
@@ -88,12 +88,24 @@ pub fn xforward(client: &Client, offered: Attributes) -> Vec<Command> {
     lines.iter().map(|words| Command::of_words(VERB, words)).collect()
 }
 
-/// A name that is none would have the whole command refused.
+/// A name that is none would have the whole command refused, and its client kept out for good.
 fn name(client: &Client) -> Option<String> {
-    let name = client.name.as_deref()?;
-    Domain::parse(name)
-        .filter(|domain| !domain.is_ip())
-        .map(|domain| domain.as_str().to_owned())
+    client.name.clone().filter(|name| is_host_name(name))
+}
+
+/// Whether servers take this for a host name (RFC 1123 §2.1, and underscores): no address, nor what looks
+/// like the beginning of one.
+fn is_host_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_numeric = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    name.len() <= VALUE_MAX && name.split('.').all(is_label) && !is_numeric
 }
 
 fn address(client: &Client) -> Option<String> {
@@ -222,7 +234,7 @@ mod tests {
     fn values_are_encoded_and_names_that_are_none_left_out() {
         for (helo, name, words) in [
             ("[192.0.2.7]", "a_b.example", "NAME=a_b.example HELO=[192.0.2.7]"),
-            ("a+b=c", "MX.Sender.Example", "NAME=mx.sender.example HELO=a+2Bb+3Dc"),
+            ("a+b=c", "MX.Sender.Example", "NAME=MX.Sender.Example HELO=a+2Bb+3Dc"),
             ("a b\r\nQUIT", "x y", "NAME=[UNAVAILABLE] HELO=a+20b+0D+0AQUIT"),
             ("caf\u{e9}", "192.0.2.7", "NAME=[UNAVAILABLE] HELO=caf+C3+A9"),
         ] {
@@ -236,6 +248,34 @@ mod tests {
                 said(&xforward(&client, offered("XFORWARD NAME ADDR HELO"))),
                 [format!("XFORWARD {expected}\r\n")]
             );
+        }
+    }
+
+    #[test]
+    fn a_host_name_is_what_servers_take_for_one() {
+        let longest = [&"n".repeat(63)[..]; 4].join(".");
+        for name in ["a", "localhost", "a-b.c_d.example", "1a.2", "_.example", &longest] {
+            assert!(is_host_name(name), "{name}");
+        }
+        let too_long = format!("{longest}n");
+        for name in [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "-a.example",
+            "a-.example",
+            "a:b",
+            "a b",
+            "caf\u{e9}.example",
+            "12345",
+            "192.0.2.7",
+            "1.2.3.4.5",
+            &"n".repeat(64),
+            &too_long,
+        ] {
+            assert!(!is_host_name(name), "{name}");
         }
     }
 
