@@ -1,4 +1,4 @@
-//! Messages that go on by BDAT: to a real Postfix and a real Dovecot, byte for byte.
+//! Messages that go on by BDAT: to another gate, a real Postfix and a real Dovecot, byte for byte.
 
 use crate::support::dovecot::Dovecot;
 use crate::support::postfix::Postfix;
@@ -30,12 +30,12 @@ fn with_bare_ends(message: &[u8]) -> Vec<u8> {
 }
 
 /// Sends each over the gate; each is to be among `delivered`, under what servers put on top.
-fn pass(gate: &Gate, delivered: impl Fn() -> Vec<Vec<u8>>) {
+fn pass(gate: &Gate, line_ends: fn(&[u8]) -> Vec<u8>, delivered: impl Fn() -> Vec<Vec<u8>>) {
     let mut client = Client::greeted(gate.smtp);
     for message in messages() {
         let reply = client.deliver(FROM, &[TO], &message);
         assert_eq!(reply.code, 250, "{reply:?}");
-        let expected = with_bare_ends(&message);
+        let expected = line_ends(&message);
         let fingerprint = mail::fingerprint(&expected);
         eventually("the message, byte for byte", || {
             delivered().iter().find_map(|whole| {
@@ -45,6 +45,18 @@ fn pass(gate: &Gate, delivered: impl Fn() -> Vec<Vec<u8>>) {
         });
     }
     assert_eq!(delivered().len(), messages().len(), "none twice");
+}
+
+#[test]
+fn a_gate_behind_a_gate_takes_chunks() {
+    let behind = Gate::with_maildir("[[listener]]\nchunking = true\n");
+    let gate = Gate::delivering_to(&format!("smtp://{}", behind.smtp), CHUNKING);
+    pass(&gate, <[u8]>::to_vec, || behind.delivered());
+    let replies = |stage: &str, class: &str| {
+        let series = format!("{{class=\"{class}\",route=\"default\",stage=\"{stage}\"}}");
+        gate.metric(&format!("portreeve_upstream_replies_total{series}")) as usize
+    };
+    assert_eq!((replies("data", "3xx"), replies("dot", "2xx")), (0, messages().len()));
 }
 
 #[test]
@@ -58,7 +70,7 @@ fn postfix_takes_chunks_and_keeps_every_octet() {
     }
     let behind = Postfix::keeping_mail_with(&program, None, "message_size_limit = 3000000\n");
     let mut gate = Gate::delivering_to(&format!("smtp://{}", behind.address), CHUNKING);
-    pass(&gate, || behind.delivered());
+    pass(&gate, with_bare_ends, || behind.delivered());
 
     // What it says to a chunk is said to the message.
     behind.add(
@@ -106,7 +118,7 @@ fn dovecot_takes_chunks_and_answers_for_each_recipient() {
     }
     let dovecot = Dovecot::start(&program);
     let gate = Gate::delivering_to(&dovecot.tcp_target(), CHUNKING);
-    pass(&gate, || dovecot.delivered("clerk"));
+    pass(&gate, with_bare_ends, || dovecot.delivered("clerk"));
 
     let before = dovecot.delivered("clerk").len();
     let large = [mail::plain("Large"), b"a line to fill the box with\r\n".repeat(2_000)].concat();

@@ -7,6 +7,7 @@
 pub mod certificates;
 pub mod client;
 pub mod dovecot;
+pub mod exim;
 pub mod gate;
 pub mod haproxy;
 pub mod mail;
