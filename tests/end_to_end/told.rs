@@ -4,6 +4,7 @@
 use crate::support::dovecot::Dovecot;
 use crate::support::postfix::Postfix;
 use crate::support::{Client, Gate, Reply, eventually, mail, programs};
+use std::process::Command;
 
 const FROM: &str = "allotments@parish.example";
 const TO: &str = "clerk@council.example";
@@ -138,6 +139,38 @@ fn postfix_notes_the_client_of_each_message_on_one_connection() {
     eventually("the end of that session", || {
         behind.log().contains(" xforward=1 ").then_some(())
     });
+}
+
+#[test]
+fn what_postfix_in_front_tells_of_its_client_reaches_postfix_behind() {
+    let test = "what_postfix_in_front_tells_of_its_client_reaches_postfix_behind";
+    let Some([program, swaks]) = programs::needed(test, ["postfix", "swaks"]) else {
+        return;
+    };
+    let Some(behind) = postfix(test, "") else { return };
+    let gate = stating(&format!("smtp://{}", behind.address), "xforward");
+    let front = Postfix::filtered_by(&program, gate.smtp);
+    for (from, helo) in [("127.0.0.2", "two.example"), ("127.0.0.3", "three.example")] {
+        let port = front.address.port().to_string();
+        let said = Command::new(&swaks)
+            .args(["--server", "127.0.0.1", "--port", &port, "--local-interface", from])
+            .args([
+                "--ehlo",
+                helo,
+                "--from",
+                FROM,
+                "--to",
+                TO,
+                "--header",
+                &format!("Subject: {helo}"),
+            ])
+            .output()
+            .expect("swaks runs");
+        assert!(said.status.success(), "{said:?}");
+        delivered(&behind, helo);
+        let noted = format!("orig_client=unknown[{from}]");
+        assert!(behind.log().contains(&noted), "{noted}: {}", behind.log());
+    }
 }
 
 #[test]
