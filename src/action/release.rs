@@ -4,11 +4,13 @@
 //! leaves `release_unknown`, never a silent resend. The message isn't judged again.
 
 use super::headers::{self, Stamp};
-use crate::mail::Direction;
+use crate::mail::{Client, Direction};
 use crate::smtp::Reply;
 use crate::store::{ReleaseOutcome, Store, StoreError};
+use crate::telemetry::MessageEvent;
 use crate::upstream::{Delivery, Missed, Upstreams};
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use uuid::Uuid;
 
 /// A release that upstream took.
@@ -101,7 +103,8 @@ pub async fn release(
         Direction::Inbound
     };
     let pieces = headers::pieces(&kept.added, &kept.body, direction, stamp);
-    match route.deliver(&kept.envelope, &pieces).await {
+    let client = original_client(&kept.event);
+    match route.deliver(&client, &kept.envelope, &pieces).await {
         Delivery::Accepted(reply) => match settle(ReleaseOutcome::Delivered).await {
             Ok(()) => Ok(released(named, Vec::new(), reply)),
             // Delivered but not recorded: the claim stands, so nothing sends it again.
@@ -125,6 +128,19 @@ pub async fn release(
             settle(ReleaseOutcome::Unknown).await.map_err(ReleaseError::Store)?;
             Err(ReleaseError::Unknown(reply))
         }
+    }
+}
+
+/// The client that brought it, as far as its record tells: neither its port nor how it spoke, which nearly
+/// everybody does by EHLO. Without an address it is unknown.
+fn original_client(event: &MessageEvent) -> Client {
+    let address: Option<IpAddr> = event.client.parse().ok();
+    Client {
+        address: address.map(|address| SocketAddr::new(address, 0)),
+        name: None,
+        helo: event.helo.clone(),
+        extended: true,
+        tls: None,
     }
 }
 

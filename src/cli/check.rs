@@ -9,7 +9,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::daemon::{self, Provenance};
 use crate::listener::{Certificate, Tls};
-use crate::mail::{Address, Recipient};
+use crate::mail::{Address, Client, Recipient};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;
 use serde::Serialize;
@@ -179,10 +179,11 @@ async fn upstreams(config: &Config, lines: &mut Vec<Line>) {
     foreign_recipient(&upstreams, lines).await;
 }
 
-/// Says MAIL and a RCPT that nobody serves to each route, and no more.
+/// Says MAIL and a RCPT that nobody serves to each route, and no more. Where clients are stated, it is for an
+/// unknown one.
 async fn foreign_recipient(upstreams: &Upstreams, lines: &mut Vec<Line>) {
     for route in upstreams.routes() {
-        let (reply, leg) = route.open(None, &[]).await;
+        let (reply, leg) = route.open(&Client::default(), None, &[]).await;
         let Some(mut leg) = leg else {
             let told = format!("{}: {reply}", route.describe());
             lines.push(line("upstream", Outcome::Warning, told));

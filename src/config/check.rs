@@ -155,6 +155,15 @@ impl Checker<'_> {
         let mut problems = Vec::new();
         let mut taken: Vec<(String, &str)> = Vec::new();
         for (index, route) in self.config.route.iter().enumerate() {
+            problems.extend(route.faults().into_iter().map(|(field, fault)| {
+                let what = format!("route {:?}: {fault}", route.name);
+                let place = self.item_place("route", index, field);
+                Problem::new(
+                    &place,
+                    what,
+                    "leave state_client out, or name an smtp:// or lmtp target",
+                )
+            }));
             for domain in &route.domains {
                 let domain = domain.to_ascii_lowercase();
                 if let Some((_, owner)) = taken.iter().find(|(other, _)| *other == domain) {

@@ -96,7 +96,7 @@ impl Desk for GateDesk {
             bound: None,
         };
         let reply = match only {
-            Some(route) => draft.bind(route).await,
+            Some(route) => draft.bind(route, &self.client).await,
             None => Reply::new(250, "2.1.0", "Sender ok"),
         };
         self.draft = reply.is_success().then_some(draft);
@@ -131,7 +131,7 @@ impl Desk for GateDesk {
                     "That recipient is served elsewhere, send again for it alone",
                 );
             }
-            let reply = draft.bind(route).await;
+            let reply = draft.bind(route, &self.client).await;
             if !reply.is_success() {
                 return reply;
             }
@@ -190,10 +190,10 @@ impl GateDesk {
 }
 
 impl Draft {
-    /// Opens the transaction upstream. Upstream's answer to MAIL, whatever it is.
-    async fn bind(&mut self, route: Arc<Route>) -> Reply {
+    /// Opens the transaction upstream for this client. Upstream's answer to MAIL, whatever it is.
+    async fn bind(&mut self, route: Arc<Route>, client: &Client) -> Reply {
         let (reply, leg) = route
-            .open(self.envelope.reverse_path.as_ref(), &self.envelope.parameters)
+            .open(client, self.envelope.reverse_path.as_ref(), &self.envelope.parameters)
             .await;
         self.bound = leg.map(|leg| Bound { route, leg });
         reply

@@ -345,7 +345,7 @@ fn message_of(bytes: Bytes) -> Mail {
 
 async fn open(house: &House) -> Transaction {
     let route = house.gate.live.load().upstreams.route_named("first").unwrap();
-    route.open(None, &[]).await.1.unwrap()
+    route.open(&Client::default(), None, &[]).await.1.unwrap()
 }
 
 async fn handle_one(house: &House, bytes: Bytes, leg: Transaction) -> Reply {

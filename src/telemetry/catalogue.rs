@@ -66,7 +66,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric of ours; those of the process (`process_*`) come from the operating system.
-pub const CATALOGUE: [Metric; 33] = [
+pub const CATALOGUE: [Metric; 34] = [
     counter(
         "portreeve_connections_total",
         &["listener", "tls"],
@@ -119,6 +119,11 @@ pub const CATALOGUE: [Metric; 33] = [
         "portreeve_upstream_softened_total",
         &["route", "stage"],
         "Upstream's 5xx replies that were passed on as 451.",
+    ),
+    counter(
+        "portreeve_upstream_unstated_total",
+        &["route"],
+        "Transactions whose server took no XFORWARD, and so was not told who the client is.",
     ),
     gauge(
         "portreeve_upstream_connections",

@@ -43,6 +43,7 @@ pub(super) struct Metrics {
     pub(super) message_size: Histogram,
     upstream_replies: IntCounterVec,
     upstream_softened: IntCounterVec,
+    upstream_unstated: IntCounterVec,
     upstream_connections: IntGaugeVec,
     routes: ArcSwap<Vec<RouteSeries>>,
     unscanned: Table<IntCounter, 2>,
@@ -86,6 +87,7 @@ struct RouteSeries {
     name: String,
     replies: Table<IntCounter, 2>,
     softened: Table<IntCounter, 1>,
+    unstated: IntCounter,
     connections: Table<IntGauge, 1>,
 }
 
@@ -128,6 +130,7 @@ impl Metrics {
             message_size: register.message_size(),
             upstream_replies: register.counters("upstream_replies_total"),
             upstream_softened: register.counters("upstream_softened_total"),
+            upstream_unstated: register.counters("upstream_unstated_total"),
             upstream_connections: register.gauges("upstream_connections"),
             routes: ArcSwap::default(),
             unscanned: register.counter_table("unscanned_total", [CHECKS, CAUSES]),
@@ -183,6 +186,7 @@ impl Metrics {
             for ([stage], _) in old.softened.iter() {
                 let _ = self.upstream_softened.remove_label_values(&[&old.name, stage]);
             }
+            let _ = self.upstream_unstated.remove_label_values(&[&old.name]);
             for ([state], _) in old.connections.iter() {
                 let _ = self.upstream_connections.remove_label_values(&[&old.name, state]);
             }
@@ -332,6 +336,10 @@ impl Metrics {
         self.route(route, |series| series.softened.get([stage]).inc());
     }
 
+    pub(super) fn upstream_unstated(&self, route: &str) {
+        self.route(route, |series| series.unstated.inc());
+    }
+
     pub(super) fn upstream_connections(&self, route: &str, state: &str, count: i64) {
         self.route(route, |series| series.connections.get([state]).set(count));
     }
@@ -394,6 +402,7 @@ impl Metrics {
                 self.upstream_softened.with_label_values(&[OTHER, OTHER]),
                 |[stage]| self.upstream_softened.with_label_values(&[name, stage]),
             ),
+            unstated: self.upstream_unstated.with_label_values(&[name]),
             connections: Table::new(
                 [words(CONNECTION_STATES)],
                 self.upstream_connections.with_label_values(&[OTHER, OTHER]),

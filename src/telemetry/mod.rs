@@ -157,6 +157,11 @@ impl Telemetry {
         );
     }
 
+    /// Upstream wasn't told who the client of a transaction is.
+    pub fn upstream_unstated(&self, route: &str) {
+        self.metrics.upstream_unstated(route);
+    }
+
     /// A check could not run.
     pub fn unscanned(&self, check: &str, cause: &str) {
         self.metrics.unscanned(check, cause);

@@ -150,6 +150,7 @@ fn no_traffic_adds_a_series() {
         telemetry.connection_secured(&word, "none");
         telemetry.upstream_reply(&word, "dot", "2xx");
         telemetry.upstream_softened(&word, "dot", &word);
+        telemetry.upstream_unstated(&word);
         telemetry.upstream_connections(&word, "idle", 1);
         telemetry.rule_unknown(&word);
         telemetry.release("cli", &word, "delivered");
@@ -211,6 +212,7 @@ fn names_rules_and_lists_leave_with_their_series_and_keep_their_counts() {
         ("connections_total{listener=\"inbound\",tls=\"none\"}", 1.0),
         ("connections_total{listener=\"submission\",tls=\"none\"}", 0.0),
         ("upstream_softened_total{route=\"exchange\",stage=\"dot\"}", 0.0),
+        ("upstream_unstated_total{route=\"exchange\"}", 0.0),
         ("ruleset_rules{status=\"active\"}", 0.0),
         ("ruleset_rules{status=\"shadow\"}", 1.0),
         ("ruleset_info{sha256=\"cd34\"}", 1.0),

@@ -1,16 +1,16 @@
 //! One connection to an SMTP or LMTP server, from greeting to goodbye.
 //!
-//! Says MAIL, RCPT and DATA in order, keeps the reply classes that belong to each step, and knows
+//! Says MAIL, RCPT and DATA or BDAT in order, keeps the reply classes that belong to each step, and knows
 //! whether a transaction stands open on it. Knows nothing of pools, routes or softening.
 
 use super::connect::Stream;
 use super::events::Events;
 use super::failure::{Failure, Stage};
 use super::parameters::{NeedsSmtpUtf8, understood};
-use super::settings::Deadlines;
-use crate::mail::{Address, Parameter, Recipient};
+use super::settings::{Deadlines, StateClient};
+use crate::mail::{Client, Envelope, Recipient};
 use crate::smtp::Reply;
-use crate::smtp::client::{BodyFault, BodyPatience, Command, Dialogue, Extensions, Fault, Protocol, Unsendable};
+use crate::smtp::client::{BodyPatience, Command, Dialogue, Extensions, Fault, Protocol, Unsendable, xforward};
 use crate::smtp::reply::Class;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -20,6 +20,9 @@ use tokio::time::timeout;
 /// How many commands go into one write: RFC 2920 §3.1 minds the windows of both sides.
 const PIPELINED_MAX: usize = 100;
 
+/// How long to listen to a server that no longer takes what we say: what it has said is there already.
+const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
+
 /// A greeted connection.
 pub(super) struct Connection {
     protocol: Protocol,
@@ -27,12 +30,16 @@ pub(super) struct Connection {
     pub(super) extensions: Extensions,
     events: Arc<Events>,
     deadlines: Deadlines,
+    /// How the server hears who the client is.
+    state_client: StateClient,
     /// A transaction may stand open: RSET comes before the next.
     is_dirty: bool,
     /// Recipients accepted in it.
     recipients: usize,
     /// The server has said goodbye, or something that can't be trusted.
     is_spent: bool,
+    /// It has refused XFORWARD, and that was said aloud.
+    has_refused_forward: bool,
     /// Messages that it was sent.
     pub(super) messages: usize,
 }
@@ -63,6 +70,7 @@ impl Connection {
         extensions: Extensions,
         events: Arc<Events>,
         deadlines: Deadlines,
+        state_client: StateClient,
     ) -> Self {
         Self {
             protocol,
@@ -70,11 +78,18 @@ impl Connection {
             extensions,
             events,
             deadlines,
+            state_client,
             is_dirty: false,
             recipients: 0,
             is_spent: false,
+            has_refused_forward: false,
             messages: 0,
         }
+    }
+
+    /// Whether another client's mail may be sent over it, once it is reusable.
+    pub(super) const fn is_anyones(&self) -> bool {
+        !self.state_client.binds_connection()
     }
 
     /// Whether another message may be sent over it, after RSET if need be.
@@ -87,37 +102,68 @@ impl Connection {
         self.is_reusable() && self.dialogue.is_quiet().await
     }
 
-    /// Opens a transaction for all of these recipients, ending one that stands open first. Pipelined when
-    /// the server allows it. After a failure among several commands the connection may be out of step.
-    pub(super) async fn begin(
-        &mut self,
-        reverse_path: Option<&Address>,
-        parameters: &[Parameter],
-        recipients: &[Recipient],
-    ) -> Result<Reply, Failure> {
-        let mut stages = Vec::with_capacity(recipients.len() + 2);
-        let mut commands = Vec::with_capacity(recipients.len() + 2);
+    /// Opens a transaction for all of the envelope's recipients, ending one that stands open first. Pipelined
+    /// when the server allows it. After a failure among several commands the connection may be out of step.
+    pub(super) async fn begin(&mut self, client: &Client, envelope: &Envelope) -> Result<Reply, Failure> {
+        let mut steps = Vec::with_capacity(envelope.recipients.len() + 3);
         if self.is_dirty {
-            stages.push(Stage::Reset);
-            commands.push(Command::rset());
+            steps.push((Stage::Reset, Command::rset()));
         }
-        stages.push(Stage::Mail);
-        commands.push(Command::mail(reverse_path, &understood(parameters, &self.extensions)?)?);
-        for recipient in recipients {
-            stages.push(Stage::Rcpt);
-            commands.push(self.rcpt_command(recipient)?);
+        // After RSET, which makes a server forget what it was told before.
+        let forward = self.forward_commands(client);
+        steps.extend(forward.into_iter().map(|command| (Stage::Forward, command)));
+        let parameters = understood(&envelope.parameters, &self.extensions)?;
+        let mail = Command::mail(envelope.reverse_path.as_ref(), &parameters)?;
+        steps.push((Stage::Mail, mail));
+        for recipient in &envelope.recipients {
+            steps.push((Stage::Rcpt, self.rcpt_command(recipient)?));
         }
         self.is_dirty = true;
-        self.recipients = recipients.len();
+        self.recipients = envelope.recipients.len();
+        let (stages, commands): (Vec<Stage>, Vec<Command>) = steps.into_iter().unzip();
         let mut last = None;
         let at_once = if self.extensions.pipelining { PIPELINED_MAX } else { 1 };
         for (stages, commands) in stages.chunks(at_once).zip(commands.chunks(at_once)) {
             self.send(Stage::Mail, commands).await?;
             for stage in stages {
-                last = Some(self.accepted(*stage).await?);
+                match stage {
+                    Stage::Forward => self.forwarded().await?,
+                    _ => last = Some(self.accepted(*stage).await?),
+                }
             }
         }
         last.ok_or(Failure::Unsendable)
+    }
+
+    /// What tells the server of the client, where it is to be told before each transaction.
+    fn forward_commands(&self, client: &Client) -> Vec<Command> {
+        if self.state_client != StateClient::Xforward {
+            return Vec::new();
+        }
+        let Some(offered) = self.extensions.xforward else {
+            self.events.unstated();
+            return Vec::new();
+        };
+        xforward(client, offered)
+    }
+
+    /// The reply to XFORWARD. A refusal stops no mail: it takes a log line and a header from the server,
+    /// which judges by our address either way.
+    async fn forwarded(&mut self) -> Result<(), Failure> {
+        let Err(failure) = self.accepted(Stage::Forward).await else {
+            return Ok(());
+        };
+        let Failure::Answer(_, reply) = &failure else {
+            return Err(failure);
+        };
+        if reply.closes() {
+            return Err(failure);
+        }
+        self.events.unstated();
+        if !std::mem::replace(&mut self.has_refused_forward, true) {
+            self.events.refused_forward(reply);
+        }
+        Ok(())
     }
 
     /// Adds a recipient to the open transaction.
@@ -140,32 +186,51 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends the message of the open transaction.
+    /// Sends the message of the open transaction: as one chunk where the server takes any (RFC 3030), so that
+    /// whatever it says is said to the message, else after DATA.
     pub(super) async fn message(&mut self, pieces: &[Bytes]) -> Sent {
-        match self.data().await {
-            Err(failure) => return Sent::NotWhole(failure),
-            Ok(reply) if reply.code() != 354 => return Sent::NotWhole(self.unexpected(Stage::Data, reply)),
-            Ok(_) => {}
+        let is_chunk = self.extensions.chunking;
+        self.is_dirty = true;
+        if !is_chunk {
+            match self.data().await {
+                Err(failure) => return Sent::NotWhole(failure),
+                Ok(reply) if reply.code() != 354 => return Sent::NotWhole(self.unexpected(Stage::Data, reply)),
+                Ok(_) => {}
+            }
         }
-        // From here on nothing but our dot ends the message, so a connection left half-way must go.
+        // From here on nothing but its end ends the message, so a connection left half-way must go.
         self.is_spent = true;
         let patience = BodyPatience {
             block: self.deadlines.upstream_block.0,
             whole: self.deadlines.upstream_body.0,
         };
-        if let Err(BodyFault {
-            fault,
-            dot_may_have_left,
-        }) = self.dialogue.body(pieces, self.answers_due(), patience).await
-        {
-            let failure = Failure::Fault(Stage::Data, fault);
-            return if dot_may_have_left {
-                Sent::Silence(failure)
-            } else {
-                Sent::NotWhole(failure)
-            };
+        let due = self.answers_due();
+        let written = if is_chunk {
+            self.dialogue.chunk(pieces, due, patience).await
+        } else {
+            self.dialogue.body(pieces, due, patience).await
+        };
+        match written {
+            Ok(()) => self.answers(is_chunk).await,
+            Err(fault) if fault.end_may_have_left => Sent::Silence(Failure::Fault(Stage::Data, fault.fault)),
+            Err(fault) => Sent::NotWhole(self.last_words(fault.fault).await),
         }
-        self.answers().await
+    }
+
+    /// Why the message could not be sent whole: a server may say no before it stops listening, which needn't
+    /// wait for a message's end (one that is too large, say).
+    async fn last_words(&mut self, fault: Fault) -> Failure {
+        // What it said out of turn is no answer to this.
+        if matches!(fault, Fault::Garbled(_)) {
+            return Failure::Fault(Stage::Data, fault);
+        }
+        match self.dialogue.reply(LAST_WORDS_PATIENCE).await {
+            Ok(reply) if matches!(reply.class(), Class::Transient | Class::Permanent) => {
+                self.events.answered(Stage::Data, &reply);
+                Failure::Answer(Stage::Data, reply)
+            }
+            _ => Failure::Fault(Stage::Data, fault),
+        }
     }
 
     /// The answer to a dot that had none in time, should it come yet; over LMTP the first that is no yes,
@@ -191,7 +256,7 @@ impl Connection {
     }
 
     /// Reads what is said to the dot; the deadline is for all of it.
-    async fn answers(&mut self) -> Sent {
+    async fn answers(&mut self, are_to_chunk: bool) -> Sent {
         let mut answers = Vec::with_capacity(self.answers_due());
         let read = timeout(self.deadlines.upstream_dot.0, self.read_answers(&mut answers)).await;
         let are_all_yes = answers.iter().all(Reply::is_success);
@@ -201,11 +266,12 @@ impl Connection {
             return Sent::Answered(answers);
         }
         // Among several, one answer too many may have moved every other to a wrong place: a refusal would
-        // then pass for a yes.
-        if answers.len() > 1 && !self.dialogue.is_in_step() {
+        // then pass for a yes. So would the answer to a chunk, had one been left over from before it.
+        let is_ambiguous = answers.len() > 1 && !self.dialogue.is_in_step();
+        if is_ambiguous || (are_to_chunk && self.dialogue.is_overtalked()) {
             return Sent::Silence(Failure::Fault(
                 Stage::Dot,
-                Fault::Garbled("it gave more answers than it took recipients, so nobody knows which is whose"),
+                Fault::Garbled("it gave more answers than were due, so nobody knows which is whose"),
             ));
         }
         self.is_spent = answers.iter().any(Reply::closes);
@@ -241,7 +307,6 @@ impl Connection {
     }
 
     async fn data(&mut self) -> Result<Reply, Failure> {
-        self.is_dirty = true;
         let reply = self.dialogue.ask(Command::data(), self.deadlines.upstream_data.0).await;
         let reply = reply.map_err(|fault| Failure::Fault(Stage::Data, fault))?;
         self.events.answered(Stage::Data, &reply);
@@ -264,7 +329,7 @@ impl Connection {
     async fn accepted(&mut self, stage: Stage) -> Result<Reply, Failure> {
         let reply = self.dialogue.reply(self.deadlines.upstream_command.0).await;
         let reply = reply.map_err(|fault| Failure::Fault(stage, fault))?;
-        if stage != Stage::Reset {
+        if !matches!(stage, Stage::Reset | Stage::Forward) {
             self.events.answered(stage, &reply);
         }
         if reply.is_success() && !reply.closes() {

@@ -2,7 +2,7 @@
 //!
 //! Passes plain fields on to telemetry. Decides nothing.
 
-use super::failure::{Failure, Softening, Stage};
+use super::failure::{Failure, NO_XCLIENT, Softening, Stage};
 use crate::smtp::Reply;
 use crate::telemetry::Telemetry;
 use std::sync::Arc;
@@ -50,10 +50,28 @@ impl Events {
                 self.telemetry
                     .upstream_softened(&self.route, stage.as_str(), &answer.to_string());
             }
+            // Its set-up or ours is at fault, as where it refuses us: all mail waits meanwhile.
+            Failure::NoXclient => self
+                .telemetry
+                .upstream_softened(&self.route, Stage::Hello.as_str(), NO_XCLIENT),
             Failure::Busy => self.warn(target, &"every connection is in use"),
             Failure::Answer(..) | Failure::NeedsSmtpUtf8 | Failure::Unsendable => {}
         }
         reply
+    }
+
+    /// A transaction is begun with a server that wasn't told who the client is.
+    pub(super) fn unstated(&self) {
+        self.telemetry.upstream_unstated(&self.route);
+    }
+
+    /// A server took no XFORWARD.
+    pub(super) fn refused_forward(&self, reply: &Reply) {
+        let text = format!(
+            "route {}: XFORWARD is refused, mail goes on without it: {reply}",
+            self.route
+        );
+        self.telemetry.warning("upstream", &text);
     }
 
     /// Something about a target that needs a person.

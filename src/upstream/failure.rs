@@ -12,10 +12,12 @@ use crate::smtp::reply::Class;
 pub(super) enum Stage {
     /// TCP and the greeting.
     Connect,
-    /// EHLO, STARTTLS and the handshake.
+    /// EHLO, STARTTLS and the handshake, XCLIENT.
     Hello,
     /// RSET, which makes way for MAIL and is counted with it when it fails.
     Reset,
+    /// XFORWARD, the same.
+    Forward,
     Mail,
     Rcpt,
     Data,
@@ -29,13 +31,16 @@ impl Stage {
         match self {
             Self::Connect => "connect",
             Self::Hello => "hello",
-            Self::Reset | Self::Mail => "mail",
+            Self::Reset | Self::Forward | Self::Mail => "mail",
             Self::Rcpt => "rcpt",
             Self::Data => "data",
             Self::Dot => "dot",
         }
     }
 }
+
+/// Why no session is begun without it, for the log.
+pub(super) const NO_XCLIENT: &str = "it offers no XCLIENT, so it would judge every client by our address";
 
 /// Why upstream didn't take a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +49,8 @@ pub(super) enum Failure {
     Fault(Stage, Fault),
     /// It said no.
     Answer(Stage, Reply),
+    /// It offers no XCLIENT where the route says that it is told of the client so.
+    NoXclient,
     /// All our connections to it are in use.
     Busy,
     /// It lacks SMTPUTF8, which the message needs.
@@ -57,7 +64,7 @@ impl Failure {
     /// another connection, or another target, may do better.
     pub(super) fn is_of_connection(&self) -> bool {
         match self {
-            Self::Fault(..) | Self::Busy => true,
+            Self::Fault(..) | Self::NoXclient | Self::Busy => true,
             Self::Answer(stage, reply) => matches!(stage, Stage::Connect | Stage::Hello) || reply.code() == 421,
             Self::NeedsSmtpUtf8 | Self::Unsendable => false,
         }
@@ -75,6 +82,11 @@ impl Failure {
                 )
             }
             Self::Answer(stage, reply) => return softening.apply(*stage, reply),
+            Self::NoXclient => Reply::new(
+                451,
+                "4.3.5",
+                "The mail server behind us can't be told who you are; try again later",
+            ),
             Self::Busy => Reply::new(
                 451,
                 "4.4.5",
@@ -96,6 +108,7 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Fault(stage, fault) => write!(formatter, "at {}: it {fault}", stage.as_str()),
             Self::Answer(stage, reply) => write!(formatter, "at {}: it said {reply}", stage.as_str()),
+            Self::NoXclient => formatter.write_str(NO_XCLIENT),
             Self::Busy => formatter.write_str("every connection is in use"),
             Self::NeedsSmtpUtf8 => formatter.write_str("it does not offer SMTPUTF8"),
             Self::Unsendable => formatter.write_str("an address or parameter can't be passed on"),

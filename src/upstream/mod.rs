@@ -13,6 +13,7 @@ mod failure;
 mod maildir;
 mod parameters;
 mod pool;
+mod proxy_header;
 mod route;
 mod settings;
 mod smtp_target;
@@ -27,7 +28,7 @@ mod tests;
 
 pub use connect::{Connect, Place, Stream, SystemConnect};
 pub use route::{Parts, Probe, Route};
-pub use settings::{Deadlines, Settings, Targets, TlsMode};
+pub use settings::{Deadlines, Settings, StateClient, Targets, TlsMode};
 pub use target_url::TargetUrl;
 pub use transaction::Transaction;
 

@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::events::Events;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -118,14 +119,23 @@ impl Drop for Slot {
 }
 
 impl Lease {
-    /// Gives the connection back if it may serve again, and closes it otherwise.
+    /// Gives the connection back if it may serve anybody again, and closes it otherwise.
     pub(super) fn give_back(self) {
         let Self { connection, slot } = self;
-        if connection.is_reusable() && connection.messages < slot.pool.messages_max {
-            slot.pool.push(connection);
+        if !connection.is_reusable() {
+            return;
         }
-        // Only now is the slot free: the next to have it must find this connection.
-        drop(slot);
+        if connection.is_anyones() && connection.messages < slot.pool.messages_max {
+            slot.pool.push(connection);
+            // Only now is the slot free: the next to have it must find this connection.
+            drop(slot);
+        } else if let Ok(runtime) = Handle::try_current() {
+            // Its server gets a goodbye, and only then is the slot free.
+            runtime.spawn(async move {
+                connection.quit().await;
+                drop(slot);
+            });
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::tls::Tls;
 use super::transaction::Transaction;
 use super::{Delivery, TargetUrl};
 use crate::clock::Clock;
-use crate::mail::{Address, Envelope, Parameter, Recipient};
+use crate::mail::{Address, Client, Envelope, Parameter};
 use crate::smtp::Reply;
 use crate::smtp::client::{Extensions, Fault, Protocol};
 use crate::telemetry::Telemetry;
@@ -76,6 +76,9 @@ impl Route {
         if settings.connections == 0 || settings.messages == 0 {
             return Err("connections and messages must be at least 1".into());
         }
+        if let Some((key, fault)) = settings.faults().into_iter().next() {
+            return Err(format!("{key}: {fault}"));
+        }
         let tls = Tls::new(settings)?;
         let mut targets = Vec::new();
         for url in settings.target.as_slice() {
@@ -108,23 +111,24 @@ impl Route {
         self.targets.iter().all(|target| matches!(target, Target::Maildir(_)))
     }
 
-    /// Asks upstream MAIL. Upstream's reply, whatever it is; the transaction is there when it is 2xx.
+    /// Asks upstream MAIL for this client. Upstream's reply, whatever it is; the transaction is there when
+    /// it is 2xx.
     pub async fn open(
         self: &Arc<Self>,
+        client: &Client,
         reverse_path: Option<&Address>,
         parameters: &[Parameter],
     ) -> (Reply, Option<Transaction>) {
-        match self
-            .open_way(reverse_path, parameters, &[], self.deadlines.upstream_open.0)
-            .await
-        {
+        let envelope = Envelope {
+            reverse_path: reverse_path.cloned(),
+            parameters: parameters.to_vec(),
+            recipients: Vec::new(),
+        };
+        let patience = self.deadlines.upstream_open.0;
+        match self.open_way(client, &envelope, patience).await {
             Ok((reply, way)) => {
-                let envelope = Envelope {
-                    reverse_path: reverse_path.cloned(),
-                    parameters: parameters.to_vec(),
-                    recipients: Vec::new(),
-                };
-                (reply, Some(Transaction::new(Arc::clone(self), envelope, way)))
+                let transaction = Transaction::new(Arc::clone(self), client.clone(), envelope, way);
+                (reply, Some(transaction))
             }
             Err((reply, _)) => (reply, None),
         }
@@ -132,19 +136,11 @@ impl Route {
 
     /// Opens, asks every recipient and delivers: a release. Sent only if every recipient is taken;
     /// upstream's refusal of MAIL or of a recipient is `Refused`, in its words.
-    pub async fn deliver(self: &Arc<Self>, envelope: &Envelope, pieces: &[Bytes]) -> Delivery {
-        let Envelope {
-            reverse_path,
-            parameters,
-            recipients,
-        } = envelope;
+    pub async fn deliver(self: &Arc<Self>, client: &Client, envelope: &Envelope, pieces: &[Bytes]) -> Delivery {
         let patience = self.deadlines.upstream_open.0;
-        match self
-            .open_way(reverse_path.as_ref(), parameters, recipients, patience)
-            .await
-        {
+        match self.open_way(client, envelope, patience).await {
             Ok((_, way)) => {
-                Transaction::new(Arc::clone(self), envelope.clone(), way)
+                Transaction::new(Arc::clone(self), client.clone(), envelope.clone(), way)
                     .deliver(envelope, pieces)
                     .await
             }
@@ -153,13 +149,12 @@ impl Route {
         }
     }
 
-    /// Opens a transaction for these recipients on the first target that can: those that failed a moment ago
-    /// come last. The client's reply and the cause, when none can.
+    /// Opens a transaction for the envelope's recipients on the first target that can: those that failed a
+    /// moment ago come last. The client's reply and the cause, when none can.
     pub(super) async fn open_way(
         &self,
-        reverse_path: Option<&Address>,
-        parameters: &[Parameter],
-        recipients: &[Recipient],
+        client: &Client,
+        envelope: &Envelope,
         patience: Duration,
     ) -> Result<(Reply, Way), (Reply, Failure)> {
         let (resting, ready): (Vec<&Target>, Vec<&Target>) = self
@@ -179,7 +174,7 @@ impl Route {
                     Target::Smtp(smtp) => smtp,
                 };
                 let target = Arc::clone(&smtp.name);
-                let failure = match smtp.open(reverse_path, parameters, recipients).await {
+                let failure = match smtp.open(client, envelope).await {
                     Ok((reply, lease)) => return Ok((reply, Way::Smtp { lease, target })),
                     Err(failure) => failure,
                 };
@@ -279,6 +274,8 @@ fn target(url: &TargetUrl, settings: &Settings, parts: &Parts, tls: &Tls, events
             protocol,
             place,
             tls: tls.clone(),
+            state_client: settings.state_client,
+            chunking: settings.chunking,
             our_name: Arc::clone(&parts.our_name),
             connect: Arc::clone(&parts.connect),
             deadlines: parts.deadlines,

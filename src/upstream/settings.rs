@@ -24,6 +24,10 @@ pub struct Settings {
     pub tls_ca: Option<PathBuf>,
     /// The name that a certificate must carry for `verified`; the target's host without it.
     pub tls_name: Option<String>,
+    /// How SMTP and LMTP targets hear who the client is.
+    pub state_client: StateClient,
+    /// Sends messages by BDAT to SMTP and LMTP targets that offer CHUNKING.
+    pub chunking: bool,
     /// Connections open at once to each target.
     pub connections: usize,
     /// Messages sent over one connection before it is closed.
@@ -43,11 +47,28 @@ impl Default for Settings {
             tls: TlsMode::Opportunistic,
             tls_ca: None,
             tls_name: None,
+            state_client: StateClient::None,
+            chunking: false,
             connections: 20,
             messages: 100,
             soft_codes: Vec::new(),
             soft_reject: false,
         }
+    }
+}
+
+impl Settings {
+    /// What is wrong with it: the key, and a sentence for each fault.
+    pub fn faults(&self) -> Vec<(&'static str, String)> {
+        let is_maildir = |target: &TargetUrl| matches!(target, TargetUrl::Maildir(_));
+        let mut faults = Vec::new();
+        if self.state_client != StateClient::None && self.target.as_slice().iter().all(is_maildir) {
+            faults.push((
+                "state_client",
+                "a Maildir has nobody to hear who the client is".to_owned(),
+            ));
+        }
+        faults
     }
 }
 
@@ -87,6 +108,31 @@ pub enum TlsMode {
     Required,
     /// Always, with a certificate that chains to a known authority and carries the right name.
     Verified,
+}
+
+/// How an SMTP or LMTP target hears who the client is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StateClient {
+    /// It doesn't: we are its client.
+    #[default]
+    None,
+    /// XFORWARD before each transaction: for its log and headers; it judges by our address.
+    Xforward,
+    /// XCLIENT after the greeting: it judges the client by its own address.
+    Xclient,
+    /// A PROXY header, version 2, before the greeting: the same.
+    Proxy,
+}
+
+impl StateClient {
+    /// Whether what is stated stands for a whole connection, which then serves that client alone.
+    pub(super) const fn binds_connection(self) -> bool {
+        match self {
+            Self::None | Self::Xforward => false,
+            Self::Xclient | Self::Proxy => true,
+        }
+    }
 }
 
 /// How long each step towards a target may take: fields of `[deadlines]`.

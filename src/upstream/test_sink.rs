@@ -7,7 +7,7 @@ use super::settings::{Deadlines, Settings, Targets};
 use super::{Parts, TargetUrl, Upstreams};
 use crate::clock::FixedClock;
 use crate::resolver::SystemResolver;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream};
@@ -32,7 +32,7 @@ pub(crate) enum Act {
 }
 
 /// When it does it: a connection's number, or any; the command's verb, `BANNER`, `BODY` (its end) or `MIDDLE` (after its first line);
-/// and only where the command holds this text. A client that greets with LHLO has `BODY` once for each recipient taken,
+/// and only where the command holds this text. `BDAT` is before the chunk's octets are read. A client that greets with LHLO has `BODY` once for each recipient taken,
 /// holding its RCPT.
 #[derive(Debug, Clone)]
 struct Rule {
@@ -44,6 +44,8 @@ struct Rule {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Taken {
+    /// What it was told of the client: the last XCLIENT or PROXY header, else what XFORWARD said before MAIL.
+    pub(crate) told: String,
     pub(crate) commands: Vec<String>,
     pub(crate) body: Vec<u8>,
     pub(crate) is_encrypted: bool,
@@ -59,6 +61,8 @@ pub(crate) struct Sink {
 struct Script {
     /// What EHLO offers, but for STARTTLS.
     offers: Mutex<Vec<&'static str>>,
+    /// Whether a connection begins with a PROXY header of version 2.
+    expects_proxy: AtomicBool,
     rules: Mutex<Vec<Rule>>,
     tls: Option<TlsAcceptor>,
     connections: AtomicUsize,
@@ -126,6 +130,11 @@ impl Sink {
         *self.script.offers.lock().unwrap() = offers;
     }
 
+    /// From now on it reads a PROXY header first; `heard` has it as `PROXY` and what follows its signature.
+    pub(crate) fn expect_proxy(&self) {
+        self.script.expects_proxy.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.script.connections.load(Ordering::SeqCst)
     }
@@ -146,6 +155,13 @@ impl Sink {
             .iter()
             .map(|(_, line)| line.clone())
             .collect()
+    }
+
+    /// What one connection heard.
+    pub(crate) fn heard_on(&self, connection: usize) -> Vec<String> {
+        let heard = self.script.heard.lock().unwrap();
+        let here = heard.iter().filter(|(number, _)| *number == connection);
+        here.map(|(_, line)| line.clone()).collect()
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -203,7 +219,12 @@ impl Script {
             script: Arc::clone(self),
             number,
             stream: BufStream::new(stream),
+            session_of: String::new(),
+            transaction_of: String::new(),
         };
+        if self.expects_proxy.load(Ordering::SeqCst) {
+            wire.proxy_header().await?;
+        }
         if !wire.answer("BANNER", "", "220 sink\r\n").await? {
             return Ok(());
         }
@@ -214,6 +235,8 @@ impl Script {
                 script: Arc::clone(self),
                 number,
                 stream: BufStream::new(encrypted),
+                session_of: wire.session_of,
+                transaction_of: String::new(),
             };
             wire.converse(true).await?;
         }
@@ -225,6 +248,9 @@ struct Wire<S> {
     script: Arc<Script>,
     number: usize,
     stream: BufStream<S>,
+    /// Whom the connection is of, and whom the next transaction is of.
+    session_of: String,
+    transaction_of: String,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
@@ -252,6 +278,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Ok(goes_on)
     }
 
+    async fn proxy_header(&mut self) -> std::io::Result<()> {
+        let mut head = [0; 16];
+        self.stream.read_exact(&mut head).await?;
+        assert_eq!(head[..12], *b"\r\n\r\n\0\r\nQUIT\n");
+        let mut rest = vec![0; usize::from(head[14]) << 8 | usize::from(head[15])];
+        self.stream.read_exact(&mut rest).await?;
+        let line = format!("PROXY {:02x} {:02x} {rest:?}", head[12], head[13]);
+        self.session_of.clone_from(&line);
+        self.script.heard.lock().unwrap().push((self.number, line));
+        Ok(())
+    }
+
     /// Until the end, or until a handshake is due: whether one is.
     async fn converse(&mut self, is_encrypted: bool) -> std::io::Result<bool> {
         let mut commands = Vec::new();
@@ -269,21 +307,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 "EHLO" | "LHLO" => self.ehlo(is_encrypted),
                 "DATA" => "354 go\r\n".into(),
                 "STARTTLS" => "220 go\r\n".into(),
+                "XCLIENT" => "220 sink\r\n".into(),
                 "QUIT" => return Ok(false),
                 _ => "250 2.0.0 fine\r\n".into(),
             };
-            if matches!(verb.as_str(), "RSET" | "EHLO" | "LHLO") {
+            if matches!(verb.as_str(), "RSET" | "EHLO" | "LHLO" | "XCLIENT") {
                 commands.clear();
                 recipients.clear();
+                self.transaction_of.clear();
             }
             speaks_lmtp |= verb == "LHLO";
             let act = self.script.act(self.number, &verb, &line);
             let usually =
                 act.is_none() || matches!(&act, Some(Act::Say(words)) if verb == "DATA" && words.starts_with("354"));
-            if !self.answer(&verb, &line, &usual).await? {
+            // A chunk has its answer at its end, unless the script has one at its beginning.
+            if (verb != "BDAT" || act.is_some()) && !self.answer(&verb, &line, &usual).await? {
                 return Ok(false);
             }
             match verb.as_str() {
+                "XCLIENT" if usually => self.session_of = line,
+                "XFORWARD" if usually => self.transaction_of += &line,
                 "STARTTLS" if usually => return Ok(true),
                 "MAIL" | "RCPT" => {
                     let is_taken = act.is_none() || matches!(&act, Some(Act::Say(words)) if words.starts_with('2'));
@@ -292,12 +335,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                     }
                     commands.push(line);
                 }
-                "DATA" if usually => {
-                    let Some(body) = self.body().await? else {
+                "BDAT" if act.is_some() => _ = self.chunk(&line).await?,
+                "DATA" | "BDAT" if usually => {
+                    let body = if verb == "DATA" {
+                        self.body().await?
+                    } else {
+                        self.chunk(&line).await?
+                    };
+                    let Some(body) = body else {
                         return Ok(false);
                     };
                     let commands = std::mem::take(&mut commands);
                     self.script.taken.lock().unwrap().push(Taken {
+                        told: self.session_of.clone() + &std::mem::take(&mut self.transaction_of),
                         commands,
                         body,
                         is_encrypted,
@@ -323,6 +373,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         let last = lines.pop().unwrap();
         lines.iter().map(|line| format!("250-{line}\r\n")).collect::<String>() + &format!("250 {last}\r\n")
+    }
+
+    /// The message as it is, which has to come in one chunk; `None` when the script cuts it short.
+    async fn chunk(&mut self, line: &str) -> std::io::Result<Option<Vec<u8>>> {
+        let words: Vec<&str> = line.split(' ').collect();
+        let ["BDAT", size, "LAST"] = words[..] else {
+            panic!("{line}");
+        };
+        let mut body = vec![0; size.parse().unwrap()];
+        let is_cut = self.script.act(self.number, "MIDDLE", "").is_some();
+        let end = if is_cut { body.len() / 2 } else { body.len() };
+        self.stream.read_exact(&mut body[..end]).await?;
+        Ok((!is_cut).then_some(body))
     }
 
     /// The message, unstuffed, as RFC 5321 §4.5.2 has it; `None` when the script cuts it short.

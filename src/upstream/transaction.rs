@@ -10,7 +10,7 @@ use super::failure::{Failure, Stage};
 use super::maildir::{Maildir, Unwritten};
 use super::pool::Lease;
 use super::route::{Route, Way};
-use crate::mail::{Envelope, Recipient};
+use crate::mail::{Client, Envelope, Recipient};
 use crate::smtp::Reply;
 use crate::smtp::client::Fault;
 use bytes::Bytes;
@@ -26,6 +26,8 @@ const PARK_PATIENCE: Duration = Duration::from_secs(5);
 /// being dropped (the connection is then reset before anyone else has it).
 pub struct Transaction {
     route: Arc<Route>,
+    /// Whose message it is, as upstream hears it.
+    client: Client,
     /// What upstream accepted so far.
     accepted: Envelope,
     /// `None` while parked, and once the connection is lost: the next step says everything again.
@@ -37,9 +39,10 @@ pub struct Transaction {
 type Late = Box<dyn FnOnce(Reply) + Send + Sync>;
 
 impl Transaction {
-    pub(super) fn new(route: Arc<Route>, accepted: Envelope, way: Way) -> Self {
+    pub(super) fn new(route: Arc<Route>, client: Client, accepted: Envelope, way: Way) -> Self {
         Self {
             route,
+            client,
             accepted,
             way: Some(way),
             late: None,
@@ -120,12 +123,7 @@ impl Transaction {
 
     /// Says MAIL and RCPT again on the connection that we have.
     async fn replay(&self, mut lease: Lease, target: &str, envelope: &Envelope) -> Result<Lease, Reply> {
-        let Envelope {
-            reverse_path,
-            parameters,
-            recipients,
-        } = envelope;
-        let said = lease.connection.begin(reverse_path.as_ref(), parameters, recipients);
+        let said = lease.connection.begin(&self.client, envelope);
         let patience = self.route.deadlines.upstream_replay.0;
         let failure = match timeout(patience, said).await {
             Ok(Ok(_)) => return Ok(lease),
@@ -139,17 +137,8 @@ impl Transaction {
 
     /// Says MAIL and RCPT again on whatever connection is to be had.
     async fn reopen(&self, envelope: &Envelope) -> Result<Way, Reply> {
-        let Envelope {
-            reverse_path,
-            parameters,
-            recipients,
-        } = envelope;
         let patience = self.route.deadlines.upstream_replay.0;
-        match self
-            .route
-            .open_way(reverse_path.as_ref(), parameters, recipients, patience)
-            .await
-        {
+        match self.route.open_way(&self.client, envelope, patience).await {
             Ok((_, way)) => Ok(way),
             Err((reply, failure)) => Err(changed(reply, &failure)),
         }
@@ -236,6 +225,6 @@ fn changed(reply: Reply, failure: &Failure) -> Reply {
             "4.3.0",
             "The mail server behind us no longer takes what it took before; try again later",
         ),
-        Failure::Fault(..) | Failure::Busy => reply,
+        Failure::Fault(..) | Failure::NoXclient | Failure::Busy => reply,
     }
 }

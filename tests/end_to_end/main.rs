@@ -32,6 +32,8 @@ mod reload;
 mod seen;
 mod smuggling;
 mod stand_in;
+mod told;
+mod upstream_chunks;
 mod upstream_faults;
 mod verdicts;
 mod wire;

@@ -16,6 +16,7 @@ const NOBODY: u32 = 65_534;
 /// A running instance, with mailboxes clerk, mayor and full at council.example; the last has next to no room.
 pub struct Dovecot {
     address: SocketAddr,
+    proxied: SocketAddr,
     folder: TempDir,
     child: Child,
 }
@@ -32,7 +33,7 @@ impl Dovecot {
         let mail = folder.path().join("mail");
         fs::create_dir(&mail).expect("a writable folder");
         chown(&mail, Some(NOBODY), Some(NOBODY)).expect("root");
-        let address = free_address();
+        let (address, proxied) = (free_address(), free_address());
         let path = folder.path().display();
         let users = "clerk@council.example:::::::\n\
                      mayor@council.example:::::::\n\
@@ -48,6 +49,7 @@ impl Dovecot {
              default_internal_user = nobody\n\
              default_internal_group = nogroup\n\
              first_valid_uid = 1\n\
+             login_trusted_networks = 127.0.0.0/8\n\
              postmaster_address = postmaster@council.example\n\
              hostname = mail.council.example\n\
              mail_location = maildir:{path}/mail/%n\n\
@@ -58,10 +60,14 @@ impl Dovecot {
              userdb {{\n  driver = passwd-file\n  args = {path}/users\n\
                default_fields = uid={NOBODY} gid={NOBODY} home={path}/mail/%n\n}}\n\
              service lmtp {{\n  chroot =\n  unix_listener {path}/lmtp {{\n    mode = 0600\n  }}\n\
-               inet_listener lmtp {{\n    address = {}\n    port = {}\n  }}\n}}\n\
+               inet_listener lmtp {{\n    address = {}\n    port = {}\n  }}\n\
+               inet_listener proxied {{\n    address = {}\n    port = {}\n    haproxy = yes\n  }}\n}}\n\
+             haproxy_trusted_networks = 127.0.0.0/8\n\
              service anvil {{\n  chroot =\n}}\n",
             address.ip(),
-            address.port()
+            address.port(),
+            proxied.ip(),
+            proxied.port(),
         );
         let file = folder.path().join("dovecot.conf");
         fs::write(&file, settings).expect("a writable folder");
@@ -72,7 +78,12 @@ impl Dovecot {
             .stdin(Stdio::null())
             .spawn()
             .expect("Dovecot runs");
-        let dovecot = Self { address, folder, child };
+        let dovecot = Self {
+            address,
+            proxied,
+            folder,
+            child,
+        };
         eventually("Dovecot listens", || TcpStream::connect(address).ok());
         dovecot
     }
@@ -85,6 +96,11 @@ impl Dovecot {
     /// Its TCP port, as a route's target.
     pub fn tcp_target(&self) -> String {
         format!("lmtp://{}", self.address)
+    }
+
+    /// The port where it reads a PROXY header first.
+    pub fn proxied_target(&self) -> String {
+        format!("lmtp://{}", self.proxied)
     }
 
     /// Messages in somebody's mailbox.

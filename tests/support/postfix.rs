@@ -71,6 +71,11 @@ impl Postfix {
 
     /// One that keeps mail for council.example, and demands TLS if `certificates` are given.
     pub fn keeping_mail(program: &Path, certificates: Option<&Certificates>) -> Self {
+        Self::keeping_mail_with(program, certificates, "")
+    }
+
+    /// The same with further settings, which go before those above.
+    pub fn keeping_mail_with(program: &Path, certificates: Option<&Certificates>, more: &str) -> Self {
         Self::start(program, "", |folder| {
             let mail = folder.join("mail");
             fs::create_dir(&mail).expect("a writable folder");
@@ -94,7 +99,7 @@ impl Postfix {
                     key.display()
                 ));
             }
-            settings
+            settings + more
         })
     }
 
@@ -160,6 +165,14 @@ impl Postfix {
     /// What it has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Adds settings and has them read by the processes that it starts from now on.
+    pub fn add(&self, settings: &str) {
+        let path = self.folder.path().join("main.cf");
+        let main = fs::read_to_string(&path).expect("our own file") + settings;
+        fs::write(path, main).expect("our own file");
+        self.run("reload");
     }
 
     fn run(&self, command: &str) {

@@ -52,7 +52,7 @@ impl House {
 
     async fn leg(&self, mail: &Mail) -> Transaction {
         let route = self.upstreams.only_route().unwrap();
-        let (_, leg) = route.open(mail.envelope.reverse_path.as_ref(), &[]).await;
+        let (_, leg) = route.open(&mail.client, mail.envelope.reverse_path.as_ref(), &[]).await;
         let mut leg = leg.unwrap();
         for recipient in &mail.envelope.recipients {
             assert!(leg.rcpt(recipient).await.is_success());

@@ -1,4 +1,4 @@
-//! The message on its way out: dot-stuffing (RFC 5321 §4.5.2) and the final dot.
+//! The message on its way out: dot-stuffing (RFC 5321 §4.5.2) and the final dot, or one chunk.
 //!
 //! Pieces of a message go in, slices to write come out, in order and without copying the message.
 //! Lines of any length pass as they are. Knows nothing of streams.
@@ -64,6 +64,34 @@ impl<'p> Iterator for Stuffed<'p> {
             return Some(b".");
         }
         Some(self.segment())
+    }
+}
+
+/// The slices that put `pieces` on the wire as they are, behind the command that tells their length
+/// (RFC 3030 §2). None is empty: written, it would look like a connection that takes nothing.
+pub(super) struct Chunk<'p> {
+    command: Option<&'p [u8]>,
+    pieces: std::slice::Iter<'p, Bytes>,
+}
+
+impl<'p> Chunk<'p> {
+    pub(super) fn new(command: &'p [u8], pieces: &'p [Bytes]) -> Self {
+        Self {
+            command: Some(command),
+            pieces: pieces.iter(),
+        }
+    }
+}
+
+impl<'p> Iterator for Chunk<'p> {
+    type Item = &'p [u8];
+
+    fn next(&mut self) -> Option<&'p [u8]> {
+        if let Some(command) = self.command.take() {
+            return Some(command);
+        }
+        let piece: &'p Bytes = self.pieces.find(|piece| !piece.is_empty())?;
+        Some(piece)
     }
 }
 

@@ -66,6 +66,11 @@ impl Command {
         Self(b"DATA\r\n".to_vec())
     }
 
+    /// BDAT (RFC 3030 §2) for a whole message of so many octets, which follow at once.
+    pub fn bdat_last(octets: usize) -> Self {
+        Self(format!("BDAT {octets} LAST\r\n").into_bytes())
+    }
+
     /// RSET.
     pub fn rset() -> Self {
         Self(b"RSET\r\n".to_vec())
@@ -84,6 +89,12 @@ impl Command {
     /// The line with its CRLF.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// A verb and words that hold neither space nor control character, as xtext never does.
+    pub(super) fn of_words(verb: &str, words: &[String]) -> Self {
+        let line = words.iter().fold(verb.to_owned(), |line, word| line + " " + word);
+        Self((line + "\r\n").into_bytes())
     }
 
     fn with_word(verb: &str, word: &str) -> Result<Self, Unsendable> {

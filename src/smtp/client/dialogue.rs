@@ -5,7 +5,7 @@
 //! nothing of addresses to connect to, and leaves it to the caller what a reply means.
 
 use super::answer::{Answer, LINE_OCTETS_MAX};
-use super::body::Stuffed;
+use super::body::{Chunk, Stuffed};
 use super::{Command, Extensions, Fault, Protocol};
 use crate::smtp::Reply;
 use bytes::{Bytes, BytesMut};
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 /// How much is read at once.
 const READ_OCTETS: usize = 4096;
-/// A message up to this size is sent in one write.
+/// A message up to this size, as it goes over the wire, is sent in one write.
 const ONE_WRITE_OCTETS_MAX: usize = 64 * 1024;
 /// How many slices of a larger one go into one write.
 const SLICES_MAX: usize = 256;
@@ -49,8 +49,8 @@ pub struct BodyPatience {
 pub struct BodyFault {
     /// Why.
     pub fault: Fault,
-    /// Whether the final dot had been written, so that the server may have it all.
-    pub dot_may_have_left: bool,
+    /// Whether its last octet had been written, so that the server may have it all.
+    pub end_may_have_left: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
@@ -87,6 +87,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
     /// Whether every command has had its reply and nothing more has come.
     pub fn is_in_step(&self) -> bool {
         self.owed == 0 && !self.is_torn && self.received.is_empty()
+    }
+
+    /// Whether the server has gone on talking, and not only to say goodbye (RFC 5321 §3.8).
+    pub fn is_overtalked(&self) -> bool {
+        !self.received.is_empty() && !self.received.starts_with(b"421")
     }
 
     /// Whether the connection stands open and silent, without waiting: an idle one that the server
@@ -185,32 +190,64 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
     /// # Errors
     /// When it can't be written; whether the server may have it is said with it.
     pub async fn body(&mut self, pieces: &[Bytes], replies: usize, patience: BodyPatience) -> Result<(), BodyFault> {
+        // Room for a few stuffed dots and the last.
+        let room = length_of(pieces) + 64;
+        self.whole(Stuffed::new(pieces), room, replies, patience).await
+    }
+
+    /// Sends a message as it is, in one chunk that is the last (RFC 3030 §2). So many replies are then due.
+    ///
+    /// # Errors
+    /// When it can't be written, or the server has spoken out of turn; whether it may have the message is
+    /// said with it.
+    pub async fn chunk(&mut self, pieces: &[Bytes], replies: usize, patience: BodyPatience) -> Result<(), BodyFault> {
+        // No 354 shows that both sides stand at the same step: a reply too many would pass for the message's.
+        if !self.is_quiet().await {
+            return Err(BodyFault {
+                fault: Fault::Garbled("it spoke out of turn, or is gone"),
+                end_may_have_left: false,
+            });
+        }
+        let command = Command::bdat_last(length_of(pieces));
+        let room = length_of(pieces) + command.as_bytes().len();
+        let segments = Chunk::new(command.as_bytes(), pieces);
+        self.whole(segments, room, replies, patience).await
+    }
+
+    async fn whole<'p>(
+        &mut self,
+        segments: impl Iterator<Item = &'p [u8]>,
+        room: usize,
+        replies: usize,
+        patience: BodyPatience,
+    ) -> Result<(), BodyFault> {
         self.owed += replies;
         self.is_torn = true;
-        let mut dot_may_have_left = false;
-        let written = timeout(
-            patience.whole,
-            self.write_body(pieces, patience.block, &mut dot_may_have_left),
-        )
-        .await;
-        match written.unwrap_or(Err(Fault::TimedOut)) {
+        let mut end_may_have_left = false;
+        let writing = self.write_segments(segments, room, patience.block, &mut end_may_have_left);
+        match timeout(patience.whole, writing).await.unwrap_or(Err(Fault::TimedOut)) {
             Ok(()) => {
                 self.is_torn = false;
                 Ok(())
             }
             Err(fault) => Err(BodyFault {
                 fault,
-                dot_may_have_left,
+                end_may_have_left,
             }),
         }
     }
 
-    async fn write_body(&mut self, pieces: &[Bytes], block: Duration, has_dot: &mut bool) -> Result<(), Fault> {
-        let mut segments = Stuffed::new(pieces).peekable();
-        let total: usize = pieces.iter().map(Bytes::len).sum();
-        if total <= ONE_WRITE_OCTETS_MAX {
-            // Room for a few stuffed dots and the last, so that most messages are copied once.
-            let mut wire = Vec::with_capacity(total + 64);
+    async fn write_segments<'p>(
+        &mut self,
+        segments: impl Iterator<Item = &'p [u8]>,
+        room: usize,
+        block: Duration,
+        has_end: &mut bool,
+    ) -> Result<(), Fault> {
+        let mut segments = segments.peekable();
+        if room <= ONE_WRITE_OCTETS_MAX {
+            // So that most messages are copied once.
+            let mut wire = Vec::with_capacity(room);
             segments.for_each(|segment| wire.extend_from_slice(segment));
             self.write_slices(&mut [IoSlice::new(&wire)], block).await?;
         } else {
@@ -219,8 +256,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
                 self.write_slices(&mut slices, block).await?;
             }
         }
-        // A write that fails takes nothing, and the dot is the very last of what is written.
-        *has_dot = true;
+        // A write that fails takes nothing, and the end is the very last of what is written.
+        *has_end = true;
         within(block, self.stream.flush()).await
     }
 
@@ -273,6 +310,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Dialogue<S> {
             }
         }
     }
+}
+
+fn length_of(pieces: &[Bytes]) -> usize {
+    pieces.iter().map(Bytes::len).sum()
 }
 
 /// Waits for a write so long and no longer.
@@ -397,6 +438,36 @@ mod tests {
         dialogue.reply(PATIENCE).await.unwrap();
         drop(theirs);
         assert!(!dialogue.is_quiet().await);
+    }
+
+    #[tokio::test]
+    async fn chunks_of_every_size_arrive_as_they_are() {
+        let patience = BodyPatience {
+            block: PATIENCE,
+            whole: PATIENCE,
+        };
+        let command = |size: usize| format!("BDAT {size} LAST\r\n").into_bytes();
+        let most = ONE_WRITE_OCTETS_MAX - command(ONE_WRITE_OCTETS_MAX).len();
+        for size in [0, 1, most - 1, most, most + 1, 1 << 20] {
+            // No line end at the end, dots wherever they fall.
+            let body = Bytes::from([&b".\r\n".repeat(size / 3)[..], &b".."[..size % 3]].concat());
+            let (ours, mut theirs) = duplex(5000);
+            let reader = tokio::spawn(async move {
+                let mut wire = Vec::new();
+                theirs.read_to_end(&mut wire).await.unwrap();
+                wire
+            });
+            let mut dialogue = Dialogue::after_handshake(ours);
+            let half = body.len() / 2;
+            let pieces = [Bytes::new(), body.slice(..half), Bytes::new(), body.slice(half..)];
+            dialogue.chunk(&pieces, 2, patience).await.unwrap();
+            assert!(!dialogue.is_in_step(), "its replies are due");
+            drop(dialogue);
+            assert!(
+                reader.await.unwrap() == [command(size), body.to_vec()].concat(),
+                "{size}"
+            );
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //!
 //! A reply goes in, flags come out. Knows nothing of how they are used; unknown keywords are skipped.
 
+use super::Attributes;
 use crate::smtp::Reply;
 
 /// The extensions that matter to us; the default is a server that knows only HELO.
@@ -25,6 +26,10 @@ pub struct Extensions {
     pub enhanced_status_codes: bool,
     /// CHUNKING (RFC 3030).
     pub chunking: bool,
+    /// What XCLIENT takes, when we may say it.
+    pub xclient: Option<Attributes>,
+    /// The same of XFORWARD.
+    pub xforward: Option<Attributes>,
 }
 
 impl Extensions {
@@ -53,6 +58,8 @@ impl Extensions {
             "SMTPUTF8" => self.smtputf8 = true,
             "DSN" => self.dsn = true,
             "STARTTLS" => self.starttls = true,
+            "XCLIENT" => self.xclient = Attributes::offered(words),
+            "XFORWARD" => self.xforward = Attributes::offered(words),
             "ENHANCEDSTATUSCODES" => self.enhanced_status_codes = true,
             "CHUNKING" => self.chunking = true,
             _ => {}
@@ -81,11 +88,14 @@ mod tests {
             "ENHANCEDSTATUSCODES",
             "CHUNKING",
             "AUTH PLAIN",
+            "XCLIENT addr helo",
+            "xforward NAME ADDR",
             "",
         ]);
         assert!(all.pipelining && all.size && all.eight_bit_mime && all.smtputf8 && all.dsn && all.starttls);
         assert!(all.enhanced_status_codes && all.chunking);
         assert_eq!(all.size_limit, Some(1000));
+        assert!(all.xclient.is_some() && all.xforward.is_some() && all.xclient != all.xforward);
     }
 
     #[test]

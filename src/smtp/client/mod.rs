@@ -7,11 +7,13 @@
 //! [`Reply`]: super::Reply
 
 mod answer;
+mod attributes;
 mod body;
 mod command;
 mod dialogue;
 mod extensions;
 
+pub use attributes::{Attributes, xclient, xforward};
 pub use command::{Command, Unsendable};
 pub use dialogue::{BodyFault, BodyPatience, Dialogue};
 pub use extensions::Extensions;

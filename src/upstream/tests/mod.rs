@@ -1,6 +1,8 @@
 //! The upstream leg against a scripted server: what goes well here, each kind of trouble in a file.
 
 mod chaos;
+mod chunking;
+mod clients;
 mod faults;
 mod lmtp;
 mod maildir;
@@ -13,7 +15,7 @@ mod tls;
 use super::settings::{Settings, Targets};
 use super::test_sink::{Act, Sink, parts, upstreams};
 use super::*;
-use crate::mail::{Envelope, Parameter, Recipient};
+use crate::mail::{Client, Envelope, Parameter, Recipient};
 use bytes::Bytes;
 
 const BODY: &[u8] = b"Subject: x\r\n\r\n.\r\n..dots\r\n";
@@ -55,7 +57,9 @@ fn route_in_process(sink: &Sink, change: impl FnOnce(&mut Parts, &mut Settings))
 
 /// A transaction on which these recipients were accepted.
 async fn opened(route: &Arc<Route>, recipients: &[&str]) -> Transaction {
-    let (reply, transaction) = route.open(envelope(&[]).reverse_path.as_ref(), &[]).await;
+    let (reply, transaction) = route
+        .open(&Client::default(), envelope(&[]).reverse_path.as_ref(), &[])
+        .await;
     let mut transaction = transaction.unwrap_or_else(|| panic!("{reply}"));
     for text in recipients {
         let reply = transaction.rcpt(&recipient(text)).await;
@@ -66,8 +70,13 @@ async fn opened(route: &Arc<Route>, recipients: &[&str]) -> Transaction {
 
 /// MAIL, one RCPT and the message, as a session would have it: how far it came, and the reply's code.
 async fn converse(route: &Arc<Route>, body: &[u8]) -> (&'static str, u16) {
+    converse_for(&Client::default(), route, body).await
+}
+
+/// The same in a session of this client's.
+async fn converse_for(client: &Client, route: &Arc<Route>, body: &[u8]) -> (&'static str, u16) {
     let envelope = envelope(&["a@example.net"]);
-    let (reply, transaction) = route.open(envelope.reverse_path.as_ref(), &[]).await;
+    let (reply, transaction) = route.open(client, envelope.reverse_path.as_ref(), &[]).await;
     let Some(mut transaction) = transaction else {
         assert!(!reply.is_success());
         return ("mail", reply.code());
@@ -139,10 +148,13 @@ async fn a_release_is_delivered_only_to_all() {
         Bytes::from_static(b"Subject: x\r\n"),
         Bytes::from_static(b"\r\nhello\r\n"),
     ];
-    assert_eq!(outcome(route.deliver(&both, &pieces).await), ("accepted", 250));
+    assert_eq!(
+        outcome(route.deliver(&Client::default(), &both, &pieces).await),
+        ("accepted", 250)
+    );
     assert_eq!(sink.taken()[0].body, b"Subject: x\r\n\r\nhello\r\n");
     sink.at("RCPT", "b@", Act::Say("550 5.1.1 unknown here\r\n"));
-    let delivery = route.deliver(&both, &pieces).await;
+    let delivery = route.deliver(&Client::default(), &both, &pieces).await;
     assert_eq!(delivery, Delivery::Refused(Reply::new(550, "5.1.1", "unknown here")));
     assert_eq!(sink.taken().len(), 1);
 }

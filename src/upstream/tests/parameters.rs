@@ -20,7 +20,11 @@ async fn said(offers: Vec<&'static str>) -> (u16, Vec<String>) {
     ];
     envelope.recipients[0].parameters = vec![parameter("NOTIFY", Some("NEVER"))];
     let delivery = route(&sink)
-        .deliver(&envelope, &[Bytes::from_static("h: \u{e9}\r\n".as_bytes())])
+        .deliver(
+            &Client::default(),
+            &envelope,
+            &[Bytes::from_static("h: \u{e9}\r\n".as_bytes())],
+        )
         .await;
     let taken = sink.taken();
     assert_eq!(taken[0].body, "h: \u{e9}\r\n".as_bytes(), "8-bit goes as it is");
@@ -47,7 +51,9 @@ async fn an_upstream_is_told_what_it_knows() {
 async fn smtputf8_is_refused_where_upstream_lacks_it() {
     let sink = Sink::start().await;
     sink.offer(vec!["8BITMIME"]);
-    let (reply, transaction) = route(&sink).open(None, &[parameter("SMTPUTF8", None)]).await;
+    let (reply, transaction) = route(&sink)
+        .open(&Client::default(), None, &[parameter("SMTPUTF8", None)])
+        .await;
     assert_eq!((reply.code(), transaction.is_none()), (553, true));
     assert!(reply.lines()[0].starts_with("5.6.7"));
 }
@@ -56,7 +62,9 @@ async fn smtputf8_is_refused_where_upstream_lacks_it() {
 async fn an_envelope_that_holds_a_command_is_refused() {
     let sink = Sink::start().await;
     let route = route(&sink);
-    let (reply, _) = route.open(Some(&address("a@b>\r\nRCPT TO:<c@d")), &[]).await;
+    let (reply, _) = route
+        .open(&Client::default(), Some(&address("a@b>\r\nRCPT TO:<c@d")), &[])
+        .await;
     assert_eq!(reply.code(), 553);
     let mut transaction = opened(&route, &[]).await;
     assert_eq!(transaction.rcpt(&recipient("a\nb@c")).await.code(), 553);

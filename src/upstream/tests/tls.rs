@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tokio_rustls::TlsAcceptor;
 
 /// A server with a certificate of its own making for `name`, and the file that makes it known.
-async fn sink(name: &str) -> (Sink, PathBuf, tempfile::TempDir) {
+pub(super) async fn sink(name: &str) -> (Sink, PathBuf, tempfile::TempDir) {
     let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let authority = folder.path().join("ca.pem");
