@@ -308,6 +308,7 @@ impl Assignment<'_> {
             body: self.mail.bytes.clone(),
             added: self.added.clone(),
             event: self.event.clone(),
+            hold: None,
         }
     }
 }

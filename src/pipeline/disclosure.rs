@@ -35,15 +35,19 @@ impl DisclosureSettings {
     /// The 550 of a refused message.
     pub fn refused(&self, verdict: &Verdict, id: Uuid) -> Reply {
         let taken_for = verdict.category.map_or("unwanted", plain);
-        let text = match (self.reply, verdict.reasons.first()) {
-            (Detail::None, _) => "Message refused".to_owned(),
-            (Detail::Rule, Some(reason)) => {
+        let rule = verdict.reasons.get(verdict.levers.len());
+        // Who blocked it and why is nothing that the blocked need to know.
+        let text = match (self.reply, &verdict.blocked_by, rule) {
+            (Detail::None, ..) => "Message refused".to_owned(),
+            (Detail::Category, Some(_), _) => "Message refused as blocked by our administrator".to_owned(),
+            (Detail::Rule, Some(entry), _) => format!("Message refused as blocked by our administrator: {entry}"),
+            (Detail::Rule, None, Some(reason)) => {
                 format!(
                     "Message refused as {taken_for} by {}",
                     reason.split(' ').next().unwrap_or_default()
                 )
             }
-            (Detail::Category | Detail::Rule, _) => format!("Message refused as {taken_for}"),
+            (Detail::Category | Detail::Rule, None, _) => format!("Message refused as {taken_for}"),
         };
         Reply::new(550, "5.7.1", self.signed(&text, id))
     }
@@ -99,8 +103,34 @@ mod tests {
             reasons: vec!["PHISH_LINK (+20.0): a link".into()],
             sole_causes: vec![],
             recipients: vec![],
+            levers: vec![],
+            blocked_by: None,
+            bypassed: false,
+        };
+        let blocked = Verdict {
+            reasons: vec!["block @b.example (at least reject), by uid 0: a secret".into()],
+            levers: vec!["block @b.example".into()],
+            blocked_by: Some("@b.example".into()),
+            ..verdict.clone()
         };
         let id = Uuid::nil();
+        for (reply, expected) in [
+            (Detail::None, format!("550 5.7.1 Message refused. id {id}")),
+            (
+                Detail::Category,
+                format!("550 5.7.1 Message refused as blocked by our administrator. id {id}"),
+            ),
+            (
+                Detail::Rule,
+                format!("550 5.7.1 Message refused as blocked by our administrator: @b.example. id {id}"),
+            ),
+        ] {
+            let settings = DisclosureSettings {
+                reply,
+                ..DisclosureSettings::default()
+            };
+            assert_eq!(settings.refused(&blocked, id).to_string(), expected);
+        }
         for (reply, help, expected) in [
             (Detail::None, "", format!("550 5.7.1 Message refused. id {id}")),
             (

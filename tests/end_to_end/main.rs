@@ -22,6 +22,7 @@ mod bad_input;
 mod delivery;
 mod fronts;
 mod hostile_mail;
+mod levers;
 mod lifecycle;
 mod lmtp;
 mod postfix;

@@ -85,7 +85,7 @@ async fn a_body_of_any_size_comes_back(store: Arc<dyn Store>) {
 }
 
 /// Brings message `number` into a state, by the trait's own means.
-async fn bring(store: &dyn Store, number: u128, state: State) {
+pub(super) async fn bring(store: &dyn Store, number: u128, state: State) {
     let begins = match state {
         State::Pending | State::Voided => State::Pending,
         State::Undelivered => State::Undelivered,
