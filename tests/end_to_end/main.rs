@@ -19,6 +19,7 @@
 mod support;
 
 mod bad_input;
+mod custody;
 mod delivery;
 mod fronts;
 mod hostile_mail;
