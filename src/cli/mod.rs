@@ -74,12 +74,20 @@ enum Command {
     /// What happened to mail.
     #[command(subcommand)]
     Journal(journal::Arguments),
-    /// Let a client or sender through the running gate for a while: content has it tagged at most, malware
-    /// is still quarantined. Safest by the client's address: a sender's is whatever the message says.
+    /// Let a client or sender through the running gate for a while.
+    ///
+    /// What rules say has it tagged at most; malware, and what could not be checked, may still be
+    /// quarantined. A sender must stand both in the reverse-path and as every From author, which anyone
+    /// can write: SPF and DKIM are not checked yet. A client's address or network is safer.
     Allow(levers::EntryArguments),
     /// Refuse a client or sender at the running gate for a while.
+    ///
+    /// A sender is met in the reverse-path or as a From author. A block wins over an allow, and works within
+    /// the mode and the recipients' ceilings.
     Block(levers::EntryArguments),
     /// Deliver everything untouched for a while, judged and counted as ever.
+    ///
+    /// The relay guard and the limits of the protocol stay.
     Bypass(levers::BypassArguments),
     /// Have the running gate read settings, rules and certificates again.
     Reload(status::ReloadArguments),

@@ -184,6 +184,9 @@ async fn show(id: Uuid, reason: &str, body: bool, actor: &str, daemon: &Daemon) 
 }
 
 async fn delete(id: Uuid, reason: &str, actor: &str, daemon: &Daemon) -> Result<Response, StoreError> {
+    let Some(_turn) = daemon.turns.take(id) else {
+        return Ok(under_way(id, "delete", reason, actor, daemon).await);
+    };
     let outcome = daemon.gate.store.delete(id).await;
     let told = outcome.as_ref().map_or_else(ToString::to_string, |()| "deleted".into());
     audit(daemon, actor, "delete", id, reason, &told).await;
@@ -222,7 +225,7 @@ async fn hold(id: Uuid, lift: bool, reason: String, actor: &str, daemon: &Daemon
 async fn settle(id: Uuid, state: State, reason: String, actor: &str, daemon: &Daemon) -> Result<Response, StoreError> {
     let act = format!("settle as {}", state.as_str());
     let Some(_turn) = daemon.turns.take(id) else {
-        return Ok(under_way(id));
+        return Ok(under_way(id, &act, &reason, actor, daemon).await);
     };
     let entry = audit_entry(daemon, actor, &act, Some(id), &reason, "settled");
     match daemon.gate.store.decide(id, state, entry).await {
@@ -236,13 +239,15 @@ async fn settle(id: Uuid, state: State, reason: String, actor: &str, daemon: &Da
     }
 }
 
-fn under_way(id: Uuid) -> Response {
-    failed(Failure::TryAgain, format!("{id} is being acted on at this moment"))
+async fn under_way(id: Uuid, act: &str, reason: &str, actor: &str, daemon: &Daemon) -> Response {
+    let why = "is being acted on at this moment";
+    audit(daemon, actor, act, id, reason, why).await;
+    failed(Failure::TryAgain, format!("{id} {why}"))
 }
 
 async fn release(id: Uuid, recipients: &[String], reason: &str, actor: &str, daemon: &Daemon) -> Response {
     let Some(_turn) = daemon.turns.take(id) else {
-        return under_way(id);
+        return under_way(id, "release", reason, actor, daemon).await;
     };
     let live = daemon.gate.live.load_full();
     let outcome = action::release(daemon.gate.store.as_ref(), &live.upstreams, &live.stamp, id, recipients).await;

@@ -185,7 +185,8 @@ impl Daemon {
         if let Some(before) = before.filter(|before| before.holds(lever.since)) {
             told.push_str(&format!("; it was until {}", before.until));
         }
-        let mode = self.gate.live.load().criteria.policy.mode();
+        let live = self.gate.live.load();
+        let mode = live.criteria.policy.mode();
         if lever.what.kind() == Kind::Block && mode != Mode::Enforce {
             let mode = mode.as_str();
             told.push_str(&format!(
@@ -193,12 +194,15 @@ impl Daemon {
             ));
         }
         if let What::Allow(subject) = &lever.what
-            && subject.is_sender()
+            && let Some(domain) = subject.domain()
         {
             told.push_str(
                 "\nanyone can write this sender's address, and SPF and DKIM are not checked yet: whoever writes it as \
                  reverse-path and author is let through; a client's address or network is safer",
             );
+            if live.relay.concerns(domain) {
+                told.push_str("\nand it is a domain of your own: so is whoever poses as one of you");
+            }
         }
         told
     }
@@ -252,8 +256,12 @@ mod tests {
     }
 
     fn daemon_at(now: &str, store: Arc<MemoryStore>) -> (Daemon, Arc<MemoryStore>) {
+        daemon_with(Config::default(), now, store)
+    }
+
+    fn daemon_with(config: Config, now: &str, store: Arc<MemoryStore>) -> (Daemon, Arc<MemoryStore>) {
         let now = now.parse().unwrap();
-        let (config, telemetry) = (Arc::new(Config::default()), Telemetry::default());
+        let (config, telemetry) = (Arc::new(config), Telemetry::default());
         let upstreams = start::upstreams(&config, &telemetry).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("none.toml"), "# No rules.\n").unwrap();
@@ -458,16 +466,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_answer_says_what_a_sender_is_worth() {
-        let (daemon, _) = daemon();
-        for (entry, warned) in [("ann@example.org", true), ("@example.org", true), ("192.0.2.1", false)] {
-            let Response::Lever { message, .. } = daemon.set_entry(Kind::Allow, entry, "2026-12-01", ASKED).await
-            else {
+    async fn the_answer_says_what_a_sender_is_worth_and_what_a_mode_holds_back() {
+        let mut config = Config::default();
+        config.relay.domains = vec!["example.gov.uk".into()];
+        config.policy.mode = Mode::Observe;
+        let (daemon, _) = daemon_with(config, "2026-11-25T12:00:00Z", Arc::default());
+        let (forged, own, held) = ("anyone can write this", "a domain of your own", "the mode is observe");
+        for (kind, entry, told) in [
+            (Kind::Allow, "ann@example.org", [true, false, false]),
+            (Kind::Allow, "@example.org", [true, false, false]),
+            (Kind::Allow, "ann@example.gov.uk", [true, true, false]),
+            (Kind::Allow, "192.0.2.1", [false; 3]),
+            (Kind::Block, "@example.org", [false, false, true]),
+        ] {
+            let Response::Lever { message, .. } = daemon.set_entry(kind, entry, "2026-12-01", ASKED).await else {
                 panic!("refused: {entry}");
             };
             assert_eq!(
-                message.contains("anyone can write this sender's address"),
-                warned,
+                [forged, own, held].map(|text| message.contains(text)),
+                told,
                 "{message}"
             );
         }

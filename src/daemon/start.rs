@@ -466,3 +466,21 @@ async fn banner(daemon: &Daemon) -> String {
     ));
     lines.join("\n") + "\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+    use crate::store::memory::Operation;
+
+    #[tokio::test]
+    async fn a_gate_that_cannot_read_its_levers_does_not_start() {
+        let store = MemoryStore::default();
+        store.fail_next(Operation::Read, 1);
+        let refused = levers(&store, Timestamp::UNIX_EPOCH, &Telemetry::default()).await;
+        let why = refused.expect_err("nobody knows whom it would let in").to_string();
+        assert!(why.starts_with("the levers in the store: "), "{why}");
+        let read = levers(&store, Timestamp::UNIX_EPOCH, &Telemetry::default()).await;
+        assert_eq!(read.expect("the store can be read").all(), []);
+    }
+}

@@ -259,11 +259,11 @@ impl Subject {
         }
     }
 
-    /// Whether it means a sender, whom the message names itself, and not a client.
-    pub const fn is_sender(&self) -> bool {
+    /// The domain of a sender, whom the message names itself; `None` for a client.
+    pub const fn domain(&self) -> Option<&Domain> {
         match self {
-            Self::Network(_) => false,
-            Self::Domain(_) | Self::Mailbox(..) => true,
+            Self::Network(_) => None,
+            Self::Domain(domain) | Self::Mailbox(_, domain) => Some(domain),
         }
     }
 }
@@ -563,6 +563,18 @@ mod tests {
             ("\u{e4}".repeat(REASON_MAX + 1), false),
         ] {
             assert_eq!(with(&reason).is_ok(), fine, "{reason:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_typed_is_refused_or_reads_back(text in "\\PC{0,40}", address in "[a-z.@*0-9:/\\[\\]]{0,30}") {
+            for text in [text, address] {
+                if let Ok(subject) = Subject::read(&text) {
+                    proptest::prop_assert_eq!(Subject::read(&subject.to_string()), Ok(subject));
+                }
+                let _ = entry(Kind::Allow, &text, &text);
+            }
         }
     }
 

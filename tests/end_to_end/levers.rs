@@ -32,6 +32,8 @@ fn a_block_refuses_until_it_is_removed_and_outlives_a_kill() {
                 .starts_with("5.7.1 Message refused as blocked by our administrator"),
             "{reply:?}"
         );
+        done(&gate, &["reload"]);
+        assert_eq!(send(&gate, "Hello").code, 550, "a reload takes no lever away");
         gate.signal("KILL");
         gate.wait();
         gate.start_again();

@@ -256,6 +256,36 @@ async fn levers_and_holds_last() {
     assert_eq!(store.delete(id(1)).await, Err(StoreError::OnHold));
 }
 
+/// What isn't in the audit log was not done.
+#[tokio::test]
+async fn an_act_and_its_audit_entry_are_one() {
+    let bench = Bench::new();
+    let store = bench.open().await.expect("opens");
+    store.quarantine(small(1)).await.expect("kept");
+    store.quarantine(small(2)).await.expect("kept");
+    store.claim(id(2), &[]).await.expect("claimed");
+    let block = lever(Kind::Block, "@example.org");
+    store
+        .keep_lever(block.clone(), audit_entry(1, "block", None))
+        .await
+        .expect("kept");
+    let trigger = "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    on_writer(&store, trigger).await.expect("runs");
+    let entry = || audit_entry(2, "x", None);
+    let hold = Hold {
+        by: "uid 7".to_owned(),
+        reason: "case 12".to_owned(),
+        since: at(3),
+    };
+    failed(store.keep_lever(lever(Kind::Allow, "@example.org"), entry()).await);
+    failed(store.remove_lever(block.what.clone(), entry()).await);
+    failed(store.hold(id(1), Some(hold), entry()).await);
+    failed(store.decide(id(2), State::Held, entry()).await);
+    assert_eq!(store.levers().await, Ok(vec![block]));
+    assert_eq!(store.get(id(1)).await.expect("is kept").hold, None);
+    assert_eq!(state_of(&store, 2).await, State::ReleaseUnknown);
+}
+
 /// A lever that can't be read must not be passed over as if it had never been pulled.
 #[tokio::test]
 async fn a_damaged_lever_is_damage() {
