@@ -138,8 +138,8 @@ pub(super) async fn search(
 pub(super) async fn expire(connection: &mut SqliteConnection, before: i64) -> Result<u64, Failure> {
     let removed = sqlx::query(
         "DELETE FROM journal WHERE sequence IN \
-         (SELECT sequence FROM journal WHERE received < ? AND NOT EXISTS \
-          (SELECT 1 FROM message WHERE hold_since IS NOT NULL AND json_extract(message.event, '$.id') = journal.id) \
+         (SELECT sequence FROM journal WHERE received < ? AND id NOT IN \
+          (SELECT coalesce(json_extract(event, '$.id'), '') FROM message WHERE hold_since IS NOT NULL) \
           ORDER BY received LIMIT ?)",
     )
     .bind(before)

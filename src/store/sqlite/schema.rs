@@ -136,7 +136,7 @@ pub(super) const STEPS: [&str; 3] = [
     INSERT INTO audit_due (id, before) VALUES (1, 0);
     CREATE INDEX audit_time ON audit (time);
     CREATE TRIGGER audit_is_only_removed_when_due BEFORE DELETE ON audit
-        WHEN OLD.time >= (SELECT before FROM audit_due)
+        WHEN OLD.time >= coalesce((SELECT before FROM audit_due), 0)
         BEGIN SELECT RAISE(ABORT, 'the audit log is only ever appended to'); END;
 ",
 ];
