@@ -39,8 +39,13 @@ impl DisclosureSettings {
         // Who blocked it and why is nothing that the blocked need to know.
         let text = match (self.reply, &verdict.blocked_by, rule) {
             (Detail::None, ..) => "Message refused".to_owned(),
-            (Detail::Category, Some(_), _) => "Message refused as blocked by our administrator".to_owned(),
-            (Detail::Rule, Some(entry), _) => format!("Message refused as blocked by our administrator: {entry}"),
+            (Detail::Rule, Some(entry), _) if entry.is_ascii() => {
+                format!("Message refused as blocked by our administrator: {entry}")
+            }
+            // RFC 6531 §3.7.4.2: not every client may be told what is not ASCII.
+            (Detail::Category | Detail::Rule, Some(_), _) => {
+                "Message refused as blocked by our administrator".to_owned()
+            }
             (Detail::Rule, None, Some(reason)) => {
                 format!(
                     "Message refused as {taken_for} by {}",
@@ -131,6 +136,19 @@ mod tests {
             };
             assert_eq!(settings.refused(&blocked, id).to_string(), expected);
         }
+        let foreign = Verdict {
+            blocked_by: Some("\u{e4}@b.example".into()),
+            ..blocked.clone()
+        };
+        let rule = DisclosureSettings {
+            reply: Detail::Rule,
+            ..DisclosureSettings::default()
+        };
+        assert!(
+            rule.refused(&foreign, id)
+                .to_string()
+                .ends_with("administrator. id 00000000-0000-0000-0000-000000000000")
+        );
         for (reply, help, expected) in [
             (Detail::None, "", format!("550 5.7.1 Message refused. id {id}")),
             (
