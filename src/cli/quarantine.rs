@@ -23,6 +23,9 @@ pub enum Arguments {
         /// Only messages from a sender containing this.
         #[arg(long)]
         sender: Option<String>,
+        /// Only messages on legal hold.
+        #[arg(long)]
+        on_hold: bool,
         /// At most so many.
         #[arg(long, default_value_t = 100)]
         limit: u32,
@@ -118,11 +121,13 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
             state,
             recipient,
             sender,
+            on_hold,
             limit,
         } => Request::QuarantineList(QuarantineQuery {
             state,
             recipient,
             sender,
+            on_hold,
             limit,
         }),
         Arguments::Show { id, reason, raw } => Request::QuarantineShow { id, reason, body: raw },

@@ -187,6 +187,7 @@ impl Message {
         let recipients = || search::fold_all(envelope.recipients.iter().map(|recipient| recipient.address.as_str()));
         let senders = || search::fold_all([envelope.reverse_path_text(), &self.message.from]);
         query.state.is_none_or(|state| state == self.custody.state)
+            && (self.custody.on_hold || !query.on_hold)
             && wanted(query.recipient.as_ref(), recipients)
             && wanted(query.sender.as_ref(), senders)
     }

@@ -145,6 +145,9 @@ pub struct QuarantineQuery {
     pub recipient: Option<String>,
     /// Only those whose reverse-path or author contains this, any case.
     pub sender: Option<String>,
+    /// Only those on legal hold.
+    #[serde(default)]
+    pub on_hold: bool,
     /// Newest first, at most so many; 0 is 100, and more than [`LIMIT_MAX`] is that.
     pub limit: u32,
 }

@@ -131,6 +131,31 @@ fn an_entry_ends_by_itself() {
 }
 
 #[test]
+fn entries_set_while_rules_are_reloaded_are_not_lost() {
+    let sink = Sink::start();
+    let gate = Gate::before(&sink, "");
+    let until = day(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..10 {
+                done(&gate, &["reload"]);
+            }
+        });
+        for hand in 0..2 {
+            let (gate, until) = (&gate, &until);
+            scope.spawn(move || {
+                for number in 0..10 {
+                    let entry = format!("192.0.2.{}", hand * 100 + number);
+                    done(gate, &["block", &entry, "--until", until, "--reason", "one of many"]);
+                }
+            });
+        }
+    });
+    assert_eq!(gate.json(&["block", "--list", "--json"]).len(), 20);
+    assert_eq!(gate.metric("portreeve_lever_entries{kind=\"block\"}"), 20.0);
+}
+
+#[test]
 fn what_makes_no_sense_is_a_clear_error_and_changes_nothing() {
     let sink = Sink::start();
     let gate = Gate::before(&sink, "");

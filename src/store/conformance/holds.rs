@@ -41,6 +41,12 @@ async fn a_hold_is_told_and_audited(store: Arc<dyn Store>) {
     let listed = store.list(QuarantineQuery::default()).await.expect("listed");
     let holds: Vec<Option<Hold>> = listed.into_iter().map(|one| one.hold).collect();
     assert_eq!(holds, [None, Some(by("uid 7"))]);
+    let query = QuarantineQuery {
+        on_hold: true,
+        ..QuarantineQuery::default()
+    };
+    let listed = store.list(query).await.expect("listed");
+    assert_eq!(listed.iter().map(|one| one.id).collect::<Vec<_>>(), [id(1)]);
     assert_eq!(store.totals().await.expect("counted").on_hold, 1);
     assert_eq!(hold(&*store, 1, None).await, Ok(()));
     assert_eq!(store.get(id(1)).await.expect("is kept").hold, None);

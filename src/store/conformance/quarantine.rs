@@ -333,6 +333,7 @@ async fn listings_filter_and_come_newest_first(store: Arc<dyn Store>) {
     let list = async |state: Option<State>, recipient: &str, sender: &str, limit: u32| {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let query = QuarantineQuery {
+            on_hold: false,
             state,
             recipient: text(recipient),
             sender: text(sender),

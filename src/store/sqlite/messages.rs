@@ -319,6 +319,9 @@ pub(super) async fn list(connection: &mut SqliteConnection, query: &QuarantineQu
     if let Some(state) = query.state {
         sql.push(" AND state = ").push_bind(state.as_str());
     }
+    if query.on_hold {
+        sql.push(" AND hold_since IS NOT NULL");
+    }
     if let Some(sender) = &query.sender {
         sql.push(" AND instr(senders_folded, ")
             .push_bind(search::fold(sender))
