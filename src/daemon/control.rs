@@ -229,9 +229,14 @@ async fn settle(id: Uuid, state: State, reason: String, actor: &str, daemon: &Da
     };
     let entry = audit_entry(daemon, actor, &act, Some(id), &reason, "settled");
     match daemon.gate.store.decide(id, state, entry).await {
-        Ok(stands) => Ok(Response::Done {
-            message: format!("{id} is {} now", stands.as_str()),
-        }),
+        Ok(stands) => {
+            let message = format!("{id} is {} now", stands.as_str());
+            daemon
+                .gate
+                .telemetry
+                .notice("settle", &format!("{message}, by {actor}: {reason}"));
+            Ok(Response::Done { message })
+        }
         Err(error) => {
             audit(daemon, actor, &act, id, &reason, &error.to_string()).await;
             Err(error)

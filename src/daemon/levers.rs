@@ -9,7 +9,7 @@ use super::state::Daemon;
 use crate::pipeline::Live;
 use crate::store::{AuditEntry, StoreError};
 use crate::units::Span;
-use crate::verdict::lever::{Kind, LeverError, What};
+use crate::verdict::lever::{Kind, LeverError, What, shown};
 use crate::verdict::{Lever, Levers, Mode};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,7 +47,7 @@ impl Daemon {
     /// Puts an entry to allow or block in force.
     pub async fn set_entry(&self, kind: Kind, entry: &str, until: &str, asked: Asked<'_>) -> Response {
         let lever = Lever::entry(kind, entry, until, asked.by, asked.reason, self.gate.clock.now());
-        let act = format!("{} {entry}", kind.as_str());
+        let act = format!("{} {}", kind.as_str(), shown(entry));
         self.pull(lever, &act, asked).await
     }
 
@@ -86,9 +86,10 @@ impl Daemon {
     /// Ends a lever before its time.
     pub async fn remove_lever(&self, kind: Kind, entry: &str, asked: Asked<'_>) -> Response {
         let _turn = self.lever_turn.lock().await;
+        let entry = shown(entry);
         let act = format!("{} {entry}", kind.as_str()).trim_end().to_owned() + " remove";
         let (levers, now) = (self.levers(), self.gate.clock.now());
-        let found = What::read(kind, entry).map(|what| levers.find(&what).filter(|lever| lever.holds(now)).cloned());
+        let found = What::read(kind, &entry).map(|what| levers.find(&what).filter(|lever| lever.holds(now)).cloned());
         let lever = match found {
             Ok(Some(lever)) => lever,
             other => {

@@ -117,6 +117,13 @@ impl fmt::Display for LeverError {
 
 impl std::error::Error for LeverError {}
 
+/// What was typed, as it is told and recorded.
+pub fn shown(typed: &str) -> String {
+    /// A local part, an `@`, a domain (RFC 5321 §4.5.3.1), and one more: what had to be cut is no entry.
+    const TYPED_MAX: usize = 64 + 1 + 255 + 1;
+    typed.chars().take(TYPED_MAX).collect()
+}
+
 fn wrong<T>(why: impl Into<String>) -> Result<T, LeverError> {
     Err(LeverError(why.into()))
 }
@@ -253,9 +260,10 @@ impl Subject {
     /// # Errors
     /// What it should look like.
     pub fn read(text: &str) -> Result<Self, LeverError> {
+        let text = shown(text);
         match text.rsplit_once('@') {
-            Some((local, domain)) => sender(text, local, domain),
-            None => client(text),
+            Some((local, domain)) => sender(&text, local, domain),
+            None => client(&text),
         }
     }
 
@@ -369,7 +377,8 @@ fn read_until(text: &str) -> Result<Timestamp, LeverError> {
     match end {
         Some(end) => Ok(end.timestamp()),
         None => wrong(format!(
-            "{text:?} is no date: write a day (2026-12-31) or a moment with its offset (2026-12-31T17:00:00Z)"
+            "{:?} is no date: write a day (2026-12-31) or a moment with its offset (2026-12-31T17:00:00Z)",
+            shown(text)
         )),
     }
 }
@@ -467,6 +476,22 @@ mod tests {
             assert!(error.contains(told), "{text}: {error}");
         }
         assert!(Subject::read(&format!("{}@example.org", "a".repeat(64))).is_ok());
+    }
+
+    #[test]
+    fn what_was_typed_is_told_within_a_bound() {
+        for (typed, told) in [(320, 320), (321, 321), (322, 321)] {
+            assert_eq!(shown(&"\u{e4}".repeat(typed)).chars().count(), told);
+        }
+        let longest = |labels: usize| format!("{}@{}org", "a".repeat(64), "a.".repeat(labels));
+        assert!(Subject::read(&longest(126)).is_ok(), "a domain of 255");
+        for error in [
+            Subject::read(&longest(127)).unwrap_err(),
+            Subject::read(&"a".repeat(60_000)).unwrap_err(),
+            entry(Kind::Block, "192.0.2.1", &"9".repeat(60_000)).unwrap_err(),
+        ] {
+            assert!(error.0.len() < 600, "{}", error.0.len());
+        }
     }
 
     #[test]
