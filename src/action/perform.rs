@@ -115,7 +115,8 @@ async fn divide(
     let mut kept = assignment.to_keep(State::Pending, subset(&assignment.mail.envelope, keep));
     // What the journal says should we die before upstream answers: nobody was told 250.
     kept.event.action = "failed".into();
-    let id = match commit(means.store, kept, assignment.store_deadline).await {
+    let (again, deadline) = (kept.clone(), assignment.store_deadline);
+    let id = match commit(means.store, kept, deadline).await {
         Ok(id) => id,
         Err(why) => return assignment.store_failed(&why, means.telemetry),
     };
@@ -136,10 +137,33 @@ async fn divide(
     };
     match settle(means.store, id, state, &outcome.event).await {
         Ok(()) => outcome.journalled = true,
+        // Left by a crash, and a person voided it while this retry was under way: it is ours again.
+        Err(StoreError::WrongState(State::Voided)) if state == State::Held => {
+            return keep_again(again, outcome, deadline, means).await;
+        }
         // A record that can't be settled stays `pending`, for a person to look at.
         Err(why) => {
             let text = format!("{id} stays pending, it should be {}: {why}", state.as_str());
             means.telemetry.warning("quarantine-unsettled", &text);
+        }
+    }
+    outcome
+}
+
+/// Keeps a message anew whose record was voided under its hands, before its sender is told yes.
+async fn keep_again(mut kept: Quarantined, mut outcome: Outcome, deadline: Duration, means: Means<'_>) -> Outcome {
+    let id = kept.id;
+    kept.id = anew(id);
+    kept.state = State::Held;
+    kept.event.clone_from(&outcome.event);
+    match commit(means.store, kept, deadline).await {
+        Ok(_) => outcome.journalled = true,
+        Err(why) => {
+            means.telemetry.rejected("store", "message");
+            means.telemetry.warning("quarantine-failed", &format!("{id}: {why}"));
+            outcome.reply = cannot_keep(id);
+            outcome.event.action = "failed".into();
+            outcome.event.reply = outcome.reply.to_string();
         }
     }
     outcome
@@ -285,13 +309,7 @@ impl Assignment<'_> {
         telemetry.rejected("store", "message");
         telemetry.warning("quarantine-failed", &format!("{}: {why}", self.mail.id));
         let id = self.mail.id;
-        self.answered("failed", |_| {
-            Reply::new(
-                452,
-                "4.3.1",
-                format!("Cannot keep the message now, try again later. id {id}"),
-            )
-        })
+        self.answered("failed", |_| cannot_keep(id))
     }
 
     fn to_keep(&self, state: State, envelope: Envelope) -> Quarantined {
@@ -308,6 +326,7 @@ impl Assignment<'_> {
             body: self.mail.bytes.clone(),
             added: self.added.clone(),
             event: self.event.clone(),
+            hold: None,
         }
     }
 }
@@ -317,6 +336,16 @@ impl Assignment<'_> {
 /// a commit that is tried twice has one id.
 fn beside(id: Uuid) -> Uuid {
     Uuid::from_u128(id.as_u128() ^ 1)
+}
+
+/// The id under which a message is kept once more, beside one that is void: see [`beside`].
+fn anew(id: Uuid) -> Uuid {
+    Uuid::from_u128(id.as_u128() ^ 2)
+}
+
+fn cannot_keep(id: Uuid) -> Reply {
+    let text = format!("Cannot keep the message now, try again later. id {id}");
+    Reply::new(452, "4.3.1", text)
 }
 
 fn subset(envelope: &Envelope, places: &[usize]) -> Envelope {

@@ -8,6 +8,7 @@ mod exit;
 mod explain;
 mod gate;
 mod journal;
+mod levers;
 mod mails;
 mod quarantine;
 mod rules;
@@ -21,6 +22,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Loaded, Sources};
 use crate::daemon;
 use crate::pipeline::Criteria;
+use crate::verdict::lever::Kind;
 use clap::{CommandFactory, Parser, Subcommand};
 use exit::Exit;
 use std::path::PathBuf;
@@ -72,6 +74,21 @@ enum Command {
     /// What happened to mail.
     #[command(subcommand)]
     Journal(journal::Arguments),
+    /// Let a client or sender through the running gate for a while.
+    ///
+    /// What rules say has it tagged at most; malware, and what could not be checked, may still be
+    /// quarantined. A sender must stand both in the reverse-path and as every From author, which anyone
+    /// can write: SPF and DKIM are not checked yet. A client's address or network is safer.
+    Allow(levers::EntryArguments),
+    /// Refuse a client or sender at the running gate for a while.
+    ///
+    /// A sender is met in the reverse-path or as a From author. A block wins over an allow, and works within
+    /// the mode and the recipients' ceilings.
+    Block(levers::EntryArguments),
+    /// Deliver everything untouched for a while, judged and counted as ever.
+    ///
+    /// The relay guard and the limits of the protocol stay.
+    Bypass(levers::BypassArguments),
     /// Have the running gate read settings, rules and certificates again.
     Reload(status::ReloadArguments),
     /// How the running gate is.
@@ -104,6 +121,9 @@ pub fn run() -> ExitCode {
         Command::Rules(arguments) => rules::run(arguments, shared),
         Command::Quarantine(arguments) => quarantine::run(arguments, shared),
         Command::Journal(arguments) => journal::run(arguments, shared),
+        Command::Allow(arguments) => levers::entry(Kind::Allow, arguments, shared),
+        Command::Block(arguments) => levers::entry(Kind::Block, arguments, shared),
+        Command::Bypass(arguments) => levers::bypass(arguments, shared),
         Command::Reload(arguments) => status::reload(&arguments, shared),
         Command::Status => status::run(shared),
         Command::Send(arguments) => send::run(arguments, shared),
@@ -154,7 +174,16 @@ impl Shared {
         }
     }
 
-    /// The same, where results are not for a program.
+    /// What was done: a sentence, or that sentence as an object.
+    fn done(&self, message: &str) {
+        if self.json {
+            terminal::print_json(&serde_json::json!({ "message": message }));
+        } else {
+            self.say(message);
+        }
+    }
+
+    /// A sentence, where results are not for a program.
     fn say_unless_json(&self, sentence: &str) {
         if !self.json {
             self.say(sentence);

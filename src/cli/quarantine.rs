@@ -1,4 +1,4 @@
-//! `portreeve quarantine`: list, show, release and delete what is kept.
+//! `portreeve quarantine`: list, show, release, delete, hold and settle what is kept.
 //!
 //! Everything goes through the running gate, which audits it.
 
@@ -23,6 +23,9 @@ pub enum Arguments {
         /// Only messages from a sender containing this.
         #[arg(long)]
         sender: Option<String>,
+        /// Only messages on legal hold.
+        #[arg(long)]
+        on_hold: bool,
         /// At most so many.
         #[arg(long, default_value_t = 100)]
         limit: u32,
@@ -57,7 +60,30 @@ pub enum Arguments {
         #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         reason: String,
     },
-    /// Who did what to kept mail.
+    /// Put a message on legal hold: nothing removes it, or what was recorded of it, until that is lifted.
+    Hold {
+        /// The message's id.
+        id: Uuid,
+        /// Lift the hold.
+        #[arg(long)]
+        lift: bool,
+        /// Why; it is recorded and shown.
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+        reason: String,
+    },
+    /// Say what became of a message that a crash left pending or release_unknown. Nothing is sent.
+    Settle {
+        /// The message's id.
+        id: Uuid,
+        /// Of a pending one: held, to review it, or voided, since its sender was never told yes. Of a
+        /// release_unknown one: released, since upstream has it, or held, since it doesn't.
+        #[arg(long = "as", value_name = "STATE", value_parser = parse_decision)]
+        state: State,
+        /// How you found out; it is recorded.
+        #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+        reason: String,
+    },
+    /// Who did what to kept mail and with levers.
     Audit {
         /// Only to this message.
         id: Option<Uuid>,
@@ -80,6 +106,13 @@ fn parse_state(word: &str) -> Result<State, String> {
         .ok_or_else(|| "no such state".into())
 }
 
+fn parse_decision(word: &str) -> Result<State, String> {
+    parse_state(word)
+        .ok()
+        .filter(|state| matches!(state, State::Held | State::Voided | State::Released))
+        .ok_or_else(|| "held, voided or released".into())
+}
+
 /// Asks the gate and prints what it says.
 pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
     let raw = matches!(arguments, Arguments::Show { raw: true, .. });
@@ -88,11 +121,13 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
             state,
             recipient,
             sender,
+            on_hold,
             limit,
         } => Request::QuarantineList(QuarantineQuery {
             state,
             recipient,
             sender,
+            on_hold,
             limit,
         }),
         Arguments::Show { id, reason, raw } => Request::QuarantineShow { id, reason, body: raw },
@@ -102,6 +137,8 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
             reason,
         },
         Arguments::Delete { id, reason } => Request::QuarantineDelete { id, reason },
+        Arguments::Hold { id, lift, reason } => Request::QuarantineHold { id, lift, reason },
+        Arguments::Settle { id, state, reason } => Request::QuarantineSettle { id, state, reason },
         Arguments::Audit { id } => Request::Audit { id },
     };
     let answer = shared.socket().and_then(|socket| gate::ask(&socket, &request));
@@ -123,7 +160,7 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
             if entries.is_empty() { Exit::Findings } else { Exit::Fine }
         }
         Ok((Response::Done { message }, _)) => {
-            shared.say(&message);
+            shared.done(&message);
             Exit::Fine
         }
         Ok(_) => Exit::Unavailable,
@@ -134,8 +171,13 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
 fn list(messages: &[Summary], shared: &Shared) -> Exit {
     terminal::print_each(messages, shared.json, |message| {
         let to = message.recipients.join(",");
+        let hold = message
+            .hold
+            .as_ref()
+            .map(|hold| format!(" ON HOLD by {}: {:?}", hold.by, hold.reason))
+            .unwrap_or_default();
         format!(
-            "{} {:<15} {} {:<20} <{}> -> {} {:?}",
+            "{} {:<15} {} {:<20} <{}> -> {} {:?}{hold}",
             message.id,
             message.state.as_str(),
             message.received,
@@ -158,7 +200,12 @@ fn show(kept: &Kept, shared: &Shared) -> Exit {
     } else {
         let (state, route) = (kept.state.as_str(), &kept.route);
         let explanation = terminal::explanation(&kept.event);
-        terminal::print(&format!("state      {state}, route {route}\n{explanation}"));
+        let hold = kept
+            .hold
+            .as_ref()
+            .map(|hold| format!("on hold    by {} since {}: {:?}\n", hold.by, hold.since, hold.reason))
+            .unwrap_or_default();
+        terminal::print(&format!("state      {state}, route {route}\n{hold}{explanation}"));
     }
     Exit::Fine
 }

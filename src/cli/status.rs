@@ -21,7 +21,7 @@ pub fn run(shared: &Shared) -> Exit {
             } else {
                 print(&status)
             }
-            if status.degraded || status.store != "ready" {
+            if status.degraded || status.bypass.is_some() || status.store != "ready" {
                 Exit::Findings
             } else {
                 Exit::Fine
@@ -53,8 +53,18 @@ fn print(status: &Status) {
         terminal::print("DEGRADED   the present rules do not load; the last good ones serve");
     }
     terminal::print(&format!(
-        "store      {}, {} messages held",
-        status.store, status.quarantined
+        "entries    {} to allow, {} to block",
+        status.allowed, status.blocked
+    ));
+    if let Some(bypass) = &status.bypass {
+        let (until, by, reason) = (bypass.until, &bypass.by, terminal::plain(&bypass.reason));
+        terminal::print(&format!(
+            "BYPASSED   mail is delivered untouched until {until}, by {by}: {reason}"
+        ));
+    }
+    terminal::print(&format!(
+        "store      {}, {} messages held, {} on legal hold",
+        status.store, status.quarantined, status.on_hold
     ));
 }
 

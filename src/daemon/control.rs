@@ -3,10 +3,12 @@
 //! Every act on kept mail goes to the audit log with the asking user. Knows nothing of arguments
 //! and terminals.
 
+use super::levers::Asked;
 use super::protocol::{Failure, Kept, REQUEST_MOST, Request, Response};
 use super::state::Daemon;
 use crate::action::{self, ReleaseError};
-use crate::store::{AuditEntry, StoreError};
+use crate::store::{AuditEntry, Hold, State, StoreError};
+use crate::verdict::lever::Kind;
 use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
@@ -126,14 +128,14 @@ async fn answer(request: Request, actor: &str, daemon: &Daemon) -> (Response, By
         Request::QuarantineRelease { id, recipients, reason } => {
             Ok(release(id, &recipients, &reason, actor, daemon).await)
         }
-        Request::QuarantineDelete { id, reason } => {
-            let outcome = store.delete(id).await;
-            let told = outcome.as_ref().map_or_else(ToString::to_string, |()| "deleted".into());
-            audit(daemon, actor, "delete", id, &reason, &told).await;
-            outcome.map(|()| Response::Done {
-                message: format!("{id} is deleted"),
-            })
-        }
+        Request::QuarantineDelete { id, reason } => delete(id, &reason, actor, daemon).await,
+        Request::QuarantineHold { id, lift, reason } => hold(id, lift, reason, actor, daemon).await,
+        Request::QuarantineSettle { id, state, reason } => settle(id, state, reason, actor, daemon).await,
+        Request::SetEntry { .. }
+        | Request::RemoveEntry { .. }
+        | Request::Entries { .. }
+        | Request::StartBypass { .. }
+        | Request::EndBypass { .. } => Ok(levers(request, actor, daemon).await),
         Request::JournalSearch(query) => store
             .search_journal(query)
             .await
@@ -141,6 +143,23 @@ async fn answer(request: Request, actor: &str, daemon: &Daemon) -> (Response, By
         Request::Audit { id } => store.audit(id).await.map(|entries| Response::Audit { entries }),
     };
     (response.unwrap_or_else(|error| store_failure(&error)), Bytes::new())
+}
+
+/// What is asked of the levers.
+async fn levers(request: Request, by: &str, daemon: &Daemon) -> Response {
+    match &request {
+        Request::SetEntry {
+            kind,
+            entry,
+            until,
+            reason,
+        } => daemon.set_entry(*kind, entry, until, Asked { by, reason }).await,
+        Request::RemoveEntry { kind, entry, reason } => daemon.remove_lever(*kind, entry, Asked { by, reason }).await,
+        Request::Entries { kind } => daemon.levers_of(*kind),
+        Request::StartBypass { span, reason } => daemon.start_bypass(*span, Asked { by, reason }).await,
+        Request::EndBypass { reason } => daemon.remove_lever(Kind::Bypass, "", Asked { by, reason }).await,
+        _ => failed(Failure::Usage, "no lever is asked for".into()),
+    }
 }
 
 async fn show(id: Uuid, reason: &str, body: bool, actor: &str, daemon: &Daemon) -> (Response, Bytes) {
@@ -155,6 +174,7 @@ async fn show(id: Uuid, reason: &str, body: bool, actor: &str, daemon: &Daemon) 
                 envelope: kept.envelope,
                 route: kept.route,
                 event: kept.event,
+                hold: kept.hold,
                 body_bytes: bytes.len() as u64,
             };
             (Response::Message(Box::new(kept)), bytes)
@@ -163,7 +183,77 @@ async fn show(id: Uuid, reason: &str, body: bool, actor: &str, daemon: &Daemon) 
     }
 }
 
+async fn delete(id: Uuid, reason: &str, actor: &str, daemon: &Daemon) -> Result<Response, StoreError> {
+    let Some(_turn) = daemon.turns.take(id) else {
+        return Ok(under_way(id, "delete", reason, actor, daemon).await);
+    };
+    let outcome = daemon.gate.store.delete(id).await;
+    let told = outcome.as_ref().map_or_else(ToString::to_string, |()| "deleted".into());
+    audit(daemon, actor, "delete", id, reason, &told).await;
+    outcome.map(|()| Response::Done {
+        message: format!("{id} is deleted"),
+    })
+}
+
+async fn hold(id: Uuid, lift: bool, reason: String, actor: &str, daemon: &Daemon) -> Result<Response, StoreError> {
+    let since = daemon.gate.clock.now();
+    let (act, told) = if lift {
+        ("hold lift", "no longer on legal hold")
+    } else {
+        ("hold", "on legal hold")
+    };
+    let entry = audit_entry(daemon, actor, act, Some(id), &reason, told);
+    let hold = (!lift).then(|| Hold {
+        by: actor.into(),
+        reason: reason.clone(),
+        since,
+    });
+    if let Err(error) = daemon.gate.store.hold(id, hold, entry).await {
+        audit(daemon, actor, act, id, &reason, &error.to_string()).await;
+        return Err(error);
+    }
+    daemon
+        .gate
+        .telemetry
+        .notice("hold", &format!("{id} is {told}, by {actor}"));
+    Ok(Response::Done {
+        message: format!("{id} is {told}"),
+    })
+}
+
+/// A person's word on what became of a message. Nothing is sent.
+async fn settle(id: Uuid, state: State, reason: String, actor: &str, daemon: &Daemon) -> Result<Response, StoreError> {
+    let act = format!("settle as {}", state.as_str());
+    let Some(_turn) = daemon.turns.take(id) else {
+        return Ok(under_way(id, &act, &reason, actor, daemon).await);
+    };
+    let entry = audit_entry(daemon, actor, &act, Some(id), &reason, "settled");
+    match daemon.gate.store.decide(id, state, entry).await {
+        Ok(stands) => {
+            let message = format!("{id} is {} now", stands.as_str());
+            daemon
+                .gate
+                .telemetry
+                .notice("settle", &format!("{message}, by {actor}: {reason}"));
+            Ok(Response::Done { message })
+        }
+        Err(error) => {
+            audit(daemon, actor, &act, id, &reason, &error.to_string()).await;
+            Err(error)
+        }
+    }
+}
+
+async fn under_way(id: Uuid, act: &str, reason: &str, actor: &str, daemon: &Daemon) -> Response {
+    let why = "is being acted on at this moment";
+    audit(daemon, actor, act, id, reason, why).await;
+    failed(Failure::TryAgain, format!("{id} {why}"))
+}
+
 async fn release(id: Uuid, recipients: &[String], reason: &str, actor: &str, daemon: &Daemon) -> Response {
+    let Some(_turn) = daemon.turns.take(id) else {
+        return under_way(id, "release", reason, actor, daemon).await;
+    };
     let live = daemon.gate.live.load_full();
     let outcome = action::release(daemon.gate.store.as_ref(), &live.upstreams, &live.stamp, id, recipients).await;
     let told = match &outcome {
@@ -199,25 +289,47 @@ async fn release(id: Uuid, recipients: &[String], reason: &str, actor: &str, dae
 }
 
 async fn audit(daemon: &Daemon, actor: &str, act: &str, message: Uuid, reason: &str, outcome: &str) {
-    let entry = AuditEntry {
+    audited(daemon, actor, act, Some(message), reason, outcome).await;
+}
+
+/// Appends to the audit log; where that fails, the log says what is missing there.
+pub async fn audited(daemon: &Daemon, actor: &str, act: &str, message: Option<Uuid>, reason: &str, outcome: &str) {
+    let entry = audit_entry(daemon, actor, act, message, reason, outcome);
+    if let Err(error) = daemon.gate.store.append_audit(entry).await {
+        let about = message.map(|id| format!(" of {id}")).unwrap_or_default();
+        daemon.gate.telemetry.warning(
+            "audit",
+            &format!("{act}{about} by {actor} is not in the audit log: {error}"),
+        );
+    }
+}
+
+/// An entry of now.
+pub fn audit_entry(
+    daemon: &Daemon,
+    actor: &str,
+    act: &str,
+    message: Option<Uuid>,
+    reason: &str,
+    outcome: &str,
+) -> AuditEntry {
+    AuditEntry {
         time: daemon.gate.clock.now(),
         actor: actor.into(),
         act: act.into(),
-        message: Some(message),
+        message,
         reason: reason.into(),
         outcome: outcome.into(),
-    };
-    if let Err(error) = daemon.gate.store.append_audit(entry).await {
-        daemon.gate.telemetry.warning(
-            "audit",
-            &format!("{act} of {message} by {actor} is not in the audit log: {error}"),
-        );
     }
 }
 
 fn store_failure(error: &StoreError) -> Response {
     let kind = match error {
-        StoreError::NotFound | StoreError::WrongState(_) | StoreError::NoSuchRecipient => Failure::NotFound,
+        StoreError::NotFound
+        | StoreError::WrongState(_)
+        | StoreError::NoSuchRecipient
+        | StoreError::OnHold
+        | StoreError::NotOnHold => Failure::NotFound,
         StoreError::Failed(_) => Failure::TryAgain,
     };
     failed(kind, error.to_string())

@@ -11,7 +11,7 @@ use crate::rules::diagnostic::{self, Diagnostic};
 use crate::rules::testing::{self, Report};
 use crate::rules::{Findings, Loaded, RuleSet, guard};
 use crate::upstream::Upstreams;
-use crate::verdict::{self, Policy, PolicyError};
+use crate::verdict::{self, Policy, PolicyError, Pulled};
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
@@ -167,7 +167,9 @@ pub fn rules_anew(
 /// When a pack doesn't load without the house's files.
 pub fn test_rules(rules: &RuleSet) -> Result<Vec<Report>, Unusable> {
     let policy = Policy::new(&crate::verdict::Settings::default()).map_err(Unusable::Policy)?;
-    let verdict = |findings: &Findings, mail: &Mail| verdict::decide(findings, &[], &policy, &mail.envelope).action;
+    let verdict = |findings: &Findings, mail: &Mail| {
+        verdict::decide(findings, &[], &policy, &mail.envelope, &Pulled::default()).action
+    };
     testing::run(rules, &verdict).map_err(Unusable::Rules)
 }
 
@@ -180,7 +182,7 @@ pub fn criteria(config: &Config, now: Timestamp) -> Result<Criteria, Unusable> {
     criteria_with(config, Arc::new(loaded.set))
 }
 
-/// The same with rules that are loaded already.
+/// The same with rules that are loaded already. No lever is pulled beside a gate.
 ///
 /// # Errors
 /// A policy that can't stand.
@@ -189,6 +191,7 @@ pub fn criteria_with(config: &Config, rules: Arc<RuleSet>) -> Result<Criteria, U
     Ok(Criteria {
         rules,
         policy,
+        levers: Arc::default(),
         parsing: message::Limits::default(),
     })
 }

@@ -4,9 +4,11 @@
 
 mod control;
 mod generation;
+mod levers;
 pub mod protocol;
 mod start;
 mod state;
+mod turns;
 mod watch;
 
 pub use generation::{Provenance, Unusable, criteria, criteria_with, describe, load_rules, test_rules};

@@ -3,8 +3,11 @@
 //!
 //! Both sides import this; neither side's work is here.
 
-use crate::store::{AuditEntry, JournalQuery, QuarantineQuery, State, Summary};
+use crate::store::{AuditEntry, Hold, JournalQuery, QuarantineQuery, State, Summary};
 use crate::telemetry::MessageEvent;
+use crate::units::Span;
+use crate::verdict::Lever;
+use crate::verdict::lever::Kind;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -49,9 +52,64 @@ pub enum Request {
         /// Why; for the audit log.
         reason: String,
     },
+    /// Put it on legal hold, or lift that.
+    QuarantineHold {
+        /// The message.
+        id: Uuid,
+        /// Whether the hold ends.
+        lift: bool,
+        /// Why; for the audit log.
+        reason: String,
+    },
+    /// Say what became of one that a crash left undecided.
+    QuarantineSettle {
+        /// The message.
+        id: Uuid,
+        /// `Held`, `Voided` or `Released`.
+        state: State,
+        /// How that was found out; for the audit log.
+        reason: String,
+    },
+    /// Put an entry to allow or block in force.
+    SetEntry {
+        /// Which of the two.
+        kind: Kind,
+        /// An address, a network, `user@domain` or `@domain`, as it was typed.
+        entry: String,
+        /// A day or a moment, as it was typed.
+        until: String,
+        /// Why; it is told in every verdict that the entry takes part in.
+        reason: String,
+    },
+    /// End one before its time.
+    RemoveEntry {
+        /// Which of the two.
+        kind: Kind,
+        /// The entry.
+        entry: String,
+        /// Why; for the audit log.
+        reason: String,
+    },
+    /// The entries in force.
+    Entries {
+        /// Which of the two.
+        kind: Kind,
+    },
+    /// Deliver everything untouched for a while.
+    StartBypass {
+        /// For so long, from now.
+        span: Span,
+        /// Why.
+        reason: String,
+    },
+    /// Act on verdicts again.
+    EndBypass {
+        /// Why; for the audit log.
+        reason: String,
+    },
     /// What happened to mail.
     JournalSearch(JournalQuery),
-    /// Who did what to kept mail.
+    /// Who did what to kept mail and with levers.
     Audit {
         /// Of this message, or the newest of all.
         id: Option<Uuid>,
@@ -80,6 +138,18 @@ pub enum Response {
     Audit {
         /// Newest first.
         entries: Vec<AuditEntry>,
+    },
+    /// To `Entries`.
+    Levers {
+        /// By entry.
+        levers: Vec<Lever>,
+    },
+    /// A lever was pulled, or is no longer.
+    Lever {
+        /// For people.
+        message: String,
+        /// The lever.
+        lever: Lever,
     },
     /// It is done; a sentence about it.
     Done {
@@ -136,6 +206,18 @@ pub struct Status {
     pub store: String,
     /// Kept messages.
     pub quarantined: u64,
+    /// Kept messages on legal hold, whatever their state.
+    #[serde(default)]
+    pub on_hold: u64,
+    /// The bypass in force: mail is delivered untouched.
+    #[serde(default)]
+    pub bypass: Option<Lever>,
+    /// Entries to allow in force.
+    #[serde(default)]
+    pub allowed: usize,
+    /// Entries to block in force.
+    #[serde(default)]
+    pub blocked: usize,
     /// Routes and their targets.
     pub routes: Vec<String>,
     /// Where HTTP is served.
@@ -155,6 +237,9 @@ pub struct Kept {
     pub route: String,
     /// The record of its verdict.
     pub event: MessageEvent,
+    /// The legal hold on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// Bytes that follow this line; 0 when none were asked for.
     pub body_bytes: u64,
 }

@@ -4,6 +4,7 @@
 
 use super::generation::{self, Unusable};
 use super::state::{Daemon, Standing, announce};
+use super::turns::Turns;
 use super::{control, watch};
 use crate::admin;
 use crate::chance::SystemChance;
@@ -16,13 +17,15 @@ use crate::resolver::SystemResolver;
 use crate::rules::RuleSet;
 use crate::smtp::Peer;
 use crate::store::journal::Journal;
-use crate::store::{self, OpenError};
+use crate::store::{self, OpenError, Store};
 use crate::telemetry::Telemetry;
 use crate::upstream::{Parts, SystemConnect, Upstreams};
+use crate::verdict::Levers;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::fmt;
 use std::io::Write;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
@@ -37,6 +40,8 @@ const GAUGES_EVERY: Duration = Duration::from_secs(15);
 const PROBE_EVERY: Duration = Duration::from_secs(60);
 /// How often what is past its retention is removed.
 const EXPIRY_EVERY: Duration = Duration::from_secs(3600);
+/// How often levers are looked at for some whose time is over.
+const LEVERS_EVERY: Duration = Duration::from_secs(1);
 /// How soon rule files that can't be watched are tried again.
 const WATCH_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// How long the log may take to be written out at the end.
@@ -129,7 +134,7 @@ impl Running {
         let (rules, standing) = rules(Arc::new(config), clock.now(), &telemetry)?;
         let config = Arc::clone(&standing.config);
         let upstreams = upstreams(&config, &telemetry).map_err(StartError::Unusable)?;
-        let live = generation::live(&config, Arc::clone(&rules), upstreams).map_err(StartError::Unusable)?;
+        let mut live = generation::live(&config, Arc::clone(&rules), upstreams).map_err(StartError::Unusable)?;
         announce(&telemetry, &rules, &config, &config);
 
         let store = store::open(&config.store, telemetry.clone())
@@ -138,6 +143,7 @@ impl Running {
                 OpenError::Url(why) => StartError::Setting("store.url", why),
                 other => StartError::Unavailable("store".into(), other.to_string()),
             })?;
+        live.criteria.levers = Arc::new(levers(store.as_ref(), clock.now(), &telemetry).await?);
         let gate = Arc::new(Gate {
             live: ArcSwap::from_pointee(live),
             journal: Journal::start(Arc::clone(&store), telemetry.clone()),
@@ -170,8 +176,12 @@ impl Running {
             store_trouble: Mutex::default(),
             paths_changed: tokio::sync::Notify::new(),
             turn: tokio::sync::Mutex::new(()),
+            lever_turn: tokio::sync::Mutex::new(()),
+            levers_doubtful: AtomicBool::new(false),
+            turns: Turns::default(),
             standing: Mutex::new(standing),
         });
+        daemon.count_levers();
         Ok(Self {
             daemon,
             listeners,
@@ -264,6 +274,20 @@ fn rules(config: Arc<Config>, now: Timestamp, telemetry: &Telemetry) -> Result<(
     ))
 }
 
+/// The levers that were in force when the gate last ran. One that doesn't know them doesn't start: it
+/// would let in whom somebody has blocked.
+async fn levers(store: &dyn Store, now: Timestamp, telemetry: &Telemetry) -> Result<Levers, StartError> {
+    let kept = store
+        .levers()
+        .await
+        .map_err(|error| StartError::Unavailable("the levers in the store".into(), error.to_string()))?;
+    let levers = Levers::new(kept);
+    if let Some(bypass) = levers.bypass(now) {
+        telemetry.warning("bypass-active", &bypass.sentence());
+    }
+    Ok(levers)
+}
+
 /// Builds the routes.
 ///
 /// # Errors
@@ -343,15 +367,19 @@ impl Signals {
     }
 }
 
-/// Asks upstream what it offers, the store how full it is, and removes what is past its time.
+/// Ends levers in time, asks upstream what it offers, the store how full it is, and removes what is
+/// past its time.
 async fn keep_up(daemon: Arc<Daemon>, stop: CancellationToken) {
     let mut gauges = tokio::time::interval(GAUGES_EVERY);
     let mut probe = tokio::time::interval(PROBE_EVERY);
     let mut expiry = tokio::time::interval(EXPIRY_EVERY);
+    let mut levers = tokio::time::interval(LEVERS_EVERY);
+    levers.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
+            _ = levers.tick() => daemon.tend_levers().await,
             _ = probe.tick() => daemon.probe().await,
             _ = gauges.tick() => daemon.refresh_gauges().await,
             _ = expiry.tick() => daemon.expire().await,
@@ -416,6 +444,12 @@ async fn banner(daemon: &Daemon) -> String {
     if status.degraded {
         lines.push("  DEGRADED: the present rules do not load, the last good ones serve (portreeve status)".into());
     }
+    if let Some(bypass) = &status.bypass {
+        lines.push(format!(
+            "  BYPASSED until {}: mail is delivered untouched (portreeve bypass --end)",
+            bypass.until
+        ));
+    }
     let undecided = daemon.left_undecided().await;
     if undecided > 0 {
         lines.push(format!(
@@ -431,4 +465,22 @@ async fn banner(daemon: &Daemon) -> String {
         "Try it: portreeve send tests/samples --to {to}; portreeve journal search"
     ));
     lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+    use crate::store::memory::Operation;
+
+    #[tokio::test]
+    async fn a_gate_that_cannot_read_its_levers_does_not_start() {
+        let store = MemoryStore::default();
+        store.fail_next(Operation::Read, 1);
+        let refused = levers(&store, Timestamp::UNIX_EPOCH, &Telemetry::default()).await;
+        let why = refused.expect_err("nobody knows whom it would let in").to_string();
+        assert!(why.starts_with("the levers in the store: "), "{why}");
+        let read = levers(&store, Timestamp::UNIX_EPOCH, &Telemetry::default()).await;
+        assert_eq!(read.expect("the store can be read").all(), []);
+    }
 }

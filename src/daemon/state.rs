@@ -5,17 +5,20 @@
 
 use super::generation::{self, Provenance, Unusable};
 use super::protocol::{Failure, Response, Status};
+use super::turns::Turns;
 use crate::admin;
 use crate::config::{Config, Sources};
 use crate::listener::{Certificate, Premises};
-use crate::pipeline::Gate;
+use crate::pipeline::{Gate, Live};
 use crate::rules::RuleSet;
-use crate::store::{QuarantineQuery, State};
+use crate::store::{Due, QuarantineQuery, State};
 use crate::telemetry::{ListEvent, Telemetry};
 use crate::units::Span;
 use crate::upstream::Upstreams;
+use crate::verdict::lever::Kind;
 use jiff::Timestamp;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the control socket, signals and the file watcher act on.
@@ -40,6 +43,12 @@ pub struct Daemon {
     pub store_trouble: Mutex<Option<String>>,
     /// One reload at a time.
     pub turn: tokio::sync::Mutex<()>,
+    /// One change of levers at a time.
+    pub lever_turn: tokio::sync::Mutex<()>,
+    /// Whether the store may hold other levers than those in force, since it failed at a change.
+    pub levers_doubtful: AtomicBool,
+    /// One act on a kept message at a time.
+    pub turns: Turns,
     /// Told when the settings name other rule files.
     pub paths_changed: tokio::sync::Notify,
     /// What the last reload left.
@@ -77,6 +86,7 @@ impl Daemon {
         let standing = self.standing();
         let counts = live.criteria.rules.counts();
         let held = self.gate.store.totals().await;
+        let (levers, now) = (&live.criteria.levers, self.gate.clock.now());
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
@@ -95,6 +105,10 @@ impl Daemon {
             quarantined: held
                 .as_ref()
                 .map_or(0, |totals| totals.held_by_category.iter().map(|(_, count)| count).sum()),
+            on_hold: held.as_ref().map_or(0, |totals| totals.on_hold),
+            bypass: levers.bypass(now).cloned(),
+            allowed: levers.count(Kind::Allow, now),
+            blocked: levers.count(Kind::Block, now),
             store: match (held, self.gate.store.trouble()) {
                 (Err(error), _) => error.to_string(),
                 (Ok(_), Some(trouble)) => trouble,
@@ -152,7 +166,12 @@ impl Daemon {
             Err(why) => return self.unusable(by, &why),
         };
         let unchanged = prepared.rules.sha256() == live.criteria.rules.sha256();
-        self.gate.live.store(Arc::new(next));
+        // Levers are no part of what was read anew: those in force at this moment stay.
+        self.gate.live.rcu(|live| {
+            let mut next = Live::clone(&next);
+            next.criteria.levers = Arc::clone(&live.criteria.levers);
+            Arc::new(next)
+        });
         self.premises.reload(
             &prepared.config.our_name(),
             prepared.config.limits.clone(),
@@ -244,7 +263,7 @@ impl Daemon {
             Ok(totals) => {
                 self.gate.telemetry.quarantine_totals(
                     &totals.held_by_category,
-                    totals.undelivered,
+                    [totals.undelivered, totals.on_hold],
                     totals.bytes,
                     totals.oldest,
                 );
@@ -272,12 +291,12 @@ impl Daemon {
         let retention = self.standing().config.store.retention;
         let now = self.gate.clock.now();
         let before = |span: Span| now.checked_sub(span.0).unwrap_or(Timestamp::MIN);
-        match self
-            .gate
-            .store
-            .expire(before(retention.journal), before(retention.quarantine))
-            .await
-        {
+        let due = Due {
+            journal: before(retention.journal),
+            quarantine: before(retention.quarantine),
+            audit: before(retention.audit),
+        };
+        match self.gate.store.expire(due).await {
             Ok(0) => {}
             Ok(count) => self
                 .gate

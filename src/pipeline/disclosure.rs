@@ -35,15 +35,24 @@ impl DisclosureSettings {
     /// The 550 of a refused message.
     pub fn refused(&self, verdict: &Verdict, id: Uuid) -> Reply {
         let taken_for = verdict.category.map_or("unwanted", plain);
-        let text = match (self.reply, verdict.reasons.first()) {
-            (Detail::None, _) => "Message refused".to_owned(),
-            (Detail::Rule, Some(reason)) => {
+        let rule = verdict.reasons.get(verdict.levers.len());
+        // Who blocked it and why is nothing that the blocked need to know.
+        let text = match (self.reply, &verdict.blocked_by, rule) {
+            (Detail::None, ..) => "Message refused".to_owned(),
+            (Detail::Rule, Some(entry), _) if entry.is_ascii() => {
+                format!("Message refused as blocked by our administrator: {entry}")
+            }
+            // RFC 6531 §3.7.4.2: not every client may be told what is not ASCII.
+            (Detail::Category | Detail::Rule, Some(_), _) => {
+                "Message refused as blocked by our administrator".to_owned()
+            }
+            (Detail::Rule, None, Some(reason)) => {
                 format!(
                     "Message refused as {taken_for} by {}",
                     reason.split(' ').next().unwrap_or_default()
                 )
             }
-            (Detail::Category | Detail::Rule, _) => format!("Message refused as {taken_for}"),
+            (Detail::Category | Detail::Rule, None, _) => format!("Message refused as {taken_for}"),
         };
         Reply::new(550, "5.7.1", self.signed(&text, id))
     }
@@ -99,8 +108,47 @@ mod tests {
             reasons: vec!["PHISH_LINK (+20.0): a link".into()],
             sole_causes: vec![],
             recipients: vec![],
+            levers: vec![],
+            blocked_by: None,
+            bypassed: false,
+        };
+        let blocked = Verdict {
+            reasons: vec!["block @b.example (at least reject), by uid 0: a secret".into()],
+            levers: vec!["block @b.example".into()],
+            blocked_by: Some("@b.example".into()),
+            ..verdict.clone()
         };
         let id = Uuid::nil();
+        for (reply, expected) in [
+            (Detail::None, format!("550 5.7.1 Message refused. id {id}")),
+            (
+                Detail::Category,
+                format!("550 5.7.1 Message refused as blocked by our administrator. id {id}"),
+            ),
+            (
+                Detail::Rule,
+                format!("550 5.7.1 Message refused as blocked by our administrator: @b.example. id {id}"),
+            ),
+        ] {
+            let settings = DisclosureSettings {
+                reply,
+                ..DisclosureSettings::default()
+            };
+            assert_eq!(settings.refused(&blocked, id).to_string(), expected);
+        }
+        let foreign = Verdict {
+            blocked_by: Some("\u{e4}@b.example".into()),
+            ..blocked.clone()
+        };
+        let rule = DisclosureSettings {
+            reply: Detail::Rule,
+            ..DisclosureSettings::default()
+        };
+        assert!(
+            rule.refused(&foreign, id)
+                .to_string()
+                .ends_with("administrator. id 00000000-0000-0000-0000-000000000000")
+        );
         for (reply, help, expected) in [
             (Detail::None, "", format!("550 5.7.1 Message refused. id {id}")),
             (

@@ -5,6 +5,7 @@ use crate::action::Plan;
 use crate::mail::Mail;
 use crate::rules::{Action, Finding, Findings};
 use crate::telemetry::{EvidenceEvent, FindingEvent, MessageEvent, RecipientEvent, UnscannedEvent};
+use crate::verdict::lever::Kind;
 
 /// A subject longer than this is cut in the journal, in characters.
 const SUBJECT_MOST: usize = 200;
@@ -17,7 +18,10 @@ pub fn event(mail: &Mail, judgement: &Judgement, plan: &Plan, live: &Live) -> Me
         generation: live.criteria.rules.sha256().chars().take(12).collect(),
         listener: mail.listener.to_string(),
         direction: mail.direction.as_str().into(),
-        mode: live.criteria.policy.mode().as_str().into(),
+        mode: match judgement.verdict.bypassed {
+            true => Kind::Bypass.as_str().into(),
+            false => live.criteria.policy.mode().as_str().into(),
+        },
         client: mail
             .client
             .address
@@ -47,6 +51,7 @@ pub fn judged(judgement: &Judgement) -> MessageEvent {
         sole_causes: verdict.sole_causes.clone(),
         undecided: judgement.undecided.clone(),
         reasons: verdict.reasons.clone(),
+        levers: verdict.levers.clone(),
         defects: judgement.defects.iter().map(|&defect| defect.into()).collect(),
         unscanned: judgement.unscanned.clone(),
         ..MessageEvent::default()

@@ -3,7 +3,7 @@
 //! Upstream usually trusts our address, so its own answer to RCPT proves nothing: the guard stands
 //! before it. Pure. Knows nothing of whether a mailbox exists.
 
-use crate::mail::Address;
+use crate::mail::{Address, Domain};
 use serde::{Deserialize, Serialize};
 
 /// `[relay]`.
@@ -38,6 +38,13 @@ impl RelayGuard {
                 .collect(),
             any: settings.domains.is_empty(),
         }
+    }
+
+    /// Whether a domain that we take mail for is this one, stands below it or above it. Without a list
+    /// nothing is known to be ours.
+    pub fn concerns(&self, domain: &Domain) -> bool {
+        let mut ours = self.exact.iter().chain(&self.below);
+        ours.any(|own| domain.is_within(own) || Domain::parse(own).is_some_and(|own| own.is_within(domain.as_str())))
     }
 
     /// Whether mail for this mailbox is ours to take.
@@ -111,6 +118,23 @@ mod tests {
             "a@",
         ] {
             assert!(!allows(&guard, foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn what_concerns_us_is_ours_or_above_or_below() {
+        let ours = guard(&["example.gov.uk", "*.schools.example"]);
+        for (domain, concerns) in [
+            ("example.gov.uk", true),
+            ("mail.example.gov.uk", true),
+            ("gov.uk", true),
+            ("x.schools.example", true),
+            ("notexample.gov.uk", false),
+            ("example.org", false),
+        ] {
+            let domain = Domain::parse(domain).unwrap();
+            assert_eq!(ours.concerns(&domain), concerns, "{domain}");
+            assert!(!guard(&[]).concerns(&domain), "{domain}");
         }
     }
 

@@ -9,7 +9,8 @@ use crate::smtp::{Body, Desk, MailCommand};
 use crate::store::{JournalQuery, MemoryStore, QuarantineQuery};
 use crate::upstream::Settings as RouteSettings;
 use crate::upstream::test_sink::{Act, Sink, parts};
-use crate::verdict;
+use crate::verdict::lever::{Kind, What};
+use crate::verdict::{self, Lever};
 use bytes::Bytes;
 
 const SPAM: &[u8] = b"From: a@b.example\r\nSubject: buy\r\n\r\nx\r\n";
@@ -42,6 +43,7 @@ impl House {
             criteria: Criteria {
                 rules: Arc::new(rules()),
                 policy: Arc::new(Policy::new(&toml::from_str::<verdict::Settings>(policy).unwrap()).unwrap()),
+                levers: Arc::default(),
                 parsing: message::Limits::default(),
             },
             relay: Arc::new(RelayGuard::new(&relay)),
@@ -99,6 +101,20 @@ impl House {
         self.gate.journal.flush().await;
         let records = self.store.search_journal(JournalQuery::default()).await.unwrap();
         records.into_iter().map(|one| (one.verdict, one.action)).collect()
+    }
+
+    /// Puts one lever in force for messages that begin from now on.
+    fn pull(&self, kind: Kind, entry: &str) {
+        let lever = Lever {
+            what: What::read(kind, entry).unwrap(),
+            by: "uid 0".into(),
+            reason: "a test".into(),
+            since: "2026-11-23T08:00:00Z".parse().unwrap(),
+            until: "2026-11-23T10:00:00Z".parse().unwrap(),
+        };
+        let mut live = Live::clone(&self.gate.live.load());
+        live.criteria.levers = Arc::new(Levers::new(vec![lever]));
+        self.gate.live.store(Arc::new(live));
     }
 
     fn counted(&self, series: &str) -> bool {
@@ -272,6 +288,74 @@ async fn a_message_that_goes_in_circles_is_refused_and_recorded() {
     assert!(house.first.taken().is_empty());
 }
 
+#[tokio::test]
+async fn a_lever_counts_from_the_next_message_on() {
+    let house = House::new("").await;
+    let mut desk = house.desk(false, None);
+    mail(&mut desk).await;
+    rcpt(&mut desk, "a@one.example").await;
+    house.pull(Kind::Block, "@sender.example");
+    let reply = data(&mut desk, Bytes::from_static(CLEAN)).await;
+    assert_eq!(reply.code(), 250, "it began before: {reply}");
+    mail(&mut desk).await;
+    rcpt(&mut desk, "a@one.example").await;
+    let reply = data(&mut desk, Bytes::from_static(CLEAN)).await;
+    assert!(
+        reply.to_string().starts_with("550 5.7.1 Message refused as blocked"),
+        "{reply}"
+    );
+    assert_eq!(
+        house.send(&mut house.desk(true, None), &["a@one.example"], CLEAN).await,
+        250
+    );
+    assert_eq!(
+        house.store.list(QuarantineQuery::default()).await.unwrap()[0].category,
+        "policy"
+    );
+    house.gate.journal.flush().await;
+    let records = house.store.search_journal(JournalQuery::default()).await.unwrap();
+    let levers: Vec<usize> = records.iter().map(|record| record.levers.len()).collect();
+    assert_eq!(levers.iter().sum::<usize>(), 2, "{records:?}");
+    let told = "block @sender.example (at least reject), by uid 0 until 2026-11-23T10:00:00Z: a test";
+    assert!(records.iter().any(|record| record.reasons == [told]), "{records:?}");
+}
+
+#[tokio::test]
+async fn a_bypass_delivers_untouched_and_counts_as_such() {
+    let house = House::new("").await;
+    house.pull(Kind::Bypass, "");
+    assert_eq!(
+        house.send(&mut house.desk(false, None), &["a@one.example"], SPAM).await,
+        250
+    );
+    let body = house.first.taken()[0].body.clone();
+    for mark in [&b"X-Spam-"[..], b"X-Portreeve-Verdict"] {
+        assert!(memchr::memmem::find(&body, mark).is_none(), "as in observe mode");
+    }
+    assert_eq!(house.journal().await, [("reject".into(), "deliver".into())]);
+    assert!(house.counted("messages_total{direction=\"inbound\",mode=\"bypass\",verdict=\"reject\"}"));
+    let mut desk = house.desk(false, None);
+    mail(&mut desk).await;
+    assert_eq!(rcpt(&mut desk, "a@three.example").await, 550, "the relay guard stands");
+}
+
+#[tokio::test]
+async fn a_bypass_delivers_what_gets_no_turn_to_be_judged() {
+    let mut house = House::new("").await;
+    house.pull(Kind::Bypass, "");
+    let mut live = Live::clone(&house.gate.live.load());
+    live.deadlines.judging = crate::units::Span(Duration::from_millis(1));
+    house.gate.live.store(Arc::new(live));
+    let gate = Arc::get_mut(&mut house.gate).unwrap();
+    gate.compute = Compute::Pool(Arc::new(tokio::sync::Semaphore::new(0)));
+    let leg = open(&house).await;
+    let big = Bytes::from([SPAM, &b"x".repeat(INLINE_MOST), b"\r\n"].concat());
+    let reply = handle_one(&house, big, leg).await;
+    assert_eq!(reply.code(), 250, "{reply}");
+    assert_eq!(house.journal().await, [("quarantine".into(), "deliver".into())]);
+    assert!(house.counted("unscanned_total{cause=\"deadline\",check=\"judging\"}"));
+}
+
 /// A pool without a free slot, and judging that has no time to wait for one.
 #[tokio::test(start_paused = true)]
 async fn a_message_that_gets_no_turn_is_put_off_and_recorded() {
@@ -294,7 +378,12 @@ async fn what_nobody_could_judge_is_unknown_and_never_clean() {
         ("[unscanned]\njudging = 'defer'", [Action::Defer]),
     ] {
         let house = House::new(policy).await;
-        let judgement = unjudged(&message_of(Bytes::from_static(CLEAN)), &house.gate.live.load(), "panic");
+        let judgement = unjudged(
+            &message_of(Bytes::from_static(CLEAN)),
+            &house.gate.live.load(),
+            "panic",
+            house.gate.clock.now(),
+        );
         assert_eq!(judgement.verdict.recipients, actions, "{policy}");
         assert_eq!(judgement.unscanned[0].check, "judging");
     }

@@ -13,6 +13,8 @@ pub(super) struct Custody {
     pub(super) state: State,
     /// What it goes back to when a release leaves somebody out: `Held` or `Undelivered`.
     pub(super) rest: State,
+    /// Whether a legal hold keeps it from being removed.
+    pub(super) on_hold: bool,
     /// How many attempts at the same delivery, none yet voided, share this pending record.
     pub(super) attempts: u32,
     /// Those that it was held for at first, in the envelope's order.
@@ -105,6 +107,7 @@ impl Custody {
         Ok(Self {
             state,
             rest: rest_of(state),
+            on_hold: false,
             attempts: 1,
             recipients,
         })
@@ -178,8 +181,32 @@ impl Custody {
         Ok(())
     }
 
+    /// Takes a person's word for what became of a message that was left undecided.
+    pub(super) fn decide(&mut self, to: State) -> Result<State, StoreError> {
+        match (self.state, to) {
+            (State::Pending, State::Held | State::Voided) => self.state = to,
+            (State::ReleaseUnknown, State::Released) => self.settle_release(&[], ReleaseOutcome::Delivered)?,
+            (State::ReleaseUnknown, State::Held) => self.settle_release(&[], ReleaseOutcome::NotDelivered)?,
+            (state, _) => return Err(StoreError::WrongState(state)),
+        }
+        Ok(self.state)
+    }
+
+    /// Puts it on hold, or lifts that.
+    pub(super) fn hold(&mut self, on: bool) -> Result<(), StoreError> {
+        match (self.on_hold, on) {
+            (true, true) => return Err(StoreError::OnHold),
+            (false, false) => return Err(StoreError::NotOnHold),
+            _ => self.on_hold = on,
+        }
+        Ok(())
+    }
+
     /// Removes the message.
     pub(super) fn delete(&mut self) -> Result<(), StoreError> {
+        if self.on_hold {
+            return Err(StoreError::OnHold);
+        }
         match self.state {
             State::Held | State::Undelivered | State::Pending | State::ReleaseUnknown => {
                 self.state = State::Deleted;
@@ -191,7 +218,12 @@ impl Custody {
 
     /// Whether the body is no longer kept.
     pub(super) const fn body_is_gone(&self) -> bool {
-        matches!(self.state, State::Voided | State::Deleted)
+        matches!(self.state, State::Voided | State::Deleted) && !self.on_hold
+    }
+
+    /// Whether it goes once its retention has ended.
+    pub(super) const fn expires(&self) -> bool {
+        expires(self.state) && !self.on_hold
     }
 
     /// How many are still held for and not being released.
@@ -315,6 +347,41 @@ mod tests {
                 let settled = kept.settle(to).map(|()| kept.state);
                 assert_eq!(settled, expected, "{from:?} to {to:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_persons_word_over_every_pair_of_states() {
+        for from in STATES {
+            for to in STATES {
+                let mut kept = custody(from, &["a@example.org"]);
+                kept.attempts = 2;
+                if from == State::ReleaseUnknown {
+                    kept.recipients[0].standing = Standing::Claimed;
+                }
+                let expected = match (from, to) {
+                    (State::Pending, State::Held | State::Voided)
+                    | (State::ReleaseUnknown, State::Held | State::Released) => Ok(to),
+                    _ => Err(StoreError::WrongState(from)),
+                };
+                assert_eq!(kept.decide(to), expected, "{from:?} to {to:?}");
+                assert_eq!(kept.state, expected.unwrap_or(from), "{from:?} to {to:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hold_keeps_what_would_go() {
+        for state in STATES {
+            let mut kept = custody(state, &["a@example.org"]);
+            assert_eq!(kept.hold(false), Err(StoreError::NotOnHold));
+            assert_eq!(kept.hold(true), Ok(()), "{state:?}");
+            assert_eq!(kept.hold(true), Err(StoreError::OnHold));
+            assert!(!kept.expires() && !kept.body_is_gone(), "{state:?}");
+            assert_eq!(kept.delete(), Err(StoreError::OnHold), "{state:?}");
+            assert_eq!(kept.state, state);
+            assert_eq!(kept.hold(false), Ok(()));
+            assert_eq!(kept.expires(), expires(state), "{state:?}");
         }
     }
 

@@ -4,15 +4,16 @@
 
 use super::custody::{self, Custody};
 use super::{
-    AuditEntry, Claim, JournalQuery, QuarantineQuery, Quarantined, ReleaseOutcome, State, Store, StoreError, Summary,
-    Totals, search,
+    AuditEntry, Claim, Due, Hold, JournalQuery, QuarantineQuery, Quarantined, ReleaseOutcome, State, Store, StoreError,
+    Summary, Totals, search,
 };
 use crate::mail::Envelope;
 use crate::telemetry::MessageEvent;
+use crate::verdict::Lever;
+use crate::verdict::lever::What;
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
@@ -39,8 +40,14 @@ pub enum Operation {
     AppendJournal,
     /// [`Store::append_audit`]
     AppendAudit,
+    /// [`Store::hold`]
+    Hold,
+    /// [`Store::decide`]
+    Decide,
     /// [`Store::expire`]
     Expire,
+    /// [`Store::keep_lever`] and [`Store::remove_lever`]
+    Levers,
     /// Every method that only reads.
     Read,
 }
@@ -89,6 +96,7 @@ struct Kept {
     /// Where in `journal` the record of an id stands.
     recorded: HashMap<String, usize>,
     audit: Vec<AuditEntry>,
+    levers: BTreeMap<What, Lever>,
     failures: HashMap<Operation, Failures>,
     closed: bool,
 }
@@ -170,6 +178,7 @@ impl Message {
             subject: self.message.subject.clone(),
             category: self.message.category.clone(),
             size: self.size,
+            hold: self.message.hold.clone(),
         }
     }
 
@@ -178,6 +187,7 @@ impl Message {
         let recipients = || search::fold_all(envelope.recipients.iter().map(|recipient| recipient.address.as_str()));
         let senders = || search::fold_all([envelope.reverse_path_text(), &self.message.from]);
         query.state.is_none_or(|state| state == self.custody.state)
+            && (self.custody.on_hold || !query.on_hold)
             && wanted(query.recipient.as_ref(), recipients)
             && wanted(query.sender.as_ref(), senders)
     }
@@ -327,22 +337,66 @@ impl Store for MemoryStore {
                 .into_iter()
                 .map(|(category, count)| (category.to_owned(), count))
                 .collect(),
+            on_hold: kept.messages.iter().filter(|kept| kept.custody.on_hold).count() as u64,
             undelivered: held().filter(|kept| kept.custody.state == State::Undelivered).count() as u64,
             bytes: held().map(|kept| kept.size).sum(),
             oldest: held().map(|kept| kept.message.received).min(),
         })
     }
 
-    async fn expire(&self, journal_before: Timestamp, quarantine_before: Timestamp) -> Result<u64, StoreError> {
+    async fn hold(&self, id: Uuid, hold: Option<Hold>, audit: AuditEntry) -> Result<(), StoreError> {
+        let mut kept = self.begin(Operation::Hold)?;
+        let message = kept.find(id)?;
+        message.change(|custody| custody.hold(hold.is_some()))?;
+        message.message.hold = hold;
+        kept.audit.push(audit);
+        Ok(())
+    }
+
+    async fn decide(&self, id: Uuid, state: State, audit: AuditEntry) -> Result<State, StoreError> {
+        let mut kept = self.begin(Operation::Decide)?;
+        let state = kept.find(id)?.change(|custody| custody.decide(state))?;
+        kept.audit.push(audit);
+        Ok(state)
+    }
+
+    async fn expire(&self, due: Due) -> Result<u64, StoreError> {
         let mut kept = self.begin(Operation::Expire)?;
-        let before = kept.journal.len() + kept.messages.len();
-        let journal_before = search::nanoseconds(journal_before);
-        kept.journal.retain(|event| search::received(event) >= journal_before);
+        let kept = &mut *kept;
+        let count = |kept: &Kept| kept.journal.len() + kept.messages.len() + kept.audit.len();
+        let before = count(kept);
+        let on_hold = || kept.messages.iter().filter(|kept| kept.custody.on_hold);
+        let records: HashSet<String> = on_hold().map(|kept| kept.message.event.id.clone()).collect();
+        let messages: HashSet<Uuid> = on_hold().map(|kept| kept.message.id).collect();
+        let journal = search::nanoseconds(due.journal);
+        kept.journal
+            .retain(|event| search::received(event) >= journal || records.contains(&event.id));
         let places = kept.journal.iter().enumerate();
         kept.recorded = places.map(|(place, event)| (event.id.clone(), place)).collect();
         kept.messages
-            .retain(|kept| kept.message.received >= quarantine_before || !custody::expires(kept.custody.state));
-        Ok((before - kept.journal.len() - kept.messages.len()) as u64)
+            .retain(|kept| kept.message.received >= due.quarantine || !kept.custody.expires());
+        kept.audit.retain(|entry| {
+            entry.time >= due.audit || entry.message.is_some_and(|message| messages.contains(&message))
+        });
+        Ok((before - count(kept)) as u64)
+    }
+
+    async fn levers(&self) -> Result<Vec<Lever>, StoreError> {
+        Ok(self.begin(Operation::Read)?.levers.values().cloned().collect())
+    }
+
+    async fn keep_lever(&self, lever: Lever, audit: AuditEntry) -> Result<(), StoreError> {
+        let mut kept = self.begin(Operation::Levers)?;
+        kept.levers.insert(lever.what.clone(), lever);
+        kept.audit.push(audit);
+        Ok(())
+    }
+
+    async fn remove_lever(&self, what: What, audit: AuditEntry) -> Result<(), StoreError> {
+        let mut kept = self.begin(Operation::Levers)?;
+        kept.levers.remove(&what);
+        kept.audit.push(audit);
+        Ok(())
     }
 
     async fn close(&self) {

@@ -20,6 +20,8 @@ pub use sqlite::SqliteStore;
 
 use crate::mail::Envelope;
 use crate::telemetry::MessageEvent;
+use crate::verdict::Lever;
+use crate::verdict::lever::What;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -90,6 +92,19 @@ pub struct Quarantined {
     pub fingerprint: String,
     /// The journal record, written in the same transaction.
     pub event: MessageEvent,
+    /// Who wants it kept, whatever else; nobody when it is committed.
+    pub hold: Option<Hold>,
+}
+
+/// A legal hold: while it stands, nothing removes the message or what was recorded of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// One line of a listing.
@@ -113,6 +128,9 @@ pub struct Summary {
     pub category: String,
     /// Bytes as received.
     pub size: u64,
+    /// The legal hold on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
 }
 
 /// The most that one listing or search returns.
@@ -127,6 +145,9 @@ pub struct QuarantineQuery {
     pub recipient: Option<String>,
     /// Only those whose reverse-path or author contains this, any case.
     pub sender: Option<String>,
+    /// Only those on legal hold.
+    #[serde(default)]
+    pub on_hold: bool,
     /// Newest first, at most so many; 0 is 100, and more than [`LIMIT_MAX`] is that.
     pub limit: u32,
 }
@@ -150,14 +171,25 @@ pub struct JournalQuery {
     pub limit: u32,
 }
 
-/// A person's act on kept mail.
+/// The moments before which records are due to go, by class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// Journal records received before it.
+    pub journal: Timestamp,
+    /// Quarantined messages received before it.
+    pub quarantine: Timestamp,
+    /// Audit entries written before it.
+    pub audit: Timestamp,
+}
+
+/// A person's act on kept mail, or on a lever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// When.
     pub time: Timestamp,
     /// Who: the user of the control socket's peer.
     pub actor: String,
-    /// `show`, `release`, `delete`, `reload`…
+    /// `show`, `release`, `delete`, `hold`, `allow`, `bypass`…
     pub act: String,
     /// The message, if one.
     pub message: Option<Uuid>,
@@ -194,6 +226,8 @@ pub struct Totals {
     pub held_by_category: Vec<(String, u64)>,
     /// How many of them are undelivered.
     pub undelivered: u64,
+    /// How many of all that are kept are on hold, whatever their state.
+    pub on_hold: u64,
     /// Bytes of their bodies as received.
     pub bytes: u64,
     /// When the oldest of them was received.
@@ -207,6 +241,10 @@ pub enum StoreError {
     NotFound,
     /// Its state doesn't allow that; which it is in.
     WrongState(State),
+    /// It is on hold, so that it can't be removed.
+    OnHold,
+    /// It is not on hold.
+    NotOnHold,
     /// A recipient named is not one that it is held for, so nothing was done for any of them.
     NoSuchRecipient,
     /// The machine failed: disk full, I/O error, store latched. Try again later.
@@ -218,6 +256,8 @@ impl std::fmt::Display for StoreError {
         match self {
             Self::NotFound => formatter.write_str("no such message"),
             Self::WrongState(state) => write!(formatter, "the message is {}", state.as_str()),
+            Self::OnHold => formatter.write_str("the message is on legal hold"),
+            Self::NotOnHold => formatter.write_str("the message is not on legal hold"),
             Self::NoSuchRecipient => formatter.write_str("the message is not held for that recipient"),
             Self::Failed(why) => write!(formatter, "the store failed: {why}"),
         }
@@ -262,8 +302,19 @@ pub trait Store: Send + Sync {
     async fn settle_release(&self, id: Uuid, recipients: &[String], outcome: ReleaseOutcome) -> Result<(), StoreError>;
 
     /// Removes the body and marks the record `Deleted`; from `Held`, `Undelivered`, `Pending` or
-    /// `ReleaseUnknown`.
+    /// `ReleaseUnknown`. Not while it is on hold.
     async fn delete(&self, id: Uuid) -> Result<(), StoreError>;
+
+    /// Puts a message on hold, in whatever state it is, and appends the audit entry in the same
+    /// transaction; `None` lifts the hold, and removes a body that was to go meanwhile. `OnHold` when it
+    /// is on hold already: one person's hold is not for another to write over.
+    async fn hold(&self, id: Uuid, hold: Option<Hold>, audit: AuditEntry) -> Result<(), StoreError>;
+
+    /// A person says what became of a message that a crash left undecided: `Pending` is `Held` or
+    /// `Voided`, `ReleaseUnknown` is `Released` (whoever was claimed has it) or `Held` (nobody of them
+    /// has). Appends the audit entry in the same transaction. Returns where the message stands then:
+    /// a release may have been for some of its recipients only, and what was `Undelivered` is so again.
+    async fn decide(&self, id: Uuid, state: State, audit: AuditEntry) -> Result<State, StoreError>;
 
     /// Appends journal records, in one transaction. An id has one record: the first one stays, but
     /// that of [`Store::quarantine`] replaces any, since it is bound to what is kept.
@@ -281,10 +332,20 @@ pub trait Store: Send + Sync {
     /// Counts for the gauges.
     async fn totals(&self) -> Result<Totals, StoreError>;
 
-    /// Removes journal records received before the first time, and settled quarantine records
-    /// before the second; returns how many went. Settled are held, voided, released and deleted
-    /// ones; one that is pending, undelivered or `ReleaseUnknown` waits for a person, however old.
-    async fn expire(&self, journal_before: Timestamp, quarantine_before: Timestamp) -> Result<u64, StoreError>;
+    /// Removes what is due: journal records, audit entries, and quarantine records that are settled;
+    /// returns how many went. Settled are held, voided, released and deleted ones; one that is pending,
+    /// undelivered or `ReleaseUnknown` waits for a person, however old. A message on hold stays, and so do the
+    /// record of its verdict and the audit entries about it.
+    async fn expire(&self, due: Due) -> Result<u64, StoreError>;
+
+    /// The levers that are kept, by kind and entry.
+    async fn levers(&self) -> Result<Vec<Lever>, StoreError>;
+
+    /// Keeps a lever in place of one that does the same, and appends the audit entry in the same transaction.
+    async fn keep_lever(&self, lever: Lever, audit: AuditEntry) -> Result<(), StoreError>;
+
+    /// Removes a lever, if it is there, and appends the audit entry in the same transaction.
+    async fn remove_lever(&self, what: What, audit: AuditEntry) -> Result<(), StoreError>;
 
     /// Why nothing can be kept now, where that is known without trying: an error has shut the store.
     /// Any attempt to change something also tries to open it again.

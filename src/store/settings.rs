@@ -30,6 +30,8 @@ pub struct Retention {
     pub quarantine: Span,
     /// From a message's receipt to the removal of its journal record.
     pub journal: Span,
+    /// From an act to the removal of its entry in the audit log.
+    pub audit: Span,
 }
 
 impl Default for Settings {
@@ -47,6 +49,8 @@ impl Default for Retention {
         Self {
             quarantine: Span(DAY * 30),
             journal: Span(DAY * 90),
+            // Seven years, two leap days among them.
+            audit: Span(DAY * (7 * 365 + 2)),
         }
     }
 }
@@ -205,6 +209,7 @@ mod tests {
         assert_eq!(read, expected);
         assert_eq!(Retention::default().quarantine.to_string(), "30d");
         assert_eq!(Retention::default().journal.to_string(), "90d");
+        assert_eq!(Retention::default().audit.to_string(), "2557d");
         assert!(toml::from_str::<Settings>("path = \"x\"").is_err());
     }
 

@@ -66,7 +66,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric of ours; those of the process (`process_*`) come from the operating system.
-pub const CATALOGUE: [Metric; 34] = [
+pub const CATALOGUE: [Metric; 37] = [
     counter(
         "portreeve_connections_total",
         &["listener", "tls"],
@@ -169,6 +169,11 @@ pub const CATALOGUE: [Metric; 34] = [
         "Those of them that upstream took for other recipients only: mail somebody waits for.",
     ),
     gauge(
+        "portreeve_quarantine_on_hold",
+        &[],
+        "Kept messages, whatever their state, that a legal hold keeps from being removed.",
+    ),
+    gauge(
         "portreeve_quarantine_bytes",
         &[],
         "Bytes of messages held now, as received.",
@@ -177,6 +182,16 @@ pub const CATALOGUE: [Metric; 34] = [
         "portreeve_quarantine_oldest_seconds",
         &[],
         "Age of the oldest message held; 0 when none is.",
+    ),
+    gauge(
+        "portreeve_bypass_active",
+        &[],
+        "1 while mail is delivered untouched because an administrator has bypassed the gate, else 0.",
+    ),
+    gauge(
+        "portreeve_lever_entries",
+        &["kind"],
+        "Entries to allow and to block in force.",
     ),
     counter(
         "portreeve_quarantine_releases_total",
@@ -219,12 +234,16 @@ pub const CATALOGUE: [Metric; 34] = [
 pub const OTHER: &str = "other";
 /// How a connection was secured.
 pub const TLS: &[&str] = &["none", "starttls", "implicit"];
-/// What rules and thresholds say, and `failed` for what was done.
-pub const VERDICTS: &[&str] = &["deliver", "tag", "defer", "quarantine", "reject", "failed"];
+/// What rules, thresholds and entries say.
+pub const VERDICTS: &[&str] = &["deliver", "tag", "defer", "quarantine", "reject"];
+/// What became of a recipient's copy.
+pub const OUTCOMES: &[&str] = &["deliver", "tag", "defer", "quarantine", "reject", "failed"];
 /// Which way mail goes.
 pub const DIRECTIONS: &[&str] = &["inbound", "outbound"];
-/// The policy's mode.
-pub const MODES: &[&str] = &["observe", "tag", "enforce"];
+/// The policy's mode, or that an administrator has bypassed the gate.
+pub const MODES: &[&str] = &["observe", "tag", "enforce", "bypass"];
+/// Kinds of an administrator's entries.
+pub const ENTRIES: &[&str] = &["allow", "block"];
 /// What rules are about.
 pub const CATEGORIES: &[&str] = &[
     "credential-phishing",
@@ -261,7 +280,6 @@ pub const RELOADS: &[&str] = &["loaded", "unchanged", "refused", "failed"];
 pub const RELEASERS: &[&str] = &["cli"];
 /// What the store does.
 pub const STORE_OPERATIONS: &[&str] = &[
-    "open",
     "quarantine",
     "settle",
     "list",
@@ -275,6 +293,8 @@ pub const STORE_OPERATIONS: &[&str] = &[
     "audit",
     "totals",
     "expire",
+    "levers",
+    "hold",
 ];
 /// Parts of the byte budget.
 pub const BUDGET_STATES: &[&str] = &["used", "limit"];

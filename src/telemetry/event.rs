@@ -74,7 +74,7 @@ pub struct MessageEvent {
     pub listener: String,
     /// `inbound` or `outbound`.
     pub direction: String,
-    /// `observe`, `tag` or `enforce`.
+    /// `observe`, `tag` or `enforce`; `bypass` while an administrator has that pulled.
     pub mode: String,
     /// The client's address; empty when unknown.
     pub client: String,
@@ -111,6 +111,9 @@ pub struct MessageEvent {
     pub undecided: Vec<String>,
     /// Why the action is what it is, in words, strongest first.
     pub reasons: Vec<String>,
+    /// Levers of an administrator that bear on it: `block 203.0.113.7`, `bypass`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub levers: Vec<String>,
     /// What a strict reader would object to.
     pub defects: Vec<String>,
     /// Checks that could not run.

@@ -127,6 +127,7 @@ fn push_reasons(line: &mut Line, event: &MessageEvent) {
     };
     line.map("findings", findings(false));
     line.map("shadow", findings(true));
+    line.list("levers", event.levers.iter().map(String::as_str));
     line.list("reasons", event.reasons.iter().map(String::as_str));
     let unscanned: Vec<String> = event
         .unscanned

@@ -6,8 +6,8 @@
 
 use super::ListEvent;
 use super::catalogue::{
-    BUDGET_STATES, CATEGORIES, CAUSES, CHECKS, CLASSES, CONNECTION_STATES, DIRECTIONS, MODES, OTHER, REJECTS,
-    RELEASERS, RELOADS, SEVERITIES, SHADOW, STATUSES, STORE_OPERATIONS, TLS, UPSTREAM_STAGES, VERDICTS,
+    BUDGET_STATES, CATEGORIES, CAUSES, CHECKS, CLASSES, CONNECTION_STATES, DIRECTIONS, ENTRIES, MODES, OTHER, OUTCOMES,
+    REJECTS, RELEASERS, RELOADS, SEVERITIES, SHADOW, STATUSES, STORE_OPERATIONS, TLS, UPSTREAM_STAGES, VERDICTS,
 };
 use super::families::{Pairs, Table};
 use super::register::Register;
@@ -56,8 +56,11 @@ pub(super) struct Metrics {
     list_age: IntGaugeVec,
     quarantine_messages: Table<IntGauge, 1>,
     quarantine_undelivered: IntGauge,
+    quarantine_on_hold: IntGauge,
     pub(super) quarantine_bytes: IntGauge,
     quarantine_oldest: IntGauge,
+    bypass_active: IntGauge,
+    lever_entries: IntGaugeVec,
     releases: Table<IntCounter, 2>,
     store_errors: Table<IntCounter, 1>,
     pub(super) journal_dropped: IntCounter,
@@ -73,6 +76,7 @@ struct Slow {
     sha256: String,
     lists: Vec<(String, Option<Timestamp>)>,
     oldest: Option<Timestamp>,
+    bypass_until: Option<Timestamp>,
     certificates: Vec<String>,
 }
 
@@ -119,7 +123,7 @@ impl Metrics {
             connections_open: register.gauge("connections_open"),
             listeners: ArcSwap::default(),
             messages: register.counter_table("messages_total", [VERDICTS, DIRECTIONS, MODES]),
-            recipients: register.counter_table("recipients_total", [VERDICTS]),
+            recipients: register.counter_table("recipients_total", [OUTCOMES]),
             rejects: register.counter_pairs("rejects_total", REJECTS),
             findings: register.counter_table("findings_total", [CATEGORIES, SEVERITIES]),
             rule_hits: register.counters("rule_hits_total"),
@@ -143,8 +147,11 @@ impl Metrics {
             list_age: register.gauges("list_age_seconds"),
             quarantine_messages: register.gauge_table("quarantine_messages", CATEGORIES),
             quarantine_undelivered: register.gauge("quarantine_undelivered"),
+            quarantine_on_hold: register.gauge("quarantine_on_hold"),
             quarantine_bytes: register.gauge("quarantine_bytes"),
             quarantine_oldest: register.gauge("quarantine_oldest_seconds"),
+            bypass_active: register.gauge("bypass_active"),
+            lever_entries: register.gauges("lever_entries"),
             releases: register.counter_table("quarantine_releases_total", [RELEASERS, CATEGORIES]),
             store_errors: register.counter_table("store_errors_total", [STORE_OPERATIONS]),
             journal_dropped: register.counter("journal_dropped_total"),
@@ -157,6 +164,7 @@ impl Metrics {
         register.build_info();
         register.process();
         metrics.set_names(&[], &[]);
+        metrics.set_levers(&[], None);
         metrics
     }
 
@@ -243,7 +251,7 @@ impl Metrics {
     pub(super) fn set_quarantine(
         &self,
         held: &[(String, u64)],
-        undelivered: u64,
+        [undelivered, on_hold]: [u64; 2],
         bytes: u64,
         oldest: Option<Timestamp>,
     ) {
@@ -255,8 +263,20 @@ impl Metrics {
         let others: u64 = others.map(|(_, count)| count).sum();
         self.quarantine_messages.get([OTHER]).set(as_gauge(others));
         self.quarantine_undelivered.set(as_gauge(undelivered));
+        self.quarantine_on_hold.set(as_gauge(on_hold));
         self.quarantine_bytes.set(as_gauge(bytes));
         self.slow.lock().unwrap_or_else(PoisonError::into_inner).oldest = oldest;
+    }
+
+    /// Entries in force by kind, and until when the gate is bypassed.
+    pub(super) fn set_levers(&self, entries: &[(&str, usize)], bypass_until: Option<Timestamp>) {
+        for kind in ENTRIES {
+            let counts = entries.iter().filter(|(its, _)| its == kind).map(|(_, count)| count);
+            self.lever_entries
+                .with_label_values(&[kind])
+                .set(as_gauge(counts.sum::<usize>()));
+        }
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner).bypass_until = bypass_until;
     }
 
     /// When a certificate expires.
@@ -282,6 +302,8 @@ impl Metrics {
                 }
             }
             self.quarantine_oldest.set(slow.oldest.map_or(0, age));
+            let bypassed = slow.bypass_until.is_some_and(|until| now < until);
+            self.bypass_active.set(i64::from(bypassed));
         }
         let mut text = String::new();
         // Writing to a string cannot fail, and a family without series is left out by `gather`.

@@ -188,10 +188,15 @@ impl Telemetry {
         self.log_fields(level, "ruleset_reload", &[("result", result), ("message", text)]);
     }
 
-    /// What the quarantine holds: messages by category, how many of them upstream left out, bytes, when
-    /// the oldest was received.
-    pub fn quarantine_totals(&self, held: &[(String, u64)], undelivered: u64, bytes: u64, oldest: Option<Timestamp>) {
-        self.metrics.set_quarantine(held, undelivered, bytes, oldest);
+    /// What the quarantine holds: messages by category, how many of them upstream left out and how many
+    /// of all are on hold, bytes, when the oldest was received.
+    pub fn quarantine_totals(&self, held: &[(String, u64)], counts: [u64; 2], bytes: u64, oldest: Option<Timestamp>) {
+        self.metrics.set_quarantine(held, counts, bytes, oldest);
+    }
+
+    /// Entries of an administrator in force, by kind (`allow`, `block`), and until when the gate is bypassed.
+    pub fn levers(&self, entries: &[(&str, usize)], bypass_until: Option<Timestamp>) {
+        self.metrics.set_levers(entries, bypass_until);
     }
 
     /// The store failed at an operation.

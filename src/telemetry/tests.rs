@@ -250,7 +250,7 @@ fn ages_are_as_of_the_scrape() {
     let telemetry = Telemetry::new(Settings::default(), Box::new(std::io::sink()), Arc::new(move || now));
     telemetry.quarantine_totals(
         &[("malware".to_owned(), 2), ("odd".to_owned(), 1)],
-        1,
+        [1, 3],
         77,
         Timestamp::from_second(900).ok(),
     );
@@ -266,6 +266,7 @@ fn ages_are_as_of_the_scrape() {
         ("quarantine_messages{category=\"malware\"}", 2.0),
         ("quarantine_messages{category=\"other\"}", 1.0),
         ("quarantine_undelivered", 1.0),
+        ("quarantine_on_hold", 3.0),
         ("quarantine_bytes", 77.0),
         ("list_age_seconds{list=\"l\"}", 600.0),
         ("ruleset_last_reload_successful", 1.0),
@@ -381,4 +382,22 @@ fn diagnostics_become_escaped_lines() {
     assert_eq!(lines[0]["id"], "0192");
     assert_eq!(lines[0]["message"], "said hello");
     assert_eq!(lines[0]["helo"], "a\r\nb");
+}
+
+#[test]
+fn a_bypass_is_active_before_its_end_and_entries_are_counted() {
+    let now = Timestamp::from_second(1_000).unwrap();
+    let telemetry = Telemetry::new(Settings::default(), Box::new(std::io::sink()), Arc::new(move || now));
+    for (until, active) in [(None, 0.0), (Some(999), 0.0), (Some(1_000), 0.0), (Some(1_001), 1.0)] {
+        let until = until.and_then(|second| Timestamp::from_second(second).ok());
+        telemetry.levers(&[("allow", 2), ("block", 7)], until);
+        assert!(
+            (sample(&telemetry, "bypass_active") - active).abs() < f64::EPSILON,
+            "{until:?}"
+        );
+    }
+    for (kind, count) in [("allow", 2.0), ("block", 7.0)] {
+        let series = format!("lever_entries{{kind=\"{kind}\"}}");
+        assert!((sample(&telemetry, &series) - count).abs() < f64::EPSILON, "{series}");
+    }
 }

@@ -1,12 +1,16 @@
 //! Findings and policy become an action for each recipient, with reasons.
 //!
-//! Pure: the same findings, policy and envelope give the same verdict. Knows nothing of how
+//! Pure: the same findings, policy, levers and envelope give the same verdict. Knows nothing of how
 //! findings came about, nor of how an action is carried out.
 
+pub mod lever;
+pub mod levers;
 mod policy;
 mod score;
 mod settings;
 
+pub use lever::Lever;
+pub use levers::{Levers, Origin, Pulled};
 pub use policy::{Policy, PolicyError};
 pub use score::Thresholds;
 pub use settings::{Mode, RecipientSettings, Settings};
@@ -20,7 +24,8 @@ use score::Share;
 /// What the gate makes of one message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// What findings and the general thresholds say, before mode and recipients' policies.
+    /// What findings, the general thresholds and an allow or block entry say, before bypass, mode and
+    /// recipients' policies.
     pub action: Action,
     /// The sum of points.
     pub score: Score,
@@ -34,36 +39,73 @@ pub struct Verdict {
     pub sole_causes: Vec<String>,
     /// What is to be done for each recipient of the envelope, in its order.
     pub recipients: Vec<Action>,
+    /// Levers that bear on the message, each by its kind and entry.
+    pub levers: Vec<String>,
+    /// The block entry without which rules would not have refused it.
+    pub blocked_by: Option<String>,
+    /// Whether a bypass has everybody's copy delivered untouched.
+    pub bypassed: bool,
 }
 
-/// Decides. `unscanned` are the checks that could not run.
-pub fn decide(findings: &Findings, unscanned: &[UnscannedEvent], policy: &Policy, envelope: &Envelope) -> Verdict {
+/// Decides. `unscanned` are the checks that could not run, `pulled` the levers that bear on the message.
+pub fn decide(
+    findings: &Findings,
+    unscanned: &[UnscannedEvent],
+    policy: &Policy,
+    envelope: &Envelope,
+    pulled: &Pulled<'_>,
+) -> Verdict {
     let shares = score::shares(&findings.matched);
     let general = policy.general();
     let by_check = policy.floor_of(unscanned);
+    let unchecked = by_check.map_or(Action::Deliver, |(action, _)| action);
     let by_rules = |terms: &Terms| score::action(&shares, &terms.thresholds);
     let strongest = strongest(&shares);
     let malware = strongest.is_some_and(|finding| finding.rule.category == Category::Malware);
-    let for_recipient = |terms: &Terms| {
-        terms.held_to(
-            by_rules(terms).max(by_check.map_or(Action::Deliver, |(action, _)| action)),
-            malware,
-        )
+    let for_recipient = |terms: &Terms| match pulled.bypass {
+        Some(_) => Action::Deliver,
+        None => terms.held_to(with_entries(by_rules(terms), pulled, malware).max(unchecked), malware),
     };
 
-    let action = by_rules(general).max(by_check.map_or(Action::Deliver, |(action, _)| action));
+    let unaided = by_rules(general);
+    let action = with_entries(unaided, pulled, malware);
+    let blocked_by = pulled.block.filter(|_| unaided < Action::Reject);
     Verdict {
-        action,
+        action: action.max(unchecked),
         score: score::total(&shares),
-        severity: strongest.map(|finding| finding.rule.severity),
-        category: strongest.map(|finding| finding.rule.category),
-        reasons: reasons(&shares, by_check, findings),
-        sole_causes: score::sole_causes(&findings.matched, &general.thresholds),
+        severity: match blocked_by {
+            Some(_) => Some(Severity::High),
+            None => strongest.map(|finding| finding.rule.severity),
+        },
+        category: match blocked_by {
+            Some(_) => Some(Category::Policy),
+            None => strongest.map(|finding| finding.rule.category),
+        },
+        reasons: reasons(&shares, by_check, findings, pulled),
+        // What an entry has decided no rule has.
+        sole_causes: if action == unaided && pulled.block.is_none() {
+            score::sole_causes(&findings.matched, &general.thresholds)
+        } else {
+            Vec::new()
+        },
         recipients: envelope
             .recipients
             .iter()
             .map(|recipient| for_recipient(&policy.terms_for(&recipient.address)))
             .collect(),
+        levers: pulled.each().map(|lever| lever.what.to_string()).collect(),
+        blocked_by: blocked_by.map(|lever| lever.what.entry()),
+        bypassed: pulled.bypass.is_some(),
+    }
+}
+
+/// What becomes of the rules' action by an allow or block entry. What could not be checked is not
+/// theirs to let through.
+fn with_entries(action: Action, pulled: &Pulled<'_>, malware: bool) -> Action {
+    match (pulled.block, pulled.allow) {
+        (Some(_), _) => Action::Reject,
+        (None, Some(_)) => policy::under(Action::Tag, action, malware),
+        (None, None) => action,
     }
 }
 
@@ -77,19 +119,22 @@ fn strongest<'f>(shares: &[Share<'f>]) -> Option<&'f Finding> {
         .map(|share| share.finding)
 }
 
-fn reasons(shares: &[Share<'_>], by_check: Option<(Action, &str)>, findings: &Findings) -> Vec<String> {
+fn reasons(
+    shares: &[Share<'_>],
+    by_check: Option<(Action, &str)>,
+    findings: &Findings,
+    pulled: &Pulled<'_>,
+) -> Vec<String> {
     let mut ordered: Vec<&Share<'_>> = shares.iter().collect();
     ordered.sort_by_key(|share| std::cmp::Reverse((share.finding.rule.floor, share.score)));
-    let mut reasons: Vec<String> = ordered
-        .iter()
-        .map(|share| {
-            let rule = &share.finding.rule;
-            let floor = rule
-                .floor
-                .map_or(String::new(), |floor| format!(", at least {}", floor.as_str()));
-            format!("{} ({:+.1}{floor}): {}", rule.id, share.score.points(), rule.summary)
-        })
-        .collect();
+    let mut reasons: Vec<String> = pulled.each().map(Lever::sentence).collect();
+    reasons.extend(ordered.iter().map(|share| {
+        let rule = &share.finding.rule;
+        let floor = rule
+            .floor
+            .map_or(String::new(), |floor| format!(", at least {}", floor.as_str()));
+        format!("{} ({:+.1}{floor}): {}", rule.id, share.score.points(), rule.summary)
+    }));
     reasons
         .extend(by_check.map(|(action, check)| format!("{check} could not be checked: at least {}", action.as_str())));
     reasons.extend(

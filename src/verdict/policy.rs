@@ -144,17 +144,18 @@ impl Policy {
 impl Terms {
     /// The action after ceiling and mode.
     pub(super) fn held_to(&self, action: Action, malware: bool) -> Action {
-        let ceiling = match self.most {
-            Some(most) if malware => Some(most.max(Action::Quarantine)),
-            most => most,
-        };
-        let action = ceiling.map_or(action, |most| action.min(most));
+        let action = self.most.map_or(action, |most| under(most, action, malware));
         match self.mode {
             Mode::Observe => Action::Deliver,
             Mode::Tag => action.min(Action::Tag),
             Mode::Enforce => action,
         }
     }
+}
+
+/// The action under a ceiling, which never keeps malware from being quarantined.
+pub(super) fn under(most: Action, action: Action, malware: bool) -> Action {
+    action.min(if malware { most.max(Action::Quarantine) } else { most })
 }
 
 impl Pattern {

@@ -56,6 +56,11 @@ fn policy(change: impl FnOnce(&mut Settings)) -> Policy {
     Policy::new(&settings).unwrap()
 }
 
+/// Decides with no lever pulled.
+fn decide(findings: &Findings, unscanned: &[UnscannedEvent], policy: &Policy, envelope: &Envelope) -> Verdict {
+    super::decide(findings, unscanned, policy, envelope, &Pulled::default())
+}
+
 fn verdict_of(rules: impl IntoIterator<Item = RuleInfo>) -> Verdict {
     decide(&found(rules), &[], &policy(|_| ()), &envelope(&["a@example.org"]))
 }
@@ -262,4 +267,158 @@ fn settings_that_cannot_stand_are_named() {
     .unwrap_err();
     let keys: Vec<_> = errors.iter().map(|error| error.key.as_str()).collect();
     assert_eq!(keys, ["tag", "recipients.0.match", "recipients.0"]);
+}
+
+/// One lever of each kind.
+fn lever(kind: lever::Kind) -> Lever {
+    Lever {
+        what: lever::What::read(kind, "@b.example").unwrap(),
+        by: "uid 0".into(),
+        reason: "the clerk asked".into(),
+        since: "2026-11-25T12:00:00Z".parse().unwrap(),
+        until: "2026-12-02T00:00:00Z".parse().unwrap(),
+    }
+}
+
+fn virus() -> RuleInfo {
+    RuleInfo {
+        category: Category::Malware,
+        severity: Severity::Critical,
+        floor: Some(Action::Reject),
+        ..rule("V", 20.0)
+    }
+}
+
+fn scam() -> RuleInfo {
+    RuleInfo {
+        severity: Severity::High,
+        ..rule("S", 16.0)
+    }
+}
+
+/// To a box of its own, and to one that is refused nothing on content.
+const TO: [&str; 2] = ["officer@example.gov.uk", "foi@example.gov.uk"];
+
+fn with(pulled: &Pulled<'_>, rules: Vec<RuleInfo>, mode: Mode) -> Verdict {
+    super::decide(
+        &found(rules),
+        &[],
+        &policy(|settings| settings.mode = mode),
+        &envelope(&TO),
+        pulled,
+    )
+}
+
+#[test]
+fn a_block_rejects_within_mode_and_ceiling() {
+    let block = lever(lever::Kind::Block);
+    let pulled = Pulled {
+        block: Some(&block),
+        ..Pulled::default()
+    };
+    for (mode, recipients) in [
+        (Mode::Enforce, [Action::Reject, Action::Tag]),
+        (Mode::Tag, [Action::Tag, Action::Tag]),
+        (Mode::Observe, [Action::Deliver, Action::Deliver]),
+    ] {
+        let verdict = with(&pulled, vec![rule("A", 6.0)], mode);
+        assert_eq!(
+            (verdict.action, verdict.recipients.as_slice()),
+            (Action::Reject, recipients.as_slice()),
+            "{mode:?}"
+        );
+        assert_eq!(verdict.category, Some(Category::Policy));
+        assert_eq!(verdict.blocked_by.as_deref(), Some("@b.example"));
+        assert_eq!(verdict.levers, ["block @b.example"]);
+        assert_eq!(verdict.sole_causes, Vec::<String>::new(), "no rule decided it");
+        assert_eq!(
+            verdict.reasons,
+            [
+                "block @b.example (at least reject), by uid 0 until 2026-12-02T00:00:00Z: the clerk asked",
+                "A (+6.0): something"
+            ]
+        );
+    }
+    let twice = with(&pulled, vec![scam()], Mode::Enforce);
+    assert_eq!(
+        (twice.category, twice.blocked_by),
+        (Some(Category::Spam), None),
+        "rules refuse it anyway"
+    );
+}
+
+#[test]
+fn an_allow_has_content_tagged_at_most_and_malware_kept() {
+    let allow = lever(lever::Kind::Allow);
+    let pulled = Pulled {
+        allow: Some(&allow),
+        ..Pulled::default()
+    };
+    for (rules, action) in [
+        (vec![], Action::Deliver),
+        (vec![rule("A", 6.0)], Action::Tag),
+        (vec![scam()], Action::Tag),
+        (vec![virus()], Action::Quarantine),
+    ] {
+        let told = format!("{rules:?}");
+        let verdict = with(&pulled, rules, Mode::Enforce);
+        assert_eq!((verdict.action, verdict.recipients[0]), (action, action), "{told}");
+        assert_eq!(verdict.levers, ["allow @b.example"]);
+        assert!(
+            verdict.reasons[0].starts_with("allow @b.example (at most tag"),
+            "{:?}",
+            verdict.reasons
+        );
+    }
+    assert_eq!(
+        with(&pulled, vec![rule("A", 6.0)], Mode::Enforce).sole_causes,
+        ["A"],
+        "it tags as ever"
+    );
+    assert!(
+        with(&pulled, vec![scam()], Mode::Enforce).sole_causes.is_empty(),
+        "the entry decided"
+    );
+}
+
+#[test]
+fn an_allow_does_not_vouch_for_what_could_not_be_checked() {
+    let allow = lever(lever::Kind::Allow);
+    let pulled = Pulled {
+        allow: Some(&allow),
+        ..Pulled::default()
+    };
+    let missed = [UnscannedEvent {
+        check: "judging".into(),
+        cause: "panic".into(),
+    }];
+    let verdict = super::decide(&found([]), &missed, &policy(|_| ()), &envelope(&TO[..1]), &pulled);
+    assert_eq!(
+        (verdict.action, verdict.recipients[0]),
+        (Action::Quarantine, Action::Quarantine)
+    );
+}
+
+#[test]
+fn a_bypass_delivers_everything_and_leaves_the_verdict_as_it_is() {
+    let (bypass, block) = (lever(lever::Kind::Bypass), lever(lever::Kind::Block));
+    for block in [None, Some(&block)] {
+        let pulled = Pulled {
+            bypass: Some(&bypass),
+            block,
+            allow: None,
+        };
+        let verdict = with(&pulled, vec![virus()], Mode::Enforce);
+        assert_eq!(
+            (verdict.action, verdict.recipients.as_slice()),
+            (Action::Reject, [Action::Deliver; 2].as_slice())
+        );
+        assert!(verdict.bypassed);
+        assert!(
+            verdict.reasons[0].starts_with("bypass (delivered untouched), by uid 0"),
+            "{:?}",
+            verdict.reasons
+        );
+    }
+    assert!(!with(&Pulled::default(), vec![virus()], Mode::Enforce).bypassed);
 }

@@ -1,6 +1,8 @@
 //! Stopping, dying and starting again: what was answered 250 is still there.
 
 use crate::support::{Answer, Client, Gate, Sink, Stage, eventually, free_address, mail, programs};
+use jiff::SignedDuration;
+use portreeve::clock::{Clock, SystemClock};
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -196,6 +198,72 @@ fn a_full_disk_keeps_its_promises_and_recovers() {
     eventually("room again", || (attempt(1_000).code == 250).then_some(()));
     let listed = gate.json(&["quarantine", "list", "--json", "--limit", "1000"]);
     assert_eq!(listed.len(), kept + 1, "every 250 and no other");
+}
+
+/// What the store has no room for is not in force, and what was goes on.
+#[test]
+fn the_levers_known_last_serve_while_the_disk_is_full() {
+    if !programs::needs_root("the_levers_known_last_serve_while_the_disk_is_full") {
+        return;
+    }
+    let sink = Sink::start();
+    let disk = SmallDisk::mount("3m");
+    let mut gate = Gate::before(
+        &sink,
+        &format!(
+            "[store]\nurl = \"sqlite:{}/portreeve.db\"\n",
+            disk.folder.path().display()
+        ),
+    );
+    let pull = |gate: &Gate, arguments: &[&str]| {
+        let output = gate.command(&[arguments, &["--reason", "a full disk"]].concat());
+        output.status.code()
+    };
+    let until = (SystemClock.now() + SignedDuration::from_hours(48)).to_string();
+    let until = until.as_str();
+    assert_eq!(pull(&gate, &["block", "@blocked.example", "--until", until]), Some(0));
+    let refused = |gate: &Gate, from: &str| {
+        let reply = Client::greeted(gate.smtp).deliver(from, &[TO], &mail::plain("Hello"));
+        reply.code == 550
+    };
+    for number in 0.. {
+        let large = [
+            mail::plain(&format!("{} {number}", mail::QUARANTINE)),
+            incompressible(number, 200_000),
+        ]
+        .concat();
+        if Client::greeted(gate.smtp).deliver(FROM, &[TO], &large).class() == 4 {
+            break;
+        }
+    }
+    // Few bytes may still find room where a message doesn't: what matters is that answer and effect agree.
+    let domains: Vec<String> = (0..40).map(|number| format!("@a{number}.example")).collect();
+    let mut unkept = Vec::new();
+    for domain in &domains {
+        let kept = pull(&gate, &["block", domain, "--until", until]) == Some(0);
+        assert_eq!(refused(&gate, &format!("x{domain}")), kept, "{domain}");
+        if !kept {
+            unkept.push(domain);
+        }
+    }
+    assert!(!unkept.is_empty(), "the disk was full");
+    let ended = pull(&gate, &["block", "--remove", "@blocked.example"]) == Some(0);
+    assert_eq!(refused(&gate, "x@blocked.example"), !ended);
+    disk.grow("60m");
+    let domain = unkept[0];
+    eventually("room again", || {
+        (pull(&gate, &["block", domain, "--until", until]) == Some(0)).then_some(())
+    });
+    let listed = gate.json(&["block", "--list", "--json"]);
+    gate.signal("KILL");
+    gate.wait();
+    gate.start_again();
+    assert_eq!(
+        gate.json(&["block", "--list", "--json"]),
+        listed,
+        "none lost, none invented"
+    );
+    assert!(refused(&gate, &format!("x{domain}")));
 }
 
 #[test]

@@ -20,9 +20,11 @@ mod support;
 
 mod bad_input;
 mod chunking;
+mod custody;
 mod delivery;
 mod fronts;
 mod hostile_mail;
+mod levers;
 mod lifecycle;
 mod lmtp;
 mod machine_faults;

@@ -7,7 +7,7 @@ use super::*;
 use crate::mail::{Address, Client, Direction, Envelope, Mail, Parameter, Recipient};
 use crate::smtp::Reply;
 use crate::store::memory::Operation;
-use crate::store::{JournalQuery, MemoryStore, QuarantineQuery, State, Store};
+use crate::store::{AuditEntry, JournalQuery, MemoryStore, QuarantineQuery, State, Store};
 use crate::telemetry::{MessageEvent, Telemetry};
 use crate::upstream::test_sink::{Act, Sink, parts};
 use crate::upstream::{Settings, Transaction, Upstreams};
@@ -257,6 +257,39 @@ async fn what_cannot_be_settled_stays_pending_for_a_person() {
         "upstream has it: the sender must not come back"
     );
     assert_eq!(house.states().await[0].0, State::Pending);
+}
+
+/// A person may void what a crash left while its sender is trying again: that try is not void.
+#[tokio::test(start_paused = true)]
+async fn what_is_voided_by_hand_under_way_is_kept_all_the_same_or_put_off() {
+    for (fails, code, states) in [(0, 250, &[State::Voided, State::Held][..]), (1, 452, &[State::Voided])] {
+        let house = House::new().await;
+        house.sink.at("BODY", "", Act::Delay(10));
+        let voided = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let audit = AuditEntry {
+                time: "2026-11-23T09:00:00Z".parse().unwrap(),
+                actor: "uid 7".into(),
+                act: "settle as voided".into(),
+                message: None,
+                reason: "never promised".into(),
+                outcome: "settled".into(),
+            };
+            house
+                .store
+                .decide(Uuid::from_u128(1), State::Voided, audit)
+                .await
+                .unwrap();
+            house.store.fail_next(Operation::Quarantine, fails);
+        };
+        let (outcome, ()) = tokio::join!(house.perform(1, relay(&[0], &[1])), voided);
+        assert_eq!(outcome.reply.code(), code);
+        let mut found: Vec<State> = house.states().await.into_iter().map(|(state, _)| state).collect();
+        found.sort_by_key(|state| *state == State::Held);
+        assert_eq!(found, states);
+        let action = if code == 250 { "deliver" } else { "failed" };
+        assert_eq!(house.journal().await[0].0, action);
+    }
 }
 
 #[tokio::test]

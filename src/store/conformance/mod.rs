@@ -4,12 +4,15 @@
 //! beside it.
 
 mod concurrency;
+mod holds;
 mod journal;
+mod levers;
 mod quarantine;
 mod releases;
+mod retention;
 mod upkeep;
 
-use super::{MemoryStore, Quarantined, SqliteStore, State, Store};
+use super::{AuditEntry, MemoryStore, Quarantined, SqliteStore, State, Store};
 use crate::mail::{Address, Envelope, Parameter, Recipient};
 use crate::telemetry::{MessageEvent, RecipientEvent, Telemetry};
 use bytes::Bytes;
@@ -54,6 +57,18 @@ pub(super) fn at(seconds: i64) -> Timestamp {
 
 pub(super) fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
+}
+
+/// An entry of the audit log, written so many seconds after the fixed moment.
+pub(super) fn audit_entry(seconds: i64, act: &str, message: Option<Uuid>) -> AuditEntry {
+    AuditEntry {
+        time: at(seconds),
+        actor: "uid 7".to_owned(),
+        act: act.to_owned(),
+        message,
+        reason: "asked for".to_owned(),
+        outcome: "done".to_owned(),
+    }
 }
 
 pub(super) fn recipient(address: &str, parameters: &[(&str, Option<&str>)]) -> Recipient {
@@ -110,6 +125,7 @@ pub(super) fn message(number: u128, state: State, addresses: &[&str]) -> Quarant
         added: Bytes::from_static(b"X-Portreeve: held\r\n"),
         fingerprint: format!("{number:064x}"),
         event: event(number, seconds),
+        hold: None,
     }
 }
 

@@ -85,7 +85,7 @@ async fn a_body_of_any_size_comes_back(store: Arc<dyn Store>) {
 }
 
 /// Brings message `number` into a state, by the trait's own means.
-async fn bring(store: &dyn Store, number: u128, state: State) {
+pub(super) async fn bring(store: &dyn Store, number: u128, state: State) {
     let begins = match state {
         State::Pending | State::Voided => State::Pending,
         State::Undelivered => State::Undelivered,
@@ -333,6 +333,7 @@ async fn listings_filter_and_come_newest_first(store: Arc<dyn Store>) {
     let list = async |state: Option<State>, recipient: &str, sender: &str, limit: u32| {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         let query = QuarantineQuery {
+            on_hold: false,
             state,
             recipient: text(recipient),
             sender: text(sender),

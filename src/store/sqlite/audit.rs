@@ -1,4 +1,5 @@
-//! The audit log's table: appended to and read, never anything else, which its triggers enforce.
+//! The audit log's table: appended to and read, and what is due removed; its triggers see to it that
+//! nothing else happens. Knows nothing of what was done.
 
 use super::Failure;
 use crate::store::{AuditEntry, LIMIT_MAX, search};
@@ -6,6 +7,9 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
+
+/// The most that one call of [`expire`] removes.
+pub(super) const EXPIRED_AT_ONCE: u64 = 1_000;
 
 /// Appends an entry.
 pub(super) async fn append(connection: &mut SqliteConnection, entry: AuditEntry) -> Result<(), Failure> {
@@ -42,6 +46,32 @@ pub(super) async fn newest(
         }
     };
     rows.iter().map(entry).collect()
+}
+
+/// Removes some of the oldest entries written before a time, but for those on messages on hold;
+/// returns how many.
+pub(super) async fn expire(connection: &mut SqliteConnection, before: i64) -> Result<u64, Failure> {
+    // The trigger lets nothing go that is not due; outside of this transaction nothing ever is.
+    due(connection, before).await?;
+    let removed = sqlx::query(
+        "DELETE FROM audit WHERE sequence IN (SELECT sequence FROM audit WHERE time < ? AND \
+         (message IS NULL OR message NOT IN (SELECT id FROM message WHERE hold_since IS NOT NULL)) \
+         ORDER BY time LIMIT ?)",
+    )
+    .bind(before)
+    .bind(EXPIRED_AT_ONCE.cast_signed())
+    .execute(&mut *connection)
+    .await?;
+    due(connection, 0).await?;
+    Ok(removed.rows_affected())
+}
+
+async fn due(connection: &mut SqliteConnection, before: i64) -> Result<(), Failure> {
+    sqlx::query("UPDATE audit_due SET before = ?")
+        .bind(before)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 fn entry(row: &SqliteRow) -> Result<AuditEntry, Failure> {

@@ -7,7 +7,7 @@ use super::Failure;
 use super::records;
 use crate::mail::{Address, Envelope, Parameter, Recipient};
 use crate::store::custody::{self, Charge, Custody, Standing};
-use crate::store::{QuarantineQuery, Quarantined, State, StoreError, Summary, Totals, search};
+use crate::store::{Hold, QuarantineQuery, Quarantined, State, StoreError, Summary, Totals, search};
 use bytes::Bytes;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -198,8 +198,26 @@ pub(super) async fn change<T>(
     Ok(decided)
 }
 
+/// Puts a message on hold, or lifts that.
+pub(super) async fn hold(connection: &mut SqliteConnection, id: Uuid, hold: Option<Hold>) -> Result<(), Failure> {
+    let on = hold.is_some();
+    let (by, reason, since) = match hold {
+        Some(hold) => (Some(hold.by), Some(hold.reason), Some(search::nanoseconds(hold.since))),
+        None => (None, None, None),
+    };
+    change(connection, id, move |custody| custody.hold(on)).await?;
+    sqlx::query("UPDATE message SET hold_by = ?, hold_reason = ?, hold_since = ? WHERE id = ?")
+        .bind(by)
+        .bind(reason)
+        .bind(since)
+        .bind(id.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 async fn load(connection: &mut SqliteConnection, id: Uuid) -> Result<Option<(i64, Custody)>, Failure> {
-    let found = sqlx::query("SELECT sequence, state, rest, attempts FROM message WHERE id = ?")
+    let found = sqlx::query("SELECT sequence, state, rest, attempts, hold_since FROM message WHERE id = ?")
         .bind(id.to_string())
         .fetch_optional(&mut *connection)
         .await?;
@@ -210,6 +228,7 @@ async fn load(connection: &mut SqliteConnection, id: Uuid) -> Result<Option<(i64
     let custody = Custody {
         state: state(&row, "state")?,
         rest: state(&row, "rest")?,
+        on_hold: row.try_get::<Option<i64>, _>("hold_since")?.is_some(),
         attempts: row.try_get::<i64, _>("attempts")?.try_into().unwrap_or(u32::MAX),
         recipients: charges(connection, sequence).await?,
     };
@@ -247,6 +266,7 @@ pub(super) async fn fetch(connection: &mut SqliteConnection, id: Uuid) -> Result
     let custody = Custody {
         state: state(&row, "state")?,
         rest: State::Held,
+        on_hold: false,
         attempts: 1,
         recipients: charges(&mut snapshot, sequence).await?,
     };
@@ -279,6 +299,7 @@ pub(super) async fn fetch(connection: &mut SqliteConnection, id: Uuid) -> Result
         added: Bytes::from(added),
         fingerprint: row.try_get("fingerprint")?,
         event: serde_json::from_str(event).map_err(|error| unreadable("event", &error.to_string()))?,
+        hold: held_by(&row)?,
     };
     Ok(Packed {
         message,
@@ -290,13 +311,16 @@ pub(super) async fn fetch(connection: &mut SqliteConnection, id: Uuid) -> Result
 /// Lists messages, newest first.
 pub(super) async fn list(connection: &mut SqliteConnection, query: &QuarantineQuery) -> Result<Vec<Summary>, Failure> {
     let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(
-        "SELECT id, state, received, reverse_path, author, subject, category, size, \
+        "SELECT id, state, received, reverse_path, author, subject, category, size, hold_by, hold_reason, hold_since, \
          (SELECT json_group_array(address ORDER BY place) FROM recipient \
           WHERE message = message.sequence AND (standing <> 'delivered' OR state = 'released')) AS addresses \
          FROM message WHERE TRUE",
     );
     if let Some(state) = query.state {
         sql.push(" AND state = ").push_bind(state.as_str());
+    }
+    if query.on_hold {
+        sql.push(" AND hold_since IS NOT NULL");
     }
     if let Some(sender) = &query.sender {
         sql.push(" AND instr(senders_folded, ")
@@ -326,6 +350,7 @@ fn summary(row: &SqliteRow) -> Result<Summary, Failure> {
         subject: row.try_get("subject")?,
         category: row.try_get("category")?,
         size: size(row)?,
+        hold: held_by(row)?,
     })
 }
 
@@ -336,7 +361,7 @@ pub(super) async fn totals(connection: &mut SqliteConnection) -> Result<Totals, 
          count(*) FILTER (WHERE state = 'undelivered') AS undelivered \
          FROM message WHERE state IN ('held', 'undelivered') GROUP BY category ORDER BY category",
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
     let mut totals = Totals::default();
     for row in &rows {
@@ -350,6 +375,10 @@ pub(super) async fn totals(connection: &mut SqliteConnection) -> Result<Totals, 
         let oldest = received(row)?;
         totals.oldest = Some(totals.oldest.map_or(oldest, |known| known.min(oldest)));
     }
+    let on_hold: i64 = sqlx::query_scalar("SELECT count(*) FROM message WHERE hold_since IS NOT NULL")
+        .fetch_one(connection)
+        .await?;
+    totals.on_hold = on_hold.unsigned_abs();
     Ok(totals)
 }
 
@@ -357,7 +386,7 @@ pub(super) async fn totals(connection: &mut SqliteConnection) -> Result<Totals, 
 pub(super) async fn expire(connection: &mut SqliteConnection, before: i64) -> Result<u64, Failure> {
     let mut sql: QueryBuilder<Sqlite> =
         QueryBuilder::new("DELETE FROM message WHERE sequence IN (SELECT sequence FROM message WHERE received < ");
-    sql.push_bind(before).push(" AND state IN (");
+    sql.push_bind(before).push(" AND hold_since IS NULL AND state IN (");
     let mut words = sql.separated(", ");
     for state in custody::STATES.into_iter().filter(|state| custody::expires(*state)) {
         words.push_bind(state.as_str());
@@ -386,9 +415,24 @@ fn state(row: &SqliteRow, column: &'static str) -> Result<State, Failure> {
     custody::state_from_word(word).ok_or_else(|| unreadable(column, word))
 }
 
+fn held_by(row: &SqliteRow) -> Result<Option<Hold>, Failure> {
+    let Some(since) = row.try_get::<Option<i64>, _>("hold_since")? else {
+        return Ok(None);
+    };
+    Ok(Some(Hold {
+        by: row.try_get("hold_by")?,
+        reason: row.try_get("hold_reason")?,
+        since: moment("hold_since", since)?,
+    }))
+}
+
+/// A time as [`search::nanoseconds`] wrote it.
+pub(super) fn moment(column: &str, nanoseconds: i64) -> Result<Timestamp, Failure> {
+    Timestamp::from_nanosecond(i128::from(nanoseconds)).map_err(|error| unreadable(column, &error.to_string()))
+}
+
 fn received(row: &SqliteRow) -> Result<Timestamp, Failure> {
-    let nanoseconds: i64 = row.try_get("received")?;
-    Timestamp::from_nanosecond(i128::from(nanoseconds)).map_err(|error| unreadable("received", &error.to_string()))
+    moment("received", row.try_get("received")?)
 }
 
 fn size(row: &SqliteRow) -> Result<u64, Failure> {
@@ -396,6 +440,7 @@ fn size(row: &SqliteRow) -> Result<u64, Failure> {
     u64::try_from(size).map_err(|error| unreadable("size", &error.to_string()))
 }
 
-fn unreadable(column: &str, found: &str) -> Failure {
+/// A row that doesn't read as this version writes it.
+pub(super) fn unreadable(column: &str, found: &str) -> Failure {
     Failure::Damaged(format!("a row's {column} can't be read: {found}"))
 }

@@ -7,6 +7,7 @@
 mod audit;
 mod file;
 mod latch;
+mod levers;
 mod messages;
 mod records;
 mod schema;
@@ -15,13 +16,14 @@ mod tests;
 mod writer;
 
 use super::{
-    AuditEntry, Claim, JournalQuery, OpenError, QuarantineQuery, Quarantined, ReleaseOutcome, State, Store, StoreError,
-    Summary, Totals, search,
+    AuditEntry, Claim, Due, Hold, JournalQuery, OpenError, QuarantineQuery, Quarantined, ReleaseOutcome, State, Store,
+    StoreError, Summary, Totals, search,
 };
 use crate::compute::Compute;
 use crate::telemetry::{MessageEvent, Telemetry};
+use crate::verdict::Lever;
+use crate::verdict::lever::What;
 use async_trait::async_trait;
-use jiff::Timestamp;
 use latch::{Failure, Latch};
 use messages::Packed;
 use sqlx::SqliteConnection;
@@ -74,6 +76,21 @@ impl SqliteStore {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> Working<'c, T> + Send + 'static,
     {
         self.latch.counted(operation, self.writer.run(work).await)
+    }
+
+    /// Removes in batches, each its own transaction, so that mail never waits long behind them.
+    async fn in_batches<F>(&self, at_once: u64, work: F) -> Result<u64, StoreError>
+    where
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> Working<'c, u64> + Send + Copy + 'static,
+    {
+        let mut gone = 0;
+        loop {
+            let batch = self.change("expire", work).await?;
+            gone += batch;
+            if batch < at_once {
+                return Ok(gone);
+            }
+        }
     }
 
     /// Counts a read that failed, and latches the store when the file is to blame.
@@ -206,35 +223,72 @@ impl Store for SqliteStore {
         self.latch.trouble()
     }
 
-    async fn expire(&self, journal_before: Timestamp, quarantine_before: Timestamp) -> Result<u64, StoreError> {
-        let (journal_before, quarantine_before) = (
-            search::nanoseconds(journal_before),
-            search::nanoseconds(quarantine_before),
-        );
+    async fn hold(&self, id: Uuid, hold: Option<Hold>, audit: AuditEntry) -> Result<(), StoreError> {
+        self.change("hold", move |connection| {
+            Box::pin(async move {
+                messages::hold(connection, id, hold).await?;
+                audit::append(connection, audit).await
+            })
+        })
+        .await
+    }
+
+    async fn decide(&self, id: Uuid, state: State, audit: AuditEntry) -> Result<State, StoreError> {
+        self.change("settle", move |connection| {
+            Box::pin(async move {
+                let state = messages::change(connection, id, move |custody| custody.decide(state)).await?;
+                audit::append(connection, audit).await?;
+                Ok(state)
+            })
+        })
+        .await
+    }
+
+    async fn expire(&self, due: Due) -> Result<u64, StoreError> {
+        let [journal, quarantine, audit] = [due.journal, due.quarantine, due.audit].map(search::nanoseconds);
         let mut gone = 0;
-        // In batches, each its own transaction, so that mail never waits long behind them.
-        loop {
-            let batch = self
-                .change("expire", move |connection| {
-                    Box::pin(records::expire(connection, journal_before))
-                })
-                .await?;
-            gone += batch;
-            if batch < records::EXPIRED_AT_ONCE {
-                break;
-            }
-        }
-        loop {
-            let batch = self
-                .change("expire", move |connection| {
-                    Box::pin(messages::expire(connection, quarantine_before))
-                })
-                .await?;
-            gone += batch;
-            if batch < messages::EXPIRED_AT_ONCE {
-                return Ok(gone);
-            }
-        }
+        // Mail goes before what tells of it.
+        gone += self
+            .in_batches(messages::EXPIRED_AT_ONCE, move |connection| {
+                Box::pin(messages::expire(connection, quarantine))
+            })
+            .await?;
+        gone += self
+            .in_batches(records::EXPIRED_AT_ONCE, move |connection| {
+                Box::pin(records::expire(connection, journal))
+            })
+            .await?;
+        gone += self
+            .in_batches(audit::EXPIRED_AT_ONCE, move |connection| {
+                Box::pin(audit::expire(connection, audit))
+            })
+            .await?;
+        Ok(gone)
+    }
+
+    async fn levers(&self) -> Result<Vec<Lever>, StoreError> {
+        let found = async { levers::all(&mut *self.latch.reader().await?).await };
+        self.read("levers", found.await)
+    }
+
+    async fn keep_lever(&self, lever: Lever, audit: AuditEntry) -> Result<(), StoreError> {
+        self.change("levers", move |connection| {
+            Box::pin(async move {
+                levers::keep(connection, lever).await?;
+                audit::append(connection, audit).await
+            })
+        })
+        .await
+    }
+
+    async fn remove_lever(&self, what: What, audit: AuditEntry) -> Result<(), StoreError> {
+        self.change("levers", move |connection| {
+            Box::pin(async move {
+                levers::remove(connection, &what).await?;
+                audit::append(connection, audit).await
+            })
+        })
+        .await
     }
 
     async fn close(&self) {

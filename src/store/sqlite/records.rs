@@ -133,11 +133,14 @@ pub(super) async fn search(
         .collect()
 }
 
-/// Removes some of the oldest records received before a time; returns how many.
+/// Removes some of the oldest records received before a time, but for those of messages on hold;
+/// returns how many.
 pub(super) async fn expire(connection: &mut SqliteConnection, before: i64) -> Result<u64, Failure> {
     let removed = sqlx::query(
         "DELETE FROM journal WHERE sequence IN \
-         (SELECT sequence FROM journal WHERE received < ? ORDER BY received LIMIT ?)",
+         (SELECT sequence FROM journal WHERE received < ? AND id NOT IN \
+          (SELECT coalesce(json_extract(event, '$.id'), '') FROM message WHERE hold_since IS NOT NULL) \
+          ORDER BY received LIMIT ?)",
     )
     .bind(before)
     .bind(EXPIRED_AT_ONCE.cast_signed())

@@ -12,7 +12,7 @@ const APPLICATION_ID: i64 = 0x5052_5452;
 
 /// What each version added, in order. Times are nanoseconds since 1970, UTC; columns of folded
 /// text are what searches look in.
-pub(super) const STEPS: [&str; 2] = [
+pub(super) const STEPS: [&str; 3] = [
     "
     CREATE TABLE message (
         sequence     INTEGER PRIMARY KEY,
@@ -113,6 +113,31 @@ pub(super) const STEPS: [&str; 2] = [
     CREATE INDEX message_received ON message (received);
     CREATE INDEX message_state ON message (state, received);
     CREATE INDEX message_mergeable ON message (fingerprint) WHERE state IN ('pending', 'held', 'undelivered');
+",
+    // The audit log is still never changed, and only what is older than `audit_due` says can be removed.
+    "
+    ALTER TABLE message ADD COLUMN hold_by TEXT;
+    ALTER TABLE message ADD COLUMN hold_reason TEXT;
+    ALTER TABLE message ADD COLUMN hold_since INTEGER;
+    CREATE INDEX message_on_hold ON message (id) WHERE hold_since IS NOT NULL;
+
+    CREATE TABLE lever (
+        kind   TEXT NOT NULL CHECK (kind IN ('allow', 'block', 'bypass')),
+        entry  TEXT NOT NULL,
+        actor  TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        since  INTEGER NOT NULL,
+        until  INTEGER NOT NULL,
+        PRIMARY KEY (kind, entry)
+    ) STRICT, WITHOUT ROWID;
+
+    DROP TRIGGER audit_is_never_removed;
+    CREATE TABLE audit_due (id INTEGER PRIMARY KEY CHECK (id = 1), before INTEGER NOT NULL) STRICT;
+    INSERT INTO audit_due (id, before) VALUES (1, 0);
+    CREATE INDEX audit_time ON audit (time);
+    CREATE TRIGGER audit_is_only_removed_when_due BEFORE DELETE ON audit
+        WHEN OLD.time >= coalesce((SELECT before FROM audit_due), 0)
+        BEGIN SELECT RAISE(ABORT, 'the audit log is only ever appended to'); END;
 ",
 ];
 

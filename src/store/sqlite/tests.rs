@@ -3,7 +3,8 @@
 use super::file::BUSY_TIMEOUT;
 use super::latch::Failure;
 use super::*;
-use crate::store::conformance::{at, event, id, message, state_of};
+use crate::store::conformance::{at, audit_entry, event, id, message, state_of};
+use crate::verdict::lever::Kind;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -161,54 +162,155 @@ async fn a_database_of_a_newer_version_is_refused() {
     bench.open().await.expect("opens").close().await;
     bench.meddle("PRAGMA user_version = 7").await;
     let refused = bench.refused().await;
-    let expected = "this database was written by a newer portreeve (schema 7; this one knows 2)";
+    let expected = "this database was written by a newer portreeve (schema 7; this one knows 3)";
     assert!(refused.ends_with(expected), "{refused}");
 }
 
-#[tokio::test]
-async fn a_database_of_the_first_version_keeps_all_that_it_holds() {
-    let (bench, newer) = (Bench::new(), Bench::new());
-    let store = newer.open().await.expect("opens");
-    store.quarantine(small(1)).await.expect("kept");
-    store.quarantine(large(2)).await.expect("kept");
-    store.claim(id(2), &[]).await.expect("claimed");
-    store.close().await;
+/// A file as an earlier version would have written it, with what `newer` holds.
+async fn written_by_version(bench: &Bench, newer: &Bench, version: usize) {
     file::prepare(&bench.path()).expect("made");
-    // What the first version would have written of the same messages.
     let columns = "sequence, id, state, attempts, received, fingerprint, category, size, reverse_path, parameters, \
                    route, author, subject, senders_folded, recipients_folded, event";
-    let first = schema::STEPS[0];
-    let other = newer.path();
+    let columns = if version > 1 {
+        format!("{columns}, rest")
+    } else {
+        columns.to_owned()
+    };
+    let (steps, other) = (schema::STEPS[..version].join(";"), newer.path());
     bench
         .meddle(&format!(
-            "{first}; PRAGMA application_id = 0x50525452; PRAGMA user_version = 1; ATTACH '{}' AS newer; \
-             INSERT INTO message SELECT {columns} FROM newer.message; \
+            "{steps}; PRAGMA application_id = 0x50525452; PRAGMA user_version = {version}; ATTACH '{}' AS newer; \
+             INSERT INTO message ({columns}) SELECT {columns} FROM newer.message; \
              INSERT INTO recipient SELECT * FROM newer.recipient; INSERT INTO body SELECT * FROM newer.body; \
-             INSERT INTO journal SELECT * FROM newer.journal",
+             INSERT INTO journal SELECT * FROM newer.journal; INSERT INTO audit SELECT * FROM newer.audit",
             other.display()
         ))
         .await;
-    let store = bench.open().await.expect("is brought up to date");
-    assert_eq!(store.get(id(1)).await.expect("is kept").body, small(1).body);
-    assert_eq!(store.get(id(2)).await.expect("is kept").body, large(2).body);
+}
+
+#[tokio::test]
+async fn a_database_of_an_earlier_version_keeps_all_that_it_holds() {
+    for version in 1..schema::STEPS.len() {
+        let (bench, newer) = (Bench::new(), Bench::new());
+        let store = newer.open().await.expect("opens");
+        store.quarantine(small(1)).await.expect("kept");
+        store.quarantine(large(2)).await.expect("kept");
+        store.claim(id(2), &[]).await.expect("claimed");
+        store
+            .append_audit(audit_entry(1, "show", Some(id(1))))
+            .await
+            .expect("appended");
+        store.close().await;
+        written_by_version(&bench, &newer, version).await;
+
+        let store = bench.open().await.expect("is brought up to date");
+        assert_eq!(store.get(id(1)).await.expect("is kept").body, small(1).body);
+        assert_eq!(store.get(id(2)).await.expect("is kept").body, large(2).body);
+        assert_eq!(store.audit(None).await.expect("read").len(), 1);
+        assert_eq!(store.get(id(1)).await.expect("is kept").hold, None);
+        assert_eq!(store.levers().await, Ok(Vec::new()));
+        store
+            .settle_release(id(2), &[], ReleaseOutcome::NotDelivered)
+            .await
+            .expect("settled");
+        assert_eq!(state_of(&store, 2).await, State::Held);
+        let undelivered = message(3, State::Undelivered, &["a@town.example"]);
+        store
+            .quarantine(undelivered)
+            .await
+            .expect("the new state has its place");
+        assert_eq!(state_of(&store, 3).await, State::Undelivered);
+        failed(on_writer(&store, "DELETE FROM audit").await);
+        store
+            .delete(id(1))
+            .await
+            .expect("keys still lead from one table to the other");
+        store.close().await;
+        let store = bench.open().await.expect("once is enough");
+        assert_eq!(state_of(&store, 1).await, State::Deleted);
+    }
+}
+
+#[tokio::test]
+async fn levers_and_holds_last() {
+    let bench = Bench::new();
+    let store = bench.open().await.expect("opens");
+    let block = lever(Kind::Block, "@example.org");
     store
-        .settle_release(id(2), &[], ReleaseOutcome::NotDelivered)
+        .keep_lever(block.clone(), audit_entry(1, "block", None))
         .await
-        .expect("settled");
-    assert_eq!(state_of(&store, 2).await, State::Held);
-    let undelivered = message(3, State::Undelivered, &["a@town.example"]);
+        .expect("kept");
+    store.quarantine(small(1)).await.expect("kept");
+    let hold = Hold {
+        by: "uid 7".to_owned(),
+        reason: "case 12".to_owned(),
+        since: at(3),
+    };
+    let audit = audit_entry(3, "hold", Some(id(1)));
+    store.hold(id(1), Some(hold.clone()), audit).await.expect("on hold");
+    // Not closed, as if killed.
+    drop(store);
+    let store = bench.open().await.expect("opens again");
+    assert_eq!(store.levers().await, Ok(vec![block]));
+    assert_eq!(store.get(id(1)).await.expect("is kept").hold, Some(hold));
+    assert_eq!(store.delete(id(1)).await, Err(StoreError::OnHold));
+}
+
+/// What isn't in the audit log was not done.
+#[tokio::test]
+async fn an_act_and_its_audit_entry_are_one() {
+    let bench = Bench::new();
+    let store = bench.open().await.expect("opens");
+    store.quarantine(small(1)).await.expect("kept");
+    store.quarantine(small(2)).await.expect("kept");
+    store.claim(id(2), &[]).await.expect("claimed");
+    let block = lever(Kind::Block, "@example.org");
     store
-        .quarantine(undelivered)
+        .keep_lever(block.clone(), audit_entry(1, "block", None))
         .await
-        .expect("the new state has its place");
-    assert_eq!(state_of(&store, 3).await, State::Undelivered);
+        .expect("kept");
+    let trigger = "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    on_writer(&store, trigger).await.expect("runs");
+    let entry = || audit_entry(2, "x", None);
+    let hold = Hold {
+        by: "uid 7".to_owned(),
+        reason: "case 12".to_owned(),
+        since: at(3),
+    };
+    failed(store.keep_lever(lever(Kind::Allow, "@example.org"), entry()).await);
+    failed(store.remove_lever(block.what.clone(), entry()).await);
+    failed(store.hold(id(1), Some(hold), entry()).await);
+    failed(store.decide(id(2), State::Held, entry()).await);
+    assert_eq!(store.levers().await, Ok(vec![block]));
+    assert_eq!(store.get(id(1)).await.expect("is kept").hold, None);
+    assert_eq!(state_of(&store, 2).await, State::ReleaseUnknown);
+}
+
+/// A lever that can't be read must not be passed over as if it had never been pulled.
+#[tokio::test]
+async fn a_damaged_lever_is_damage() {
+    let bench = Bench::new();
+    let store = bench.open().await.expect("opens");
+    let block = lever(Kind::Block, "@example.org");
     store
-        .delete(id(1))
+        .keep_lever(block, audit_entry(1, "block", None))
         .await
-        .expect("keys still lead from one table to the other");
-    store.close().await;
-    let store = bench.open().await.expect("once is enough");
-    assert_eq!(state_of(&store, 1).await, State::Deleted);
+        .expect("kept");
+    on_writer(&store, "UPDATE lever SET entry = 'nonsense'")
+        .await
+        .expect("runs");
+    let why = failed(store.levers().await);
+    assert!(why.contains("entry") && why.contains("nonsense"), "{why}");
+}
+
+fn lever(kind: Kind, entry: &str) -> Lever {
+    Lever {
+        what: What::read(kind, entry).expect("an entry"),
+        by: "uid 7".to_owned(),
+        reason: "asked for".to_owned(),
+        since: at(1),
+        until: at(1_000),
+    }
 }
 
 #[tokio::test]
