@@ -29,6 +29,7 @@ const LAYERS: &[&[&str]] = &[
     &["evidence"],
     &["smtp"],
     &["mail"],
+    &["certificate"],
     &["telemetry", "resolver", "clock", "chance", "compute", "units"],
 ];
 
@@ -43,6 +44,7 @@ const MAY_DO_IO: &[&str] = &[
     "src/config/secret.rs",
     // The edges towards the network.
     "src/listener",
+    "src/certificate/mod.rs",
     "src/resolver.rs",
     "src/upstream/connect.rs",
     "src/upstream/tls.rs",

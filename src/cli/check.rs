@@ -5,10 +5,11 @@
 
 use super::exit::Exit;
 use super::{Shared, terminal};
+use crate::certificate::Certificate;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::daemon::{self, Provenance};
-use crate::listener::{Certificate, Tls};
+use crate::listener::Tls;
 use crate::mail::{Address, Recipient};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;

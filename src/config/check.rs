@@ -10,7 +10,7 @@ use super::tree::Node;
 use crate::listener::{self, Tls};
 use crate::mail::{Direction, Domain};
 use crate::rules::Action;
-use crate::telemetry;
+use crate::{telemetry, upstream};
 use std::net::SocketAddr;
 
 /// Characters of the name of a listener, route or policy.
@@ -155,6 +155,7 @@ impl Checker<'_> {
         let mut problems = Vec::new();
         let mut taken: Vec<(String, &str)> = Vec::new();
         for (index, route) in self.config.route.iter().enumerate() {
+            problems.extend(self.certificate_of_route(index, route));
             for domain in &route.domains {
                 let domain = domain.to_ascii_lowercase();
                 if let Some((_, owner)) = taken.iter().find(|(other, _)| *other == domain) {
@@ -168,6 +169,20 @@ impl Checker<'_> {
             }
         }
         problems
+    }
+
+    /// One of certificate and key without the other.
+    fn certificate_of_route(&self, index: usize, route: &upstream::Settings) -> Option<Problem> {
+        let (set, missing) = match (&route.tls_certificate, &route.tls_key) {
+            (Some(_), None) => ("tls_certificate", "tls_key"),
+            (None, Some(_)) => ("tls_key", "tls_certificate"),
+            _ => return None,
+        };
+        Some(Problem::new(
+            &self.item_place("route", index, set),
+            format!("route {:?} has {set} without {missing}", route.name),
+            "set both or neither",
+        ))
     }
 
     fn thresholds(&self) -> Vec<Problem> {
@@ -364,6 +379,15 @@ impl Checker<'_> {
                     &self.item_place("listener", index, "certificate"),
                     format!("listener {:?} has a certificate and tls = \"off\"", listener.name),
                     "set tls = \"starttls\" or \"implicit\"",
+                ));
+            }
+        }
+        for (index, route) in self.config.route.iter().enumerate() {
+            if route.tls == upstream::TlsMode::Off && route.tls_certificate.is_some() {
+                warnings.push(Problem::new(
+                    &self.item_place("route", index, "tls_certificate"),
+                    format!("route {:?} has a certificate to show and tls = \"off\"", route.name),
+                    "set tls = \"verified\"",
                 ));
             }
         }

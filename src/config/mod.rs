@@ -79,11 +79,14 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Files and folders whose change is taken up by itself: rules, and the listeners' certificates.
+    /// Files and folders whose change is taken up by itself: rules, and the certificates of listeners and routes.
     pub fn watched(&self) -> Vec<PathBuf> {
         let listeners = self.listener.iter();
-        let certificates = listeners.flat_map(|listener| listener.certificate.iter().chain(&listener.key));
-        self.rules.paths.iter().chain(certificates).cloned().collect()
+        let listeners = listeners.flat_map(|listener| listener.certificate.iter().chain(&listener.key));
+        let routes = self.route.iter();
+        let routes = routes.flat_map(|route| route.tls_certificate.iter().chain(&route.tls_key));
+        let rules = self.rules.paths.iter();
+        rules.chain(listeners).chain(routes).cloned().collect()
     }
 
     /// What we call ourselves to both sides and in headers.

@@ -6,8 +6,9 @@
 use super::generation::{self, Provenance, Unusable};
 use super::protocol::{Failure, Response, Status};
 use crate::admin;
+use crate::certificate::Certificate;
 use crate::config::{Config, Sources};
-use crate::listener::{Certificate, Premises};
+use crate::listener::Premises;
 use crate::pipeline::Gate;
 use crate::rules::RuleSet;
 use crate::store::{QuarantineQuery, State};
@@ -40,7 +41,7 @@ pub struct Daemon {
     pub store_trouble: Mutex<Option<String>>,
     /// One reload at a time.
     pub turn: tokio::sync::Mutex<()>,
-    /// Told when the settings name other rule files.
+    /// Told when the settings name other files to watch.
     pub paths_changed: tokio::sync::Notify,
     /// What the last reload left.
     pub standing: Mutex<Standing>,
@@ -175,12 +176,16 @@ impl Daemon {
         super::start::upstreams(config, &self.gate.telemetry)
     }
 
+    /// Those of listeners, and those of the routes in force.
     fn reload_certificates(&self) -> Vec<String> {
-        self.certificates
+        let clock = self.gate.clock.as_ref();
+        let listeners = self
+            .certificates
             .iter()
-            .filter_map(|certificates| certificates.reload(self.gate.clock.as_ref()).err())
-            .map(|error| error.to_string())
-            .collect()
+            .filter_map(|certificate| certificate.reload(clock).err())
+            .map(|fault| fault.to_string());
+        let routes = self.gate.live.load().upstreams.reload_certificates(clock);
+        listeners.chain(routes).collect()
     }
 
     fn taken_up(&self, by: &str, prepared: Prepared, unchanged: bool, notes: &[String]) -> Response {
@@ -204,7 +209,7 @@ impl Daemon {
             .telemetry
             .ruleset_reloaded(result, &format!("{by}: {message}"));
         let last_reload = format!("{} by {by}: {message}", self.gate.clock.now());
-        if config.rules.paths != self.standing().config.rules.paths {
+        if config.watched() != self.standing().config.watched() {
             self.paths_changed.notify_one();
         }
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Standing {

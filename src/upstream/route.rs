@@ -13,6 +13,7 @@ use super::smtp_target::{SmtpTarget, State};
 use super::tls::Tls;
 use super::transaction::Transaction;
 use super::{Delivery, TargetUrl};
+use crate::certificate::{Certificate, CertificateFault};
 use crate::clock::Clock;
 use crate::mail::{Address, Envelope, Parameter, Recipient};
 use crate::smtp::Reply;
@@ -43,6 +44,7 @@ pub struct Parts {
 pub struct Route {
     description: String,
     targets: Vec<Target>,
+    certificate: Option<Arc<Certificate>>,
     pub(super) deadlines: Deadlines,
     pub(super) events: Arc<Events>,
 }
@@ -76,7 +78,7 @@ impl Route {
         if settings.connections == 0 || settings.messages == 0 {
             return Err("connections and messages must be at least 1".into());
         }
-        let tls = Tls::new(settings)?;
+        let tls = Tls::new(settings, parts)?;
         let mut targets = Vec::new();
         for url in settings.target.as_slice() {
             targets.push(target(url, settings, parts, &tls, &events));
@@ -88,6 +90,7 @@ impl Route {
         Ok(Arc::new(Self {
             description: format!("{} {}", settings.name, urls.join(", ")),
             targets,
+            certificate: tls.certificate,
             deadlines: parts.deadlines,
             events,
         }))
@@ -106,6 +109,13 @@ impl Route {
     /// Whether it ends here, in a Maildir, so that no other server has a say.
     pub fn is_local(&self) -> bool {
         self.targets.iter().all(|target| matches!(target, Target::Maildir(_)))
+    }
+
+    /// Reads the certificate shown to upstream again, if there is one.
+    pub(super) fn reload_certificate(&self, clock: &dyn Clock) -> Result<(), CertificateFault> {
+        self.certificate
+            .as_ref()
+            .map_or(Ok(()), |certificate| certificate.reload(clock))
     }
 
     /// Asks upstream MAIL. Upstream's reply, whatever it is; the transaction is there when it is 2xx.

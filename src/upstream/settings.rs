@@ -24,6 +24,12 @@ pub struct Settings {
     pub tls_ca: Option<PathBuf>,
     /// The name that a certificate must carry for `verified`; the target's host without it.
     pub tls_name: Option<String>,
+    /// PEM file with our own certificate and its chain, shown to a target that asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with its private key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
     /// Connections open at once to each target.
     pub connections: usize,
     /// Messages sent over one connection before it is closed.
@@ -43,6 +49,8 @@ impl Default for Settings {
             tls: TlsMode::Opportunistic,
             tls_ca: None,
             tls_name: None,
+            tls_certificate: None,
+            tls_key: None,
             connections: 20,
             messages: 100,
             soft_codes: Vec::new(),

@@ -65,6 +65,8 @@ struct Script {
     open: AtomicUsize,
     open_most: AtomicUsize,
     taken: Mutex<Vec<Taken>>,
+    /// The certificate that each client inside TLS showed, in DER.
+    shown: Mutex<Vec<Option<Vec<u8>>>>,
     /// Every command line, with its connection's number.
     heard: Mutex<Vec<(usize, String)>>,
 }
@@ -136,6 +138,10 @@ impl Sink {
 
     pub(crate) fn taken(&self) -> Vec<Taken> {
         self.script.taken.lock().unwrap().clone()
+    }
+
+    pub(crate) fn shown(&self) -> Vec<Option<Vec<u8>>> {
+        self.script.shown.lock().unwrap().clone()
     }
 
     pub(crate) fn heard(&self) -> Vec<String> {
@@ -210,6 +216,9 @@ impl Script {
         if wire.converse(false).await? {
             let Some(tls) = &self.tls else { return Ok(()) };
             let encrypted = tls.accept(wire.stream.into_inner()).await?;
+            let chain = encrypted.get_ref().1.peer_certificates();
+            let own = chain.and_then(|chain| chain.first()).map(|own| own.to_vec());
+            self.shown.lock().unwrap().push(own);
             let mut wire = Wire {
                 script: Arc::clone(self),
                 number,

@@ -1,13 +1,17 @@
-//! TLS towards SMTP and LMTP targets: what a route's `tls`, `tls_ca` and `tls_name` come to.
+//! TLS towards SMTP and LMTP targets: what a route's `tls`, `tls_ca`, `tls_name`, `tls_certificate` and
+//! `tls_key` come to.
 //!
 //! Settings go in; out come a mode and the means to shake hands. Decides nothing about when to.
 
 use super::any_certificate::AnyCertificate;
 use super::connect::Stream;
+use super::route::Parts;
 use super::settings::{Settings, TlsMode};
+use crate::certificate::Certificate;
+use rustls::client::{Resumption, WantsClientCert};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +23,8 @@ pub(super) struct Tls {
     pub(super) mode: TlsMode,
     connector: Option<TlsConnector>,
     name: Option<String>,
+    /// What is shown to a server that asks who we are.
+    pub(super) certificate: Option<Arc<Certificate>>,
 }
 
 impl Tls {
@@ -26,12 +32,14 @@ impl Tls {
     ///
     /// # Errors
     /// In words, naming the setting.
-    pub(super) fn new(settings: &Settings) -> Result<Self, String> {
+    pub(super) fn new(settings: &Settings, parts: &Parts) -> Result<Self, String> {
+        let certificate = certificate(settings, parts)?;
         let config = match settings.tls {
             TlsMode::Off => None,
             TlsMode::Opportunistic | TlsMode::Required => Some(accepting_any()?),
             TlsMode::Verified => Some(verifying(settings.tls_ca.as_deref())?),
         };
+        let config = config.map(|config| showing(config, certificate.as_ref()));
         if let Some(name) = &settings.tls_name {
             ServerName::try_from(name.as_str()).map_err(|_| format!("tls_name {name:?} is not a host name"))?;
         }
@@ -39,6 +47,7 @@ impl Tls {
             mode: settings.tls,
             connector: config.map(|config| TlsConnector::from(Arc::new(config))),
             name: settings.tls_name.clone(),
+            certificate,
         })
     }
 
@@ -51,24 +60,57 @@ impl Tls {
     }
 }
 
-fn accepting_any() -> Result<ClientConfig, String> {
+/// A configuration that lacks nothing but what we show.
+type Unshown = ConfigBuilder<ClientConfig, WantsClientCert>;
+
+fn accepting_any() -> Result<Unshown, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = AnyCertificate(provider.signature_verification_algorithms);
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("tls: {error}"))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth())
+        .with_custom_certificate_verifier(Arc::new(verifier)))
 }
 
-fn verifying(authorities: Option<&Path>) -> Result<ClientConfig, String> {
+fn verifying(authorities: Option<&Path>) -> Result<Unshown, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("tls: {error}"))?
-        .with_root_certificates(roots(authorities)?)
-        .with_no_client_auth())
+        .with_root_certificates(roots(authorities)?))
+}
+
+/// Shows the certificate, if there is one, to a server that asks.
+fn showing(config: Unshown, certificate: Option<&Arc<Certificate>>) -> ClientConfig {
+    let Some(certificate) = certificate else {
+        return config.with_no_client_auth();
+    };
+    let mut config = config.with_client_cert_resolver(Arc::clone(certificate) as _);
+    // A resumed session would go on under the certificate that it began with, renewed or not.
+    config.resumption = Resumption::disabled();
+    config
+}
+
+/// The route's own certificate. Read even where TLS is off, so that a mistake is told before it is needed.
+fn certificate(settings: &Settings, parts: &Parts) -> Result<Option<Arc<Certificate>>, String> {
+    let (chain, key) = match (&settings.tls_certificate, &settings.tls_key) {
+        (None, None) => return Ok(None),
+        (Some(chain), Some(key)) => (chain, key),
+        (Some(_), None) => return Err("tls_certificate: its tls_key is not set".into()),
+        (None, Some(_)) => return Err("tls_key: its tls_certificate is not set".into()),
+    };
+    let name = format!("route {}", settings.name);
+    Certificate::load(&name, chain, key, parts.telemetry.clone(), parts.clock.as_ref())
+        .map(|certificate| Some(Arc::new(certificate)))
+        .map_err(|fault| {
+            let setting = if fault.file == *key {
+                "tls_key"
+            } else {
+                "tls_certificate"
+            };
+            format!("{setting} {fault}")
+        })
 }
 
 fn roots(authorities: Option<&Path>) -> Result<RootCertStore, String> {

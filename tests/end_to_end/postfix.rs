@@ -172,6 +172,37 @@ fn swaks_speaks_to_the_gate_over_tls_and_gets_upstreams_words() {
     eventually("both messages", || (behind.delivered().len() == 2).then_some(()));
 }
 
+/// As Microsoft 365 with a connector bound to a certificate.
+#[test]
+fn a_server_that_asks_who_connects_is_shown_the_routes_certificate() {
+    let Some(programs) = Programs::found("a_server_that_asks_who_connects_is_shown_the_routes_certificate") else {
+        return;
+    };
+    let certificates = Certificates::new();
+    let behind = Postfix::keeping_mail_of_known_clients(&programs.postfix, &certificates);
+    let unknown = gate_between(behind.address, &certificates, "peer = \"internet\"");
+    let said = swaks(&programs.swaks, unknown.smtp, &["--to", TO]);
+    assert!(said.answered("451"), "{}", said.transcript);
+
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, key] = certificates.write_client_to(folder.path(), "gate.council.example", 2100);
+    let settings = format!(
+        "{}tls_certificate = {certificate:?}\ntls_key = {key:?}\n",
+        Gate::tls_settings(&certificates, "verified")
+    );
+    let target = format!("smtp://localhost:{}", behind.address.port());
+    let known = Gate::delivering_to(&target, &settings);
+    let said = swaks(&programs.swaks, known.smtp, &["--to", TO, "--header", "Subject: Clean"]);
+    assert!(said.accepted(), "{}", said.transcript);
+    let delivered = eventually("the message", || behind.delivered().pop());
+    let received = mail::field(&delivered, "Received").unwrap_or_default();
+    assert!(
+        received.contains("Client CN \"gate.council.example\"") && received.contains("(verified OK)"),
+        "{received}"
+    );
+    assert_eq!(behind.delivered().len(), 1);
+}
+
 #[test]
 fn a_burst_from_smtp_source_arrives_whole() {
     let Some(programs) = Programs::found("a_burst_from_smtp_source_arrives_whole") else {

@@ -1,6 +1,7 @@
 //! The upstream leg against a scripted server: what goes well here, each kind of trouble in a file.
 
 mod chaos;
+mod client_certificate;
 mod faults;
 mod lmtp;
 mod maildir;
