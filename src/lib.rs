@@ -35,7 +35,7 @@ pub mod mail;
 pub mod certificate;
 // Events become log lines and metrics; the one place that names them.
 pub mod telemetry;
-// Host names to addresses.
+// Host names to addresses, and DNS records with whether they were validated.
 pub mod resolver;
 // The time of day.
 pub mod clock;

@@ -4,7 +4,11 @@
 //! What can't be used never replaces what is used, and the fault says which file and what is wrong.
 //! Knows nothing of connections.
 
+mod authorities;
 mod expiry;
+pub mod tlsa;
+
+pub use authorities::authorities;
 
 use crate::clock::Clock;
 use crate::telemetry::Telemetry;

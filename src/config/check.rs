@@ -293,11 +293,22 @@ impl Checker<'_> {
             ("upstream_dot", upstream.upstream_dot),
         ];
         let none = needed.iter().filter(|(_, span)| span.0.is_zero());
-        none.map(|(field, _)| {
+        let none = none.map(|(field, _)| {
             let place = self.place(&["deadlines", field]);
             Problem::new(&place, format!("{field} is 0: no mail could pass"), "raise it")
-        })
-        .collect()
+        });
+        let resolver = &self.config.resolver;
+        let lookups = [("lookup", resolver.lookup), ("total", resolver.total)];
+        let unasked = lookups.iter().filter(|(_, span)| span.0.is_zero());
+        let unasked = unasked.map(|(field, _)| {
+            let place = self.place(&["resolver", field]);
+            Problem::new(
+                &place,
+                format!("{field} is 0: no DNS server could answer in time"),
+                "raise it",
+            )
+        });
+        none.chain(unasked).collect()
     }
 
     /// Names stand in logs, metrics and replies.

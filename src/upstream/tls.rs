@@ -7,10 +7,9 @@ use super::any_certificate::AnyCertificate;
 use super::connect::Stream;
 use super::route::Parts;
 use super::settings::{Settings, TlsMode};
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, authorities};
 use rustls::client::{Resumption, WantsClientCert};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use std::io;
 use std::path::Path;
@@ -113,27 +112,10 @@ fn certificate(settings: &Settings, parts: &Parts) -> Result<Option<Arc<Certific
         })
 }
 
-fn roots(authorities: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let Some(path) = authorities else {
-        let found = rustls_native_certs::load_native_certs();
-        let (added, _) = roots.add_parsable_certificates(found.certs);
-        return if added > 0 {
-            Ok(roots)
-        } else {
-            Err("tls = \"verified\": this system has no certificate authorities; name some in tls_ca".into())
-        };
-    };
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| format!("tls_ca {}: {error}", path.display()))?;
-    for certificate in certificates {
-        roots
-            .add(certificate)
-            .map_err(|error| format!("tls_ca {}: {error}", path.display()))?;
-    }
-    if roots.is_empty() {
-        return Err(format!("tls_ca {}: holds no certificate", path.display()));
-    }
-    Ok(roots)
+/// The authorities that `verified` goes by.
+fn roots(file: Option<&Path>) -> Result<RootCertStore, String> {
+    authorities(file).map_err(|why| match file {
+        Some(_) => format!("tls_ca {why}"),
+        None => format!("tls = \"verified\": {why}; name some in tls_ca"),
+    })
 }
