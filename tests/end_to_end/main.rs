@@ -19,6 +19,7 @@
 mod support;
 
 mod bad_input;
+mod check;
 mod delivery;
 mod fronts;
 mod hostile_mail;

@@ -74,6 +74,12 @@ impl Certificates {
         })
     }
 
+    /// The data of a 3 0 1 TLSA record for the server certificate.
+    pub fn digest(&self) -> Vec<u8> {
+        let digest = ring::digest::digest(&ring::digest::SHA256, &self.certificate);
+        digest.as_ref().to_vec()
+    }
+
     /// What a client needs to trust the server certificate.
     pub fn client(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();

@@ -1,7 +1,13 @@
 //! `portreeve check`: looks for everything that could hurt before it does.
 //!
-//! Settings, rules and their tests, certificates, the store, and upstream: does it answer, and does
-//! it refuse mail for a domain that is nobody's? Changes nothing that lasts.
+//! Settings, rules and their tests, certificates and what DNS tells the world of them, the store, and upstream:
+//! does it answer, and does it refuse mail for a domain that is nobody's? Changes nothing that lasts.
+
+mod cutover;
+mod facts;
+mod mta_sts;
+mod published;
+mod web;
 
 use super::exit::Exit;
 use super::{Shared, terminal};
@@ -10,15 +16,16 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::daemon::{self, Provenance};
 use crate::listener::Tls;
-use crate::mail::{Address, Recipient};
+use crate::mail::{Address, Direction, Recipient};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;
+use cutover::Shown;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
 
 /// One thing looked at.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Line {
     check: &'static str,
     result: Outcome,
@@ -48,11 +55,12 @@ pub fn run(shared: &Shared) -> Exit {
     );
     let config = loaded.config;
     rules(&config, &mut lines);
-    certificates(&config, &mut lines);
+    let shown = certificates(&config, &mut lines);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(async {
             store(&config, &mut lines).await;
             upstreams(&config, &mut lines).await;
+            published::compare(&config, shown, &mut lines).await;
         }),
         Err(error) => lines.push(line("upstream", Outcome::Failed, error.to_string())),
     }
@@ -75,8 +83,8 @@ fn told(lines: &[Line], shared: &Shared) -> Exit {
             terminal::print(&format!("{mark} {:<11} {}", line.check, line.message));
         }
     }
-    // Only what would keep the gate from serving is a configuration failure; an upstream that is
-    // down today is a finding.
+    // Only what would keep the gate from serving, or senders from coming, is a configuration failure; an
+    // upstream that is down today is a finding.
     if lines.iter().any(|line| line.result == Outcome::Failed) {
         Exit::Configuration
     } else if lines.iter().any(|line| line.result == Outcome::Warning) {
@@ -125,22 +133,32 @@ fn rules(config: &Config, lines: &mut Vec<Line>) {
     }
 }
 
-fn certificates(config: &Config, lines: &mut Vec<Line>) {
+/// Loads each listener's certificate; those that the world is shown.
+fn certificates(config: &Config, lines: &mut Vec<Line>) -> Vec<Shown> {
+    let mut shown = Vec::new();
     for listener in config.listener.iter().filter(|listener| listener.tls != Tls::Off) {
         let Some((chain, key)) = listener.certificate.as_ref().zip(listener.key.as_ref()) else {
             continue;
         };
-        lines.push(
-            match Certificate::load(&listener.name, chain, key, Telemetry::default(), &SystemClock) {
-                Ok(_) => line(
-                    "certificate",
-                    Outcome::Fine,
-                    format!("{}: {} loads", listener.name, chain.display()),
-                ),
-                Err(fault) => line("certificate", Outcome::Failed, format!("{}: {fault}", listener.name)),
-            },
-        );
+        match Certificate::load(&listener.name, chain, key, Telemetry::default(), &SystemClock) {
+            Ok(certificate) => {
+                let text = format!("{}: {} loads", listener.name, chain.display());
+                lines.push(line("certificate", Outcome::Fine, text));
+                if listener.direction == Direction::Inbound {
+                    shown.push(Shown {
+                        listener: listener.name.clone(),
+                        chain: certificate.current().cert.clone(),
+                    });
+                }
+            }
+            Err(fault) => lines.push(line(
+                "certificate",
+                Outcome::Failed,
+                format!("{}: {fault}", listener.name),
+            )),
+        }
     }
+    shown
 }
 
 async fn store(config: &Config, lines: &mut Vec<Line>) {
