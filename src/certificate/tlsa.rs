@@ -66,7 +66,7 @@ pub fn covers(certificate: &CertificateDer<'_>, host: &str) -> bool {
 }
 
 /// Of a kind that can be used for mail, with as many octets as its digest has.
-fn is_usable(record: &Tlsa) -> bool {
+pub fn is_usable(record: &Tlsa) -> bool {
     let length = record.data.len();
     let whole = match record.matching {
         0 => length > 0,

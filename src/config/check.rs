@@ -9,6 +9,7 @@ use super::problem::{Place, Problem, nearest};
 use super::tree::Node;
 use crate::listener::{self, Tls};
 use crate::mail::{Direction, Domain};
+use crate::resolver::UNTRUSTED;
 use crate::rules::Action;
 use crate::{telemetry, upstream};
 use std::net::SocketAddr;
@@ -156,6 +157,7 @@ impl Checker<'_> {
         let mut taken: Vec<(String, &str)> = Vec::new();
         for (index, route) in self.config.route.iter().enumerate() {
             problems.extend(self.certificate_of_route(index, route));
+            problems.extend(self.tls_of_route(index, route));
             for domain in &route.domains {
                 let domain = domain.to_ascii_lowercase();
                 if let Some((_, owner)) = taken.iter().find(|(other, _)| *other == domain) {
@@ -183,6 +185,31 @@ impl Checker<'_> {
             format!("route {:?} has {set} without {missing}", route.name),
             "set both or neither",
         ))
+    }
+
+    /// What `tls` can't do with the other settings. Whether the system's own DNS servers are believed is only known once
+    /// they are read.
+    fn tls_of_route(&self, index: usize, route: &upstream::Settings) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let Some((setting, why)) = route.contradiction() {
+            let remedy = match setting {
+                "target" => "write the host's name, or tls = \"verified\" with a tls_name".to_owned(),
+                idle => format!("leave {idle} out, or write tls = \"verified\""),
+            };
+            let what = format!("route {:?}: {why}", route.name);
+            problems.push(Problem::new(&self.item_place("route", index, setting), what, remedy));
+        }
+        let resolver = &self.config.resolver;
+        let servers: Vec<SocketAddr> = resolver.servers.iter().map(|server| server.0).collect();
+        let is_known = !servers.is_empty() || resolver.trusted.is_some();
+        if route.tls == upstream::TlsMode::Dane && is_known && !resolver.trusts(&servers) {
+            let what = format!(
+                "route {:?}: tls = \"dane\": the DNS servers are not believed",
+                route.name
+            );
+            problems.push(Problem::new(&self.item_place("route", index, "tls"), what, UNTRUSTED));
+        }
+        problems
     }
 
     fn thresholds(&self) -> Vec<Problem> {

@@ -12,7 +12,7 @@ use crate::compute::Compute;
 use crate::config::{Config, Loaded, Sources};
 use crate::listener::{self, ConnectionInfo, ListenFault, Listener, Premises};
 use crate::pipeline::{Gate, GateDesk, Profile};
-use crate::resolver::SystemResolver;
+use crate::resolver::{StubResolver, SystemResolver};
 use crate::rules::RuleSet;
 use crate::smtp::Peer;
 use crate::store::journal::Journal;
@@ -278,6 +278,7 @@ pub fn upstreams(config: &Config, telemetry: &Telemetry) -> Result<Arc<Upstreams
         our_name: config.our_name().into(),
         deadlines: config.deadlines.upstream,
         connect: Arc::new(SystemConnect::new(Arc::new(SystemResolver))),
+        dns: StubResolver::new(&config.resolver).map(|dns| Arc::new(dns) as _),
         clock: Arc::new(SystemClock),
         telemetry: telemetry.clone(),
     };

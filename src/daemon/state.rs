@@ -168,6 +168,7 @@ impl Daemon {
     fn upstreams_for(&self, config: &Config, old: &Arc<Upstreams>) -> Result<Arc<Upstreams>, Unusable> {
         let before = self.standing().config;
         if config.route == before.route
+            && config.resolver == before.resolver
             && config.deadlines.upstream == before.deadlines.upstream
             && config.our_name() == before.our_name()
         {

@@ -8,7 +8,7 @@ mod settings;
 mod stub;
 
 pub use dns::{Answer, Bounded, Dns, DnsFault, Exchanger, Tlsa};
-pub use settings::{Server, Settings};
+pub use settings::{Server, Settings, UNTRUSTED};
 pub use stub::StubResolver;
 #[cfg(test)]
 pub(crate) use stub::name_server;

@@ -7,6 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+/// What to do where records have to be validated and the servers are not believed.
+pub const UNTRUSTED: &str = "it needs a DNS resolver that validates and is believed: run one on this machine and name it in \
+                             [resolver] servers, or set trusted = true where nobody can sit between";
+
 /// `[resolver]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

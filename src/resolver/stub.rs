@@ -21,7 +21,7 @@ use tokio::time::timeout;
 /// Records of one answer: a domain has a handful of MX, a host a handful of addresses. TXT records of a busy
 /// domain are some dozens.
 const RECORDS_MAX: usize = 100;
-/// What fits a packet on every path (RFC 9715 §3.1).
+/// What fits a packet on nearly every path, so that an answer is not torn apart (RFC 9715).
 const PACKET_MAX: u16 = 1232;
 
 /// A resolver that leaves the work to others.

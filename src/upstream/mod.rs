@@ -8,6 +8,7 @@ mod answers;
 mod any_certificate;
 mod connect;
 mod connection;
+mod dane;
 mod events;
 mod failure;
 mod maildir;

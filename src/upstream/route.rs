@@ -16,6 +16,7 @@ use super::{Delivery, TargetUrl};
 use crate::certificate::{Certificate, CertificateFault};
 use crate::clock::Clock;
 use crate::mail::{Address, Envelope, Parameter, Recipient};
+use crate::resolver::Dns;
 use crate::smtp::Reply;
 use crate::smtp::client::{Extensions, Fault, Protocol};
 use crate::telemetry::Telemetry;
@@ -34,6 +35,8 @@ pub struct Parts {
     pub deadlines: Deadlines,
     /// Opens connections.
     pub connect: Arc<dyn Connect>,
+    /// Looks TLSA records up for `tls = "dane"`; why nothing can be looked up.
+    pub dns: Result<Arc<dyn Dns>, String>,
     /// Names Maildir files.
     pub clock: Arc<dyn Clock>,
     /// Hears of replies, connections and faults.

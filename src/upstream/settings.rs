@@ -2,7 +2,7 @@
 //!
 //! Plain data with the shipped defaults. Knows nothing of files, layers or other modules' settings.
 
-use super::TargetUrl;
+use super::{TargetUrl, dane};
 use crate::units::Span;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -59,6 +59,13 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// What contradicts its `tls`: the setting, and a sentence.
+    pub fn contradiction(&self) -> Option<(&'static str, String)> {
+        dane::contradiction(self)
+    }
+}
+
 /// `target`: a string or a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
@@ -95,6 +102,8 @@ pub enum TlsMode {
     Required,
     /// Always, with a certificate that chains to a known authority and carries the right name.
     Verified,
+    /// Always, with a certificate that validated TLSA records of the target's name speak of (RFC 7672).
+    Dane,
 }
 
 /// How long each step towards a target may take: fields of `[deadlines]`.

@@ -11,6 +11,7 @@ use super::pool::{Lease, Pool};
 use super::settings::{Deadlines, TlsMode};
 use super::tls::Tls;
 use crate::mail::{Address, Parameter, Recipient};
+use crate::resolver::Tlsa;
 use crate::smtp::Reply;
 use crate::smtp::client::{Command, Dialogue, Extensions, Fault, Protocol};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -138,16 +139,19 @@ impl SmtpTarget {
     }
 
     async fn converse(&self, mode: TlsMode) -> Result<(Dialogue<Box<dyn Stream>>, Extensions), Greeting> {
+        // Asked first: a server that records don't bind is told nothing at all.
+        let records = self.tls.records(&self.place).await;
+        let records = records.map_err(|why| fault(Stage::Hello, Fault::Insecure(why)))?;
         let mut dialogue = self.reach().await?;
         let extensions = self.hello(&mut dialogue).await?;
         match mode {
             TlsMode::Off => Ok((dialogue, extensions)),
             TlsMode::Opportunistic if !extensions.starttls => Ok((dialogue, extensions)),
-            TlsMode::Required | TlsMode::Verified if !extensions.starttls => {
+            TlsMode::Required | TlsMode::Verified | TlsMode::Dane if !extensions.starttls => {
                 Err(fault(Stage::Hello, Fault::Insecure("it offers no STARTTLS".into())))
             }
-            TlsMode::Opportunistic | TlsMode::Required | TlsMode::Verified => {
-                self.encrypt(mode, dialogue, extensions).await
+            TlsMode::Opportunistic | TlsMode::Required | TlsMode::Verified | TlsMode::Dane => {
+                self.encrypt(mode, records, dialogue, extensions).await
             }
         }
     }
@@ -172,6 +176,7 @@ impl SmtpTarget {
     async fn encrypt(
         &self,
         mode: TlsMode,
+        records: Option<Vec<Tlsa>>,
         mut dialogue: Dialogue<Box<dyn Stream>>,
         extensions: Extensions,
     ) -> Result<(Dialogue<Box<dyn Stream>>, Extensions), Greeting> {
@@ -190,7 +195,7 @@ impl SmtpTarget {
             Place::Tcp { host, .. } => host,
             Place::Socket(_) => return Err(of_hello(Fault::Insecure("a Unix socket has no TLS".into()))),
         };
-        let handshake = timeout(patience, self.tls.handshake(host, stream)).await;
+        let handshake = timeout(patience, self.tls.handshake(host, records, stream)).await;
         let stream = handshake
             .map_err(|_| of_hello(Fault::TimedOut))?
             .map_err(|error| Greeting::NoHandshake(Fault::Insecure(error.to_string())))?;

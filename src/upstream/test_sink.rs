@@ -361,6 +361,7 @@ pub(crate) fn parts() -> Parts {
         our_name: "gate.example".into(),
         deadlines: Deadlines::default(),
         connect: Arc::new(SystemConnect::new(Arc::new(SystemResolver))),
+        dns: Err("no DNS here".into()),
         clock: Arc::new(FixedClock(jiff::Timestamp::UNIX_EPOCH)),
         telemetry: crate::telemetry::Telemetry::default(),
     }

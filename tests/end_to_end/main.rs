@@ -20,6 +20,7 @@ mod support;
 
 mod bad_input;
 mod check;
+mod dane;
 mod delivery;
 mod fronts;
 mod hostile_mail;

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod client_certificate;
+mod dane;
 mod faults;
 mod lmtp;
 mod maildir;
