@@ -4,6 +4,7 @@ use crate::support::dns::{NameServer, Says, tlsa};
 use crate::support::sink::Behaviour;
 use crate::support::{Certificates, Client, Gate, Sink, eventually, mail};
 use hickory_resolver::proto::rr::RecordType;
+use std::fs;
 
 const FROM: &str = "allotments@parish.example";
 const TO: &str = "clerk@council.example";
@@ -51,4 +52,31 @@ fn mail_goes_to_the_server_that_the_records_speak_of_as_long_as_they_do() {
             .contains(&format!("TLSA records of {name}: DNSSEC does not vouch for them"))
             .then_some(())
     });
+}
+
+#[test]
+fn a_reload_asks_other_servers_and_takes_none_that_is_not_believed() {
+    let (certificates, server, other) = (Certificates::new(), NameServer::start(), NameServer::start());
+    let sink = Behaviour::default().tls(certificates.server()).start();
+    let (gate, name) = bound(&sink, &server);
+    let own = || Says::Vouched(vec![tlsa(3, 0, 1, &certificates.digest())]);
+    server.say(&name, RecordType::TLSA, own());
+    let mail = || Client::greeted(gate.smtp).say(&format!("MAIL FROM:<{FROM}>")).code;
+    assert_eq!(mail(), 250);
+
+    let file = gate.folder().join("portreeve.toml");
+    let settings = fs::read_to_string(&file).unwrap();
+    let settings = settings.replace(&server.address.to_string(), &other.address.to_string());
+    fs::write(&file, &settings).unwrap();
+    assert!(gate.command(&["reload"]).status.success());
+    assert_eq!(mail(), 451, "the other server knows no record");
+
+    other.say(&name, RecordType::TLSA, own());
+    let distrusted = settings.replace("[resolver]\n", "[resolver]\ntrusted = false\n");
+    fs::write(&file, distrusted).unwrap();
+    let output = gate.command(&["reload"]);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("the DNS servers are not believed"), "{said}");
+    assert_eq!(mail(), 250, "what served goes on serving");
 }

@@ -1,8 +1,10 @@
 //! Real mail servers in front and behind, real clients before them: Postfix twice, swaks and
 //! smtp-source, with STARTTLS on both of the gate's legs.
 
+use crate::support::dns::{NameServer, Says, tlsa};
 use crate::support::postfix::Postfix;
 use crate::support::{Certificates, Client, Gate, eventually, mail, programs};
+use hickory_resolver::proto::rr::RecordType;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -201,6 +203,33 @@ fn a_server_that_asks_who_connects_is_shown_the_routes_certificate() {
         "{received}"
     );
     assert_eq!(behind.delivered().len(), 1);
+}
+
+/// Its certificate comes from an authority that nobody knows; the record in DNS vouches for it.
+#[test]
+fn a_postfix_with_a_certificate_of_its_own_is_known_by_its_tlsa_record() {
+    let Some(programs) = Programs::found("a_postfix_with_a_certificate_of_its_own_is_known_by_its_tlsa_record") else {
+        return;
+    };
+    let (certificates, server) = (Certificates::new(), NameServer::start());
+    let behind = Postfix::keeping_mail(&programs.postfix, Some(&certificates));
+    let port = behind.address.port();
+    let record = tlsa(3, 0, 1, &certificates.digest());
+    server.say(
+        &format!("_{port}._tcp.localhost"),
+        RecordType::TLSA,
+        Says::Vouched(vec![record]),
+    );
+    let settings = format!(
+        "[upstream]\ntls = \"dane\"\n[resolver]\nservers = [\"{}\"]\n",
+        server.address
+    );
+    let gate = Gate::delivering_to(&format!("smtp://localhost:{port}"), &settings);
+    let said = swaks(&programs.swaks, gate.smtp, &["--to", TO, "--header", "Subject: Clean"]);
+    assert!(said.accepted(), "{}", said.transcript);
+    let delivered = eventually("the message", || behind.delivered().pop());
+    let received = mail::field(&delivered, "Received").unwrap_or_default();
+    assert!(received.contains("ESMTPS"), "{received}");
 }
 
 #[test]
