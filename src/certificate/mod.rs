@@ -94,6 +94,11 @@ impl Certificate {
         self.current.load_full()
     }
 
+    /// When what is in use expires, if it says so in a way that can be read.
+    pub fn expiry(&self) -> Option<Timestamp> {
+        self.current().cert.first().and_then(|own| expiry::not_after(own))
+    }
+
     fn report(&self, expiry: Option<Timestamp>, now: Timestamp) {
         let Some(expiry) = expiry else { return };
         self.telemetry.certificate_expiry(&self.name, expiry.as_second());

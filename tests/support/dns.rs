@@ -65,6 +65,12 @@ pub fn mx(preference: u16, host: &str) -> RData {
     RData::MX(MX::new(preference, name(host)))
 }
 
+/// A mail exchanger under `example` whose first label holds any octets.
+pub fn mx_of_octets(label: &[u8]) -> RData {
+    let host = Name::from_labels([label, b"example"]).expect("labels that fit");
+    RData::MX(MX::new(10, host))
+}
+
 /// An address.
 pub fn a(address: Ipv4Addr) -> RData {
     RData::A(A(address))

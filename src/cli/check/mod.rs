@@ -3,6 +3,7 @@
 //! Settings, rules and their tests, certificates and what DNS tells the world of them, the store, and upstream:
 //! does it answer, and does it refuse mail for a domain that is nobody's? Changes nothing that lasts.
 
+mod certificates;
 mod cutover;
 mod facts;
 mod mta_sts;
@@ -11,15 +12,12 @@ mod web;
 
 use super::exit::Exit;
 use super::{Shared, terminal};
-use crate::certificate::Certificate;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::daemon::{self, Provenance};
-use crate::listener::Tls;
-use crate::mail::{Address, Direction, Recipient};
+use crate::mail::{Address, Recipient};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;
-use cutover::Shown;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -55,7 +53,7 @@ pub fn run(shared: &Shared) -> Exit {
     );
     let config = loaded.config;
     rules(&config, &mut lines);
-    let shown = certificates(&config, &mut lines);
+    let shown = certificates::load(&config, &mut lines);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(async {
             store(&config, &mut lines).await;
@@ -131,34 +129,6 @@ fn rules(config: &Config, lines: &mut Vec<Line>) {
         }
         Err(why) => lines.push(line("rules", Outcome::Failed, why.to_string())),
     }
-}
-
-/// Loads each listener's certificate; those that the world is shown.
-fn certificates(config: &Config, lines: &mut Vec<Line>) -> Vec<Shown> {
-    let mut shown = Vec::new();
-    for listener in config.listener.iter().filter(|listener| listener.tls != Tls::Off) {
-        let Some((chain, key)) = listener.certificate.as_ref().zip(listener.key.as_ref()) else {
-            continue;
-        };
-        match Certificate::load(&listener.name, chain, key, Telemetry::default(), &SystemClock) {
-            Ok(certificate) => {
-                let text = format!("{}: {} loads", listener.name, chain.display());
-                lines.push(line("certificate", Outcome::Fine, text));
-                if listener.direction == Direction::Inbound {
-                    shown.push(Shown {
-                        listener: listener.name.clone(),
-                        chain: certificate.current().cert.clone(),
-                    });
-                }
-            }
-            Err(fault) => lines.push(line(
-                "certificate",
-                Outcome::Failed,
-                format!("{}: {fault}", listener.name),
-            )),
-        }
-    }
-    shown
 }
 
 async fn store(config: &Config, lines: &mut Vec<Line>) {

@@ -6,6 +6,9 @@
 /// Longest `max_age`: about a year (RFC 8461 §3.2).
 const MAX_AGE_MOST: u32 = 31_557_600;
 
+/// Characters of a record or line that are told.
+const SHOWN_MAX: usize = 80;
+
 /// What senders are told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -64,14 +67,15 @@ pub(super) fn record(texts: &[Vec<u8>]) -> Result<Option<String>, String> {
     let text = std::str::from_utf8(text).map_err(|_| "the TXT record is no text".to_owned())?;
     let mut fields = text.split(';').map(|field| field.trim_matches([' ', '\t']));
     if fields.next() != Some("v=STSv1") {
-        return Err(format!("the TXT record {text:?} is of no known version"));
+        return Err(format!("the TXT record {:?} is of no known version", cut(text)));
     }
     let id = fields.find_map(|field| field.strip_prefix("id=")).unwrap_or_default();
     if (1..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         Ok(Some(id.to_owned()))
     } else {
         Err(format!(
-            "the TXT record {text:?} has no id of 1 to 32 letters and digits"
+            "the TXT record {:?} has no id of 1 to 32 letters and digits",
+            cut(text)
         ))
     }
 }
@@ -84,7 +88,9 @@ pub(super) fn parse(octets: &[u8]) -> Result<Policy, String> {
     let text = std::str::from_utf8(octets).map_err(|_| "it is no text".to_owned())?;
     let (mut version, mut mode, mut max_age, mut patterns) = (None, None, None, Vec::new());
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        let (key, value) = line.split_once(':').ok_or_else(|| format!("{line:?} has no colon"))?;
+        let (key, value) = line
+            .split_once(':')
+            .ok_or_else(|| format!("{:?} has no colon", cut(line)))?;
         let value = value.trim_matches([' ', '\t']);
         // RFC 8461 §3.2: of repeated fields the first counts, but for mx, and unknown ones are passed over.
         match key.trim_end_matches([' ', '\t']) {
@@ -102,13 +108,13 @@ pub(super) fn parse(octets: &[u8]) -> Result<Policy, String> {
         Some("enforce") => Mode::Enforce,
         Some("testing") => Mode::Testing,
         Some("none") => Mode::None,
-        Some(other) => return Err(format!("mode {other:?} is unknown")),
+        Some(other) => return Err(format!("mode {:?} is unknown", cut(other))),
         None => return Err("it has no mode".into()),
     };
     let max_age = max_age.ok_or("it has no max_age")?;
     let digits = max_age.bytes().all(|byte| byte.is_ascii_digit());
     let seconds = max_age.parse().ok().filter(|age| digits && *age <= MAX_AGE_MOST);
-    let max_age = seconds.ok_or_else(|| format!("max_age {max_age:?} is not a number up to {MAX_AGE_MOST}"))?;
+    let max_age = seconds.ok_or_else(|| format!("max_age {:?} is not a number up to {MAX_AGE_MOST}", cut(max_age)))?;
     if patterns.is_empty() && mode != Mode::None {
         return Err("it names no mx".into());
     }
@@ -131,8 +137,13 @@ fn pattern(value: &str) -> Result<String, String> {
     if name.len() <= 253 && name.split('.').all(is_label) {
         Ok(value.to_ascii_lowercase())
     } else {
-        Err(format!("mx {value:?} is no host name"))
+        Err(format!("mx {:?} is no host name", cut(value)))
     }
+}
+
+/// Enough of what somebody wrote to find it again.
+fn cut(text: &str) -> String {
+    text.chars().take(SHOWN_MAX).collect()
 }
 
 #[cfg(test)]
@@ -207,6 +218,16 @@ mod tests {
             let told = parse(good.replacen(from, to, 1).as_bytes()).unwrap_err();
             assert!(told.contains(words), "{from:?} as {to:?}: {told}");
         }
+        for (length, shown) in [(79, 79), (80, 80), (81, 80), (60_000, 80)] {
+            let told = parse("?".repeat(length).as_bytes()).unwrap_err();
+            assert_eq!(told.matches('?').count(), shown);
+        }
+        let record = record(&[format!("v=STSv1; {}", "x".repeat(60_000)).into_bytes()]);
+        assert!(record.unwrap_err().len() < 200);
+        assert!(
+            parse(b"\x1b[2J\n").unwrap_err().contains("\\u{1b}"),
+            "and never as it is"
+        );
         assert!(parse(b"").is_err() && parse(b"\xff\xfe").is_err() && parse(b"<html>\n").is_err());
     }
 

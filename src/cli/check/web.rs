@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 const POLICY_MAX: usize = 64 << 10;
 /// For one policy: the lookup, the connection, the handshake and the answer together.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// For a connection to one address, so that one which swallows everything leaves time for the next.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 /// How many addresses of the host are tried.
 const ADDRESSES_MAX: usize = 4;
 
@@ -85,10 +87,14 @@ impl Web {
         let connector = TlsConnector::from(Arc::new(config));
         for address in addresses.records.into_iter().take(ADDRESSES_MAX) {
             let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-            let stream = match TcpStream::connect((address, self.port)).await {
-                Ok(stream) => stream,
-                Err(error) => {
+            let stream = match timeout(CONNECT_PATIENCE, TcpStream::connect((address, self.port))).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => {
                     last = format!("can't be reached: {error}");
+                    continue;
+                }
+                Err(_) => {
+                    last = "can't be reached in time".into();
                     continue;
                 }
             };

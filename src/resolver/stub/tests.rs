@@ -1,7 +1,7 @@
 //! The resolver against a server that says what a test wants.
 
 use super::super::{Bounded, Server};
-use super::name_server::{NameServer, Says, a, cname, mx, tlsa, txt};
+use super::name_server::{NameServer, Says, a, cname, mx, mx_of_octets, tlsa, txt};
 use super::*;
 use crate::units::Span;
 use std::net::Ipv4Addr;
@@ -68,6 +68,29 @@ async fn records_come_as_they_are_and_names_without_their_dot() {
     );
     // No such name, or none of that kind.
     assert_eq!(dns.tlsa("a.council.example").await.unwrap().records, []);
+}
+
+#[tokio::test]
+async fn octets_that_no_host_has_are_escaped() {
+    let server = NameServer::start();
+    for label in [
+        &b"\x1b[2J"[..],
+        b"a\r\nb",
+        b"<b>",
+        b"a b",
+        b"a.b",
+        b"\xff\xc3\xa9",
+        b"\0",
+    ] {
+        server.say("odd.example", RecordType::MX, Says::Records(vec![mx_of_octets(label)]));
+        let exchangers = resolver(&[server.address]).exchangers("odd.example").await.unwrap();
+        let host = &exchangers.records[0].host;
+        assert!(
+            host.bytes().all(|octet| octet.is_ascii_graphic()),
+            "{label:?}: {host:?}"
+        );
+        assert_ne!(host, "a.b.example", "a dot within a label parts nothing");
+    }
 }
 
 #[tokio::test]
