@@ -33,6 +33,8 @@ pub struct Settings {
     pub trusted_relays: Vec<IpNet>,
     /// Networks whose bare line ends are made CRLF instead of refused.
     pub repair_line_ends: Vec<IpNet>,
+    /// Whether messages may come in chunks: BDAT beside DATA (CHUNKING, RFC 3030).
+    pub chunking: bool,
     /// The route that takes all its mail, instead of routing by recipient domain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
@@ -71,6 +73,7 @@ impl Default for Settings {
             proxy_protocol: false,
             trusted_relays: Vec::new(),
             repair_line_ends: Vec::new(),
+            chunking: false,
             upstream: None,
             tls: Tls::Off,
             certificate: None,

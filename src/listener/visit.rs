@@ -170,6 +170,7 @@ impl<R: Reception> Visit<R> {
             address: Some(self.info.address),
             tls: None,
             starttls: self.handshake.is_some() && self.settings.tls == Tls::StartTls,
+            chunking: self.settings.chunking,
             line_ends: if self.settings.repairs(client) {
                 LineEnds::Repair
             } else {

@@ -36,6 +36,8 @@ pub enum Command {
     Rcpt(Recipient),
     /// DATA.
     Data,
+    /// BDAT (RFC 3030 §2): what follows its line at once is part of the message.
+    Chunk(Chunk),
     /// RSET.
     Reset,
     /// NOOP.
@@ -52,8 +54,17 @@ pub enum Command {
     XClient(Attributes),
     /// XFORWARD: the front tells of its client.
     XForward(Attributes),
-    /// EXPN, AUTH, BDAT and TURN: known, and not carried out here.
+    /// EXPN, AUTH and TURN: known, and not carried out here.
     NotImplemented,
+}
+
+/// What BDAT announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk {
+    /// How many octets follow.
+    pub size: u64,
+    /// Whether the message ends with them.
+    pub last: bool,
 }
 
 /// What decides how a line reads.
@@ -65,6 +76,8 @@ pub struct Reading {
     pub utf8: bool,
     /// Whether the peer may say who its client is.
     pub front: bool,
+    /// Whether EHLO offered CHUNKING.
+    pub chunking: bool,
 }
 
 /// Reads one line, without its CRLF.
@@ -92,6 +105,8 @@ pub fn parse(line: &[u8], reading: Reading) -> Result<Command, Refusal> {
         "HELO" => hello(argument, false),
         "EHLO" => hello(argument, true),
         "DATA" => alone(argument, Command::Data),
+        "BDAT" if reading.chunking => chunk(argument).map(Command::Chunk),
+        "BDAT" => Err(Refusal::NotImplemented),
         "RSET" => alone(argument, Command::Reset),
         "QUIT" => alone(argument, Command::Quit),
         "STARTTLS" => alone(argument, Command::StartTls),
@@ -102,7 +117,7 @@ pub fn parse(line: &[u8], reading: Reading) -> Result<Command, Refusal> {
         "XCLIENT" | "XFORWARD" if !reading.front => Err(Refusal::Untrusted),
         "XCLIENT" => Attributes::parse(Verb::XClient, argument).map(Command::XClient),
         "XFORWARD" => Attributes::parse(Verb::XForward, argument).map(Command::XForward),
-        "EXPN" | "AUTH" | "BDAT" | "TURN" => Ok(Command::NotImplemented),
+        "EXPN" | "AUTH" | "TURN" => Ok(Command::NotImplemented),
         // A web page can make a browser post SMTP commands to us: its first line gives it away.
         "GET" | "HEAD" | "POST" | "PUT" | "OPTIONS" | "CONNECT" => Err(Refusal::NotSmtp),
         _ => Err(Refusal::UnknownCommand),
@@ -127,6 +142,21 @@ fn hello(name: &str, extended: bool) -> Result<Command, Refusal> {
         extended,
         name: name.to_owned(),
     })
+}
+
+/// `chunk-size [SP "LAST"]` (RFC 3030 §2). A size that can't be held is refused as one that can't be read:
+/// its octets would come for ever.
+fn chunk(argument: &str) -> Result<Chunk, Refusal> {
+    let (size, marker) = argument.split_once(' ').unwrap_or((argument, ""));
+    let marker = marker.trim_start_matches(' ');
+    let is_number = !size.is_empty() && size.bytes().all(|octet| octet.is_ascii_digit());
+    match size.parse() {
+        Ok(size) if is_number && (marker.is_empty() || marker.eq_ignore_ascii_case("LAST")) => Ok(Chunk {
+            size,
+            last: !marker.is_empty(),
+        }),
+        _ => Err(Refusal::ChunkSize),
+    }
 }
 
 fn mail(argument: &str, reading: Reading) -> Result<Command, Refusal> {
@@ -169,6 +199,7 @@ mod tests {
         },
         utf8: true,
         front: true,
+        chunking: true,
     };
 
     fn read(line: &str) -> Result<Command, Refusal> {
@@ -211,7 +242,6 @@ mod tests {
             ("VRFY someone", Command::Verify),
             ("EXPN list", Command::NotImplemented),
             ("AUTH PLAIN", Command::NotImplemented),
-            ("BDAT 10 LAST", Command::NotImplemented),
             ("HELP", Command::Help),
         ] {
             assert_eq!(read(line), Ok(command), "{line}");
@@ -308,5 +338,27 @@ mod tests {
                 prop_assert_eq!(write(&read), Some(line));
             }
         }
+    }
+
+    #[test]
+    fn a_chunk_says_how_long_it_is() {
+        let chunk = |size, last| Ok(Command::Chunk(Chunk { size, last }));
+        for (line, read) in [
+            ("BDAT 0", chunk(0, false)),
+            ("BDAT 86 LAST", chunk(86, true)),
+            ("bdat 86  last ", chunk(86, true)),
+            ("BDAT 18446744073709551615", chunk(u64::MAX, false)),
+            ("BDAT 18446744073709551616", Err(Refusal::ChunkSize)),
+            ("BDAT", Err(Refusal::ChunkSize)),
+            ("BDAT LAST", Err(Refusal::ChunkSize)),
+            ("BDAT +1", Err(Refusal::ChunkSize)),
+            ("BDAT -1", Err(Refusal::ChunkSize)),
+            ("BDAT 0x10", Err(Refusal::ChunkSize)),
+            ("BDAT 10 LAS", Err(Refusal::ChunkSize)),
+            ("BDAT 10 LAST LAST", Err(Refusal::ChunkSize)),
+        ] {
+            assert_eq!(parse(line.as_bytes(), EVERYTHING), read, "{line}");
+        }
+        assert_eq!(read("BDAT 10 LAST"), Err(Refusal::NotImplemented));
     }
 }

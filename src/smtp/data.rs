@@ -1,9 +1,10 @@
-//! The body of DATA, from the wire's octets to the message's: a pure machine fed in any chunks.
+//! The body of a message, from the wire's octets to the message's: a pure machine fed in any pieces.
 //!
-//! Only CRLF.CRLF ends it; dot-stuffing is undone (RFC 5321 §4.5.2). A bare CR or LF, or a NUL, makes
-//! the message malformed: it is read on to its end, and nothing more of it is kept. For clients that
-//! are trusted to mean well, bare line ends can be made CRLF instead, and still end nothing. Knows
-//! nothing of replies, time or where the memory comes from.
+//! After DATA only CRLF.CRLF ends it, and dot-stuffing is undone (RFC 5321 §4.5.2); after BDAT it ends
+//! where its chunks do (RFC 3030 §2). A bare CR or LF, or a NUL, makes the message malformed: it is read
+//! on to its end, and nothing more of it is kept. For clients that are trusted to mean well, bare line
+//! ends can be made CRLF instead, and still end nothing. Knows nothing of replies, time or where the
+//! memory comes from.
 
 use super::refusal::{Malformed, Refusal};
 use memchr::memchr3;
@@ -18,9 +19,19 @@ pub enum LineEnds {
     Repair,
 }
 
+/// What ends a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// A dot alone on a line; other lines that begin with one have one too many.
+    Dot,
+    /// [`DataReader::end`], after the last octet of the last chunk; a dot is a dot.
+    Count,
+}
+
 /// Reads one message.
 #[derive(Debug)]
 pub struct DataReader {
+    framing: Framing,
     line_ends: LineEnds,
     size_max: u64,
     state: State,
@@ -48,11 +59,15 @@ enum State {
 
 impl DataReader {
     /// A reader of a message of at most `size_max` octets (after dot-stuffing is undone).
-    pub const fn new(line_ends: LineEnds, size_max: u64) -> Self {
+    pub const fn new(framing: Framing, line_ends: LineEnds, size_max: u64) -> Self {
         Self {
+            framing,
             line_ends,
             size_max,
-            state: State::Start { ends: true },
+            state: match framing {
+                Framing::Dot => State::Start { ends: true },
+                Framing::Count => State::Text,
+            },
             body: Vec::new(),
             dropped: None,
         }
@@ -71,6 +86,18 @@ impl DataReader {
         chunk.len() - rest.len()
     }
 
+    /// Ends a message that its chunks end. A last line without its CRLF gets it: what we say behind us may
+    /// be DATA, which has no other lines, and a DKIM signature reads the same with it (RFC 6376 §3.4.3).
+    pub fn end(&mut self) {
+        if self.state == State::Cr {
+            self.bare(Malformed::BareCarriageReturn);
+        }
+        if !self.body.is_empty() && !self.body.ends_with(b"\r\n") {
+            self.keep(b"\r\n");
+        }
+        self.state = State::Done;
+    }
+
     /// Whether the end has been read.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
@@ -85,6 +112,11 @@ impl DataReader {
     /// Whether nothing of the message is kept any more.
     pub const fn is_discarding(&self) -> bool {
         self.dropped.is_some()
+    }
+
+    /// Octets of the message up to now; none while it is discarded.
+    pub const fn kept(&self) -> usize {
+        self.body.len()
     }
 
     /// Octets of memory that the body holds.
@@ -140,7 +172,9 @@ impl DataReader {
             };
             let here = head.len() + found;
             let (end, state) = match tail.get(found..).unwrap_or_default() {
-                [b'\r', b'\n', b'.', ..] | [b'\r', b'\n'] => (here + 2, State::Start { ends: true }),
+                [b'\r', b'\n', b'.', ..] | [b'\r', b'\n'] if self.framing == Framing::Dot => {
+                    (here + 2, State::Start { ends: true })
+                }
                 [b'\r', b'\n', ..] => {
                     run = here + 2;
                     continue;
@@ -199,7 +233,7 @@ impl DataReader {
             }
             (State::DotCr { ends: false }, b'\n') => {
                 self.keep(b".\r\n");
-                self.state = State::Start { ends: true };
+                self.state = self.line_begins(true);
                 rest
             }
             (State::DotCr { .. }, _) => {
@@ -209,7 +243,7 @@ impl DataReader {
             }
             (State::Cr, b'\n') => {
                 self.keep(b"\r\n");
-                self.state = State::Start { ends: true };
+                self.state = self.line_begins(true);
                 rest
             }
             (State::Cr, _) => {
@@ -233,8 +267,16 @@ impl DataReader {
             }
             LineEnds::Repair => {
                 self.keep(b"\r\n");
-                self.state = State::Start { ends: false };
+                self.state = self.line_begins(false);
             }
+        }
+    }
+
+    /// A line begins, after a true CRLF or not; where dots mean nothing it is text like any.
+    const fn line_begins(&self, ends: bool) -> State {
+        match self.framing {
+            Framing::Dot => State::Start { ends },
+            Framing::Count => State::Text,
         }
     }
 
@@ -264,7 +306,7 @@ mod tests {
     type Outcome = (Result<Vec<u8>, Refusal>, usize, bool);
 
     fn read<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, line_ends: LineEnds) -> Outcome {
-        let mut reader = DataReader::new(line_ends, 1 << 20);
+        let mut reader = DataReader::new(Framing::Dot, line_ends, 1 << 20);
         let mut taken = 0;
         for chunk in chunks {
             taken += reader.feed(chunk);
@@ -414,7 +456,7 @@ mod tests {
     #[test]
     fn the_size_limit_holds_and_reading_goes_on() {
         for (length, fits) in [(9, true), (10, true), (11, false)] {
-            let mut reader = DataReader::new(LineEnds::Strict, 10);
+            let mut reader = DataReader::new(Framing::Dot, LineEnds::Strict, 10);
             let input = [vec![b'x'; length - 2], b"\r\n.\r\nNEXT".to_vec()].concat();
             assert_eq!(reader.feed(&input), input.len() - 4);
             assert!(reader.is_done());
@@ -427,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_message_both_too_big_and_malformed_ends_the_session() {
-        let mut reader = DataReader::new(LineEnds::Strict, 3);
+        let mut reader = DataReader::new(Framing::Dot, LineEnds::Strict, 3);
         reader.feed(b"xxxxxx\r\na\nb\r\n.\r\n");
         assert_eq!(reader.finish(), Err(Refusal::Malformed(Malformed::BareLineFeed)));
     }
@@ -468,12 +510,72 @@ mod tests {
             step in 1_usize..9,
             repair in any::<bool>(),
         ) {
-            let mut reader = DataReader::new(if repair { LineEnds::Repair } else { LineEnds::Strict }, 1 << 20);
+            let mut reader = DataReader::new(Framing::Dot, if repair { LineEnds::Repair } else { LineEnds::Strict }, 1 << 20);
             for chunk in input.chunks(step) {
                 let before = reader.body.len();
                 reader.feed(chunk);
                 prop_assert!(reader.body.len() <= before + reader.need(chunk.len()));
             }
+        }
+    }
+
+    /// A message in chunks, cut where the slices end.
+    fn chunked<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, line_ends: LineEnds) -> Result<Vec<u8>, Refusal> {
+        let mut reader = DataReader::new(Framing::Count, line_ends, 1 << 20);
+        for chunk in chunks {
+            assert_eq!(reader.feed(chunk), chunk.len(), "a chunk is taken whole");
+            assert!(!reader.is_done());
+        }
+        reader.end();
+        assert!(reader.is_done());
+        reader.finish()
+    }
+
+    #[test]
+    fn in_chunks_a_dot_is_a_dot_and_nothing_within_ends_the_message() {
+        for input in [
+            &b""[..],
+            b"\r\n",
+            b".\r\n",
+            b"..\r\n.\r\nMAIL FROM:<>\r\n",
+            b"a\r\n.\r\n.\r\n..b\r\n",
+        ] {
+            for at in 0..=input.len() {
+                let (one, two) = input.split_at(at);
+                assert_eq!(chunked([one, two], LineEnds::Strict).unwrap(), input, "at {at}");
+            }
+            assert_eq!(chunked(input.chunks(1), LineEnds::Repair).unwrap(), input);
+        }
+    }
+
+    #[test]
+    fn in_chunks_the_last_line_gets_its_end_and_bare_ones_are_refused_or_repaired() {
+        assert_eq!(chunked([&b"a\r\nb"[..]], LineEnds::Strict).unwrap(), b"a\r\nb\r\n");
+        for (input, which, repaired) in [
+            (&b"a\nb\r\n"[..], Malformed::BareLineFeed, &b"a\r\nb\r\n"[..]),
+            (b"a\rb\r\n", Malformed::BareCarriageReturn, b"a\r\nb\r\n"),
+            (b"a\r\nb\r", Malformed::BareCarriageReturn, b"a\r\nb\r\n"),
+            (b"a\r\n.\n.\r\n", Malformed::BareLineFeed, b"a\r\n.\r\n.\r\n"),
+        ] {
+            assert_eq!(chunked([input], LineEnds::Strict), Err(Refusal::Malformed(which)));
+            assert_eq!(
+                chunked(input.chunks(1), LineEnds::Strict),
+                Err(Refusal::Malformed(which))
+            );
+            assert_eq!(chunked([input], LineEnds::Repair).unwrap(), repaired);
+            assert_eq!(chunked(input.chunks(1), LineEnds::Repair).unwrap(), repaired);
+        }
+        let refused = chunked([&b"a\0b\r\n"[..]], LineEnds::Repair);
+        assert_eq!(refused, Err(Refusal::Malformed(Malformed::Nul)));
+    }
+
+    #[test]
+    fn in_chunks_the_size_limit_counts_the_line_end_that_is_added() {
+        for (length, fits) in [(7, true), (8, true), (9, false), (10, false)] {
+            let mut reader = DataReader::new(Framing::Count, LineEnds::Strict, 10);
+            reader.feed(&vec![b'x'; length]);
+            reader.end();
+            assert_eq!(reader.finish().is_ok(), fits, "{length}");
         }
     }
 }

@@ -80,6 +80,10 @@ pub enum Refusal {
     HelloFirst,
     /// A transaction is open.
     NestedMail,
+    /// A message is under way in chunks.
+    Chunked,
+    /// How long a chunk is can't be read, so nobody knows where it ends.
+    ChunkSize,
     /// There is no transaction.
     MailFirst,
     /// The transaction has no recipients.
@@ -131,6 +135,7 @@ impl Refusal {
                 | Self::BareLineFeed
                 | Self::LineEndless
                 | Self::NotSmtp
+                | Self::ChunkSize
                 | Self::Pipelining
                 | Self::Malformed(_)
         ) || self.row().0 == 421
@@ -173,6 +178,8 @@ impl Refusal {
             Self::Untrusted => (550, "5.7.0", "You may not say who your client is", "untrusted"),
             Self::HelloFirst => (503, "5.5.1", "Say HELO or EHLO first", "sequence"),
             Self::NestedMail => (503, "5.5.1", "A transaction is already open", "sequence"),
+            Self::Chunked => (503, "5.5.1", "The message is coming in chunks", "sequence"),
+            Self::ChunkSize => (501, "5.5.4", "Say how many octets follow", "syntax"),
             Self::MailFirst => (503, "5.5.1", "Say MAIL first", "sequence"),
             Self::NoRecipients => (554, "5.5.1", "No valid recipients", "sequence"),
             Self::TlsAlready => (503, "5.5.1", "TLS is already on", "sequence"),
@@ -208,6 +215,7 @@ mod tests {
             (Refusal::Errors, Class::Transient, true),
             (Refusal::Draining, Class::Transient, true),
             (Refusal::TooBig, Class::Permanent, false),
+            (Refusal::ChunkSize, Class::Permanent, true),
             (Refusal::Malformed(Malformed::Nul), Class::Permanent, true),
         ] {
             assert_eq!(

@@ -20,12 +20,14 @@ mod support;
 
 mod bad_input;
 mod check;
+mod chunking;
 mod dane;
 mod delivery;
 mod fronts;
 mod hostile_mail;
 mod lifecycle;
 mod lmtp;
+mod machine_faults;
 mod postfix;
 mod relay_guard;
 mod reload;

@@ -33,13 +33,19 @@ impl Gate {
 
     /// Starts one whose upstream is this target.
     pub fn delivering_to(target: &str, settings: &str) -> Self {
+        Self::launched(target, settings, |_| {})
+    }
+
+    /// The same, its process prepared by `prepare`: environment, where its output goes.
+    pub fn launched(target: &str, settings: &str, prepare: impl Fn(&mut Command)) -> Self {
         let folder = Self::prepare();
         let (smtp, http) = (free_address(), free_address());
         let mut config = base(smtp, http);
         merge(&mut config, &parsed(&format!("[upstream]\ntarget = \"{target}\"\n")));
         merge(&mut config, &parsed(settings));
         fs::write(folder.path().join("portreeve.toml"), config.to_string()).expect("a writable folder");
-        Self::run(folder, smtp, http)
+        let child = spawn(folder.path(), prepare);
+        Self::ready(folder, smtp, http, child)
     }
 
     /// Settings that offer STARTTLS to clients and use it upstream as told. The files stay behind
@@ -66,7 +72,11 @@ impl Gate {
 
     /// Starts the program on a prepared folder that holds `portreeve.toml`, and waits until it is ready.
     pub fn run(folder: TempDir, smtp: SocketAddr, http: SocketAddr) -> Self {
-        let child = spawn(folder.path());
+        let child = spawn(folder.path(), |_| {});
+        Self::ready(folder, smtp, http, child)
+    }
+
+    fn ready(folder: TempDir, smtp: SocketAddr, http: SocketAddr, child: Child) -> Self {
         let mut gate = Self {
             smtp,
             http,
@@ -84,7 +94,7 @@ impl Gate {
 
     /// Starts it again after it ended, on the same folder and ports.
     pub fn start_again(&mut self) {
-        self.child = spawn(self.folder.path());
+        self.child = spawn(self.folder.path(), |_| {});
         self.wait_until_ready();
     }
 
@@ -276,7 +286,7 @@ fn program() -> PathBuf {
     std::env::var_os("PORTREEVE_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_portreeve").into(), PathBuf::from)
 }
 
-fn spawn(folder: &Path) -> Child {
+fn spawn(folder: &Path, prepare: impl Fn(&mut Command)) -> Child {
     let log = File::options()
         .create(true)
         .append(true)
@@ -288,6 +298,7 @@ fn spawn(folder: &Path) -> Child {
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file"))
         .stderr(log);
+    prepare(&mut command);
     command.spawn().expect("the program starts")
 }
 

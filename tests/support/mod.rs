@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod client;
 pub mod dns;
 pub mod dovecot;
+pub mod exim;
 pub mod gate;
 pub mod haproxy;
 pub mod mail;

@@ -47,8 +47,14 @@ pub fn say_aloud(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Where distributions put what isn't for everybody's path.
-const ASIDE: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/lib/dovecot"];
+/// Where distributions put what isn't for everybody's path, and where `.ci/run` unpacks Exim, which can't
+/// be installed beside Postfix.
+const ASIDE: [&str; 4] = [
+    "/usr/sbin",
+    "/sbin",
+    "/usr/lib/dovecot",
+    concat!(env!("CARGO_MANIFEST_DIR"), "/target/neighbours/exim/usr/sbin"),
+];
 
 fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Carrying out and releasing against a store that fails when told and an upstream with a script.
 
+mod mixed;
 mod undelivered;
 
 use super::*;

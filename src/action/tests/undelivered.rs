@@ -8,7 +8,7 @@ fn undelivered(recipients: &[&str]) -> (State, Vec<String>) {
 }
 
 /// To c@ too.
-fn to_three(number: u128) -> Mail {
+pub(super) fn to_three(number: u128) -> Mail {
     let mut mail = mail(number);
     let third = Recipient {
         address: Address::from_checked("c@example.net"),

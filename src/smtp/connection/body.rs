@@ -1,11 +1,13 @@
 //! DATA on a connection: receives the body under its limits and deadlines, and has the desk answer.
+//! BDAT does the same in its own way, with what is here.
 //!
 //! What becomes of each octet is `data`'s; where the memory comes from is `budget`'s.
 
 use super::{Connection, Over, guard};
 use crate::smtp::budget::{FREE, Share};
-use crate::smtp::data::DataReader;
+use crate::smtp::data::{DataReader, Framing};
 use crate::smtp::refusal::Refusal;
+use crate::smtp::session::Begins;
 use crate::smtp::{Body, Desk, Reply};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -14,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
 /// Octets of input buffer at the beginning of a body, and once it has filled that.
-const INPUT_FIRST: usize = 16 * 1024;
-const INPUT_FULL: usize = 64 * 1024;
+pub(super) const INPUT_FIRST: usize = 16 * 1024;
+pub(super) const INPUT_FULL: usize = 64 * 1024;
 /// The smallest memory that a body begins with.
 const BODY_FIRST: usize = 8 * 1024;
 
@@ -23,11 +25,14 @@ const BODY_FIRST: usize = 8 * 1024;
 const DECLARED_SLACK: usize = 1024;
 
 /// A body under way.
-struct Receiving {
-    reader: DataReader,
+#[derive(Debug)]
+pub(super) struct Receiving {
+    pub(super) reader: DataReader,
     share: Share,
-    declared: Option<usize>,
-    size_max: usize,
+    /// How large the client says it is.
+    pub(super) declared: Option<usize>,
+    /// The most that it may be.
+    pub(super) size_max: usize,
     started: Instant,
     received: u64,
     /// When the desk is to be told that the body dawdles; `None` once it was.
@@ -52,53 +57,63 @@ where
     D: Desk,
 {
     /// Carries out DATA.
-    pub(super) async fn data(&mut self, declared: Option<u64>, size_max: u64) -> Result<(), Over> {
+    pub(super) async fn data(&mut self, begins: Begins) -> Result<(), Over> {
         self.refuse_pipelined().await?;
         self.wire
             .say(&Reply::new(354, "", "End the message with <CRLF>.<CRLF>"));
         self.flush().await?;
         // Boxed: only a session in DATA pays for it.
-        let received = Box::pin(self.receive(declared, size_max)).await?;
+        let received = Box::pin(self.receive(begins)).await?;
         self.wire.release();
         match received {
-            Ok(body) => {
-                let answered = guard(self.rest.desk.message(body)).await;
-                let reply = self.unless_broken(answered)?;
-                self.rest.session.message_answered(&reply);
-                self.pass_on(&reply)?;
-                self.transaction_over().await
-            }
+            Ok(body) => self.message(body).await,
             Err(refusal) => {
-                self.reset().await?;
-                self.rest.session.message_answered(&refusal.reply());
-                let refusal = self.rest.session.counted(refusal);
+                let refusal = self.no_message(refusal).await?;
                 self.refuse(refusal, "message")?;
                 self.transaction_over().await
             }
         }
     }
 
-    /// Reads to the end of the message: the message, or why it is refused.
-    async fn receive(&mut self, declared: Option<u64>, size_max: u64) -> Result<Result<Body, Refusal>, Over> {
-        let service = Arc::clone(&self.rest.service);
+    /// Has the desk answer the message.
+    pub(super) async fn message(&mut self, body: Body) -> Result<(), Over> {
+        let answered = guard(self.rest.desk.message(body)).await;
+        let reply = self.unless_broken(answered)?;
+        self.rest.session.message_answered(&reply);
+        self.pass_on(&reply)?;
+        self.transaction_over().await
+    }
+
+    /// The message is refused, and with it the transaction is over: what the client is to be told.
+    pub(super) async fn no_message(&mut self, refusal: Refusal) -> Result<Refusal, Over> {
+        self.reset().await?;
+        self.rest.session.message_answered(&refusal.reply());
+        Ok(self.rest.session.counted(refusal))
+    }
+
+    /// A body that begins now.
+    pub(super) fn receiving(&self, framing: Framing, begins: Begins) -> Receiving {
+        let Begins { declared, size_max } = begins;
         let started = Instant::now();
-        let mut receiving = Receiving {
-            reader: DataReader::new(self.rest.opening.line_ends, size_max),
-            share: Arc::clone(&service.budget).share(),
+        Receiving {
+            reader: DataReader::new(framing, self.rest.opening.line_ends, size_max),
+            share: Arc::clone(&self.rest.service.budget).share(),
             declared: declared.and_then(|size| usize::try_from(size).ok()),
             size_max: usize::try_from(size_max).unwrap_or(usize::MAX),
             started,
             received: 0,
-            slow_at: Some(started + service.deadlines.slow_data.0),
-        };
+            slow_at: Some(started + self.rest.service.deadlines.slow_data.0),
+        }
+    }
+
+    /// Reads to the end of the message: the message, or why it is refused.
+    async fn receive(&mut self, begins: Begins) -> Result<Result<Body, Refusal>, Over> {
+        let wait = self.rest.service.deadlines.memory.0;
+        let mut receiving = self.receiving(Framing::Dot, begins);
         self.wire.make_room(INPUT_FIRST);
         loop {
-            receiving
-                .prepare(self.wire.input().len(), service.deadlines.memory.0)
-                .await;
-            let taken = receiving.reader.feed(self.wire.input());
+            let taken = receiving.take(self.wire.input(), wait).await;
             self.wire.consume(taken);
-            receiving.received += taken as u64;
             if receiving.reader.is_done() {
                 return Ok(receiving.finish());
             }
@@ -110,7 +125,7 @@ where
     }
 
     /// Reads once; tells the desk on the way when the body dawdles.
-    async fn read_more(&mut self, receiving: &mut Receiving) -> Result<(), Over> {
+    pub(super) async fn read_more(&mut self, receiving: &mut Receiving) -> Result<(), Over> {
         let (limit, refusal) = self.limit(receiving);
         loop {
             let until = receiving.slow_at.map_or(limit, |slow_at| slow_at.min(limit));
@@ -147,6 +162,14 @@ where
 }
 
 impl Receiving {
+    /// Takes octets of the body, and says how many: all, unless it ends before.
+    pub(super) async fn take(&mut self, octets: &[u8], wait: Duration) -> usize {
+        self.prepare(octets.len(), wait).await;
+        let taken = self.reader.feed(octets);
+        self.received += taken as u64;
+        taken
+    }
+
     /// Makes room for a chunk of this many octets, or gives the body up.
     async fn prepare(&mut self, chunk: usize, wait: Duration) {
         if let Some(needed) = self.reader.wants(chunk) {
@@ -176,7 +199,8 @@ impl Receiving {
         }
     }
 
-    fn finish(self) -> Result<Body, Refusal> {
+    /// The whole body, or why there is none.
+    pub(super) fn finish(self) -> Result<Body, Refusal> {
         let read = self.started.elapsed();
         let Self { reader, share, .. } = self;
         reader.finish().map(|body| Body {

@@ -5,6 +5,7 @@
 //! arrives. Knows nothing of sockets, of TLS beyond handing the stream back for it, or of mail.
 
 mod body;
+mod chunk;
 mod wire;
 
 use super::budget::Budget;
@@ -12,10 +13,11 @@ use super::data::LineEnds;
 use super::limits::{Deadlines, Limits};
 use super::line::{Found, LineFinder};
 use super::refusal::Refusal;
-use super::session::{Declared, Manner, Session, Step};
+use super::session::{Abilities, Declared, Manner, Session, Step};
 use super::{Desk, MailCommand, Reply};
 use crate::mail::{Client, Recipient};
 use crate::telemetry::Telemetry;
+use body::Receiving;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -55,6 +57,8 @@ pub struct Opening {
     pub tls: Option<String>,
     /// Whether the caller can start TLS.
     pub starttls: bool,
+    /// Whether messages may come in chunks (CHUNKING).
+    pub chunking: bool,
     /// What is done about bare line ends.
     pub line_ends: LineEnds,
     /// A refusal to greet with.
@@ -93,6 +97,8 @@ pub enum End<S, D> {
 pub struct Suspended<D> {
     finder: LineFinder,
     session: Session,
+    /// What has come of a message in chunks. Boxed: most sessions never have one.
+    receiving: Option<Box<Receiving>>,
     desk: D,
     /// The desk panicked and can't be asked anything any more.
     broken: bool,
@@ -121,15 +127,16 @@ where
 {
     /// A connection that has not been greeted yet.
     pub fn new(stream: S, desk: D, opening: Opening, service: Arc<Service>) -> Self {
-        let manner = Manner::new(
-            Arc::clone(&service.hostname),
-            opening.starttls,
-            opening.door.is_some(),
-            &service.limits,
-        );
+        let abilities = Abilities {
+            starttls: opening.starttls,
+            front: opening.door.is_some(),
+            chunking: opening.chunking,
+        };
+        let manner = Manner::new(Arc::clone(&service.hostname), abilities, &service.limits);
         let rest = Suspended {
             finder: LineFinder::default(),
             session: Session::new(manner, opening.address, opening.tls.clone()),
+            receiving: None,
             desk,
             broken: false,
             greeted: false,
@@ -219,8 +226,14 @@ where
             }
             // Nothing more can be answered: the whole group's replies leave in one write.
             self.flush().await?;
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.command_deadline());
-            self.read(deadline).await?;
+            if let Some(mut receiving) = self.rest.receiving.take() {
+                // Between two chunks the message is still on its way.
+                self.read_more(&mut receiving).await?;
+                self.rest.receiving = Some(receiving);
+            } else {
+                let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.command_deadline());
+                self.read(deadline).await?;
+            }
         }
     }
 
@@ -261,6 +274,7 @@ where
             }
             Step::Hello(client, reply) => {
                 self.refuse_pipelined().await?;
+                self.rest.receiving = None;
                 let answered = guard(self.rest.desk.hello(&client)).await;
                 self.unless_broken(answered)?;
                 self.wire.say(&reply);
@@ -273,7 +287,9 @@ where
             }
             Step::Mail(mail) => return self.mail(mail).await,
             Step::Rcpt(recipient) => return self.rcpt(recipient).await,
-            Step::Data { declared, size_max } => return self.data(declared, size_max).await,
+            Step::Data(begins) => return self.data(begins).await,
+            Step::Chunk { chunk, begins } => return self.chunk(chunk, begins).await,
+            Step::RefuseChunk(chunk, refusal, stage) => return self.refuse_chunk(chunk, refusal, stage).await,
             Step::Reset(reply) => {
                 self.reset().await?;
                 self.wire.say(&reply);
@@ -341,6 +357,7 @@ where
     }
 
     async fn reset(&mut self) -> Result<(), Over> {
+        self.rest.receiving = None;
         let answered = guard(self.rest.desk.reset()).await;
         self.unless_broken(answered)
     }

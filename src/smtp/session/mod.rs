@@ -3,7 +3,7 @@
 //! Command lines and a desk's replies enter, a [`Step`] leaves. It counts errors, junk commands and
 //! recipients, and knows what is allowed when. Knows nothing of sockets, time, or what a desk does.
 
-use super::command::{self, Command, Reading};
+use super::command::{self, Chunk, Command, Reading};
 use super::front::{Attributes, XCLIENT_OFFER, XFORWARD_OFFER};
 use super::limits::Limits;
 use super::parameters::Offered;
@@ -35,16 +35,25 @@ pub struct Session {
 pub struct Manner {
     /// The name that we greet with.
     pub hostname: Arc<str>,
-    /// Whether STARTTLS can be had.
-    pub starttls: bool,
-    /// Whether the peer may say who its client is (XCLIENT, XFORWARD).
-    pub front: bool,
+    /// What this peer may do here.
+    pub abilities: Abilities,
     /// Accepted recipients of one transaction.
     pub recipients_max: usize,
     /// Commands answered 5xx.
     pub errors_max: usize,
     /// Commands that carry no mail.
     pub junk_max: usize,
+}
+
+/// What depends on the listener and the peer: offered by EHLO, unknown when it wasn't.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// Whether STARTTLS can be had.
+    pub starttls: bool,
+    /// Whether the peer may say who its client is (XCLIENT, XFORWARD).
+    pub front: bool,
+    /// Whether messages may come in chunks (CHUNKING, RFC 3030).
+    pub chunking: bool,
 }
 
 /// The client's HELO or EHLO.
@@ -62,6 +71,8 @@ struct Transaction {
     utf8: bool,
     accepted: usize,
     asked: usize,
+    /// Part of the message is here: only more of it, or its end, can follow.
+    chunked: bool,
 }
 
 /// What has to be done about a command.
@@ -84,12 +95,16 @@ pub enum Step {
     /// Ask the desk, then [`Session::rcpt_answered`].
     Rcpt(Recipient),
     /// Answer 354, receive the body, ask the desk, then [`Session::message_answered`].
-    Data {
-        /// SIZE's value.
-        declared: Option<u64>,
-        /// The largest body to take.
-        size_max: u64,
+    Data(Begins),
+    /// Receive the chunk behind the line; after the last ask the desk, then [`Session::message_answered`].
+    Chunk {
+        /// How much there is of it.
+        chunk: Chunk,
+        /// With the first one, what [`Step::Data`] has.
+        begins: Option<Begins>,
     },
+    /// Read the chunk behind the line, keep nothing of it, then answer with a refusal of our own.
+    RefuseChunk(Chunk, Refusal, &'static str),
     /// Tell the desk that the transaction is gone, then answer.
     Reset(Reply),
     /// Answer 220 and start TLS; the transaction is gone.
@@ -98,13 +113,21 @@ pub enum Step {
     Quit,
 }
 
+/// What is known of a message before it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begins {
+    /// SIZE's value.
+    pub declared: Option<u64>,
+    /// The largest body to take, in octets.
+    pub size_max: u64,
+}
+
 impl Manner {
     /// The manner that the limits ask for.
-    pub const fn new(hostname: Arc<str>, starttls: bool, front: bool, limits: &Limits) -> Self {
+    pub const fn new(hostname: Arc<str>, abilities: Abilities, limits: &Limits) -> Self {
         Self {
             hostname,
-            starttls,
-            front,
+            abilities,
             recipients_max: limits.recipients,
             errors_max: limits.errors,
             junk_max: limits.junk_commands,
@@ -137,9 +160,7 @@ impl Session {
     pub fn command(&mut self, line: &[u8], offer: Offer) -> Step {
         match command::parse(line, self.reading()) {
             Ok(command) => self.carry_out(command, offer),
-            Err(refusal) if line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"DATA")) => {
-                self.refuse_data(refusal)
-            }
+            Err(refusal) if is_before_body(line) && !refusal.closes() => self.refuse_data(refusal),
             Err(refusal) => self.refuse(refusal),
         }
     }
@@ -238,7 +259,8 @@ impl Session {
                 smtputf8: hello.offered.smtputf8,
                 dsn: hello.offered.dsn,
             }),
-            front: self.manner.front,
+            front: self.manner.abilities.front,
+            chunking: self.manner.abilities.chunking && self.hello.as_ref().is_some_and(|hello| hello.extended),
             utf8: self.transaction.as_ref().is_some_and(|transaction| transaction.utf8),
         }
     }
@@ -249,6 +271,7 @@ impl Session {
             Command::Mail(mail) => self.mail(mail),
             Command::Rcpt(recipient) => self.rcpt(recipient),
             Command::Data => self.data(),
+            Command::Chunk(chunk) => self.chunk(chunk),
             Command::Reset => self.unless_junk(|session| {
                 let ok = Reply::new(250, "2.0.0", "OK");
                 match session.transaction.take() {
@@ -261,7 +284,7 @@ impl Session {
             Command::Verify => self.unless_junk(|_| Step::Answer(Reply::new(252, "2.5.0", "Send mail to find out"))),
             Command::Help => self.unless_junk(|_| Step::Answer(Reply::new(214, "2.0.0", "See RFC 5321"))),
             Command::StartTls if self.tls.is_some() => self.refuse(Refusal::TlsAlready),
-            Command::StartTls if !self.manner.starttls => self.refuse(Refusal::NotImplemented),
+            Command::StartTls if !self.manner.abilities.starttls => self.refuse(Refusal::NotImplemented),
             Command::StartTls => Step::StartTls,
             Command::XClient(attributes) => self.xclient(attributes),
             Command::XForward(attributes) => self.xforward(attributes),
@@ -336,17 +359,22 @@ impl Session {
     }
 
     fn keywords(&self, offer: Offer) -> impl Iterator<Item = String> {
-        let starttls = self.manner.starttls && self.tls.is_none();
+        let Abilities {
+            starttls,
+            front,
+            chunking,
+        } = self.manner.abilities;
         [
             (true, "PIPELINING".to_owned()),
             (true, format!("SIZE {}", offer.size)),
             (true, "8BITMIME".to_owned()),
             (true, "ENHANCEDSTATUSCODES".to_owned()),
-            (starttls, "STARTTLS".to_owned()),
+            (chunking, "CHUNKING".to_owned()),
+            (starttls && self.tls.is_none(), "STARTTLS".to_owned()),
             (offer.smtputf8, "SMTPUTF8".to_owned()),
             (offer.dsn, "DSN".to_owned()),
-            (self.manner.front, XCLIENT_OFFER.to_owned()),
-            (self.manner.front, XFORWARD_OFFER.to_owned()),
+            (front, XCLIENT_OFFER.to_owned()),
+            (front, XFORWARD_OFFER.to_owned()),
         ]
         .into_iter()
         .filter_map(|(offered, keyword)| offered.then_some(keyword))
@@ -371,6 +399,9 @@ impl Session {
             let refusal = self.out_of_order();
             return self.refuse(refusal);
         };
+        if transaction.chunked {
+            return self.refuse(Refusal::Chunked);
+        }
         transaction.asked += 1;
         if transaction.asked > recipients_max.saturating_mul(2) {
             // Neither those over the limit nor those refused may go on for ever.
@@ -383,17 +414,45 @@ impl Session {
     }
 
     fn data(&mut self) -> Step {
-        let refusal = match (&self.transaction, &self.hello) {
-            (Some(transaction), Some(hello)) if transaction.accepted > 0 => {
-                return Step::Data {
-                    declared: transaction.declared,
-                    size_max: hello.offered.size,
-                };
-            }
-            (Some(_), _) => Refusal::NoRecipients,
-            (None, _) => self.out_of_order(),
+        match self.message_begins() {
+            Ok(None) => self.refuse_data(Refusal::Chunked),
+            Ok(Some(begins)) => Step::Data(begins),
+            Err(refusal) => self.refuse_data(refusal),
+        }
+    }
+
+    fn chunk(&mut self, chunk: Chunk) -> Step {
+        // One that brings nothing could come for ever.
+        let is_junk = chunk.size == 0 && !chunk.last;
+        self.junk += usize::from(is_junk);
+        let begins = match self.message_begins() {
+            Ok(_) if self.junk > self.manner.junk_max => Err(Refusal::Junk),
+            begins => begins,
         };
-        self.refuse_data(refusal)
+        match (begins, &mut self.transaction) {
+            (Ok(begins), Some(transaction)) => {
+                transaction.chunked = true;
+                Step::Chunk { chunk, begins }
+            }
+            (begins, _) => {
+                let stage = self.stage();
+                let refusal = self.counted(begins.err().unwrap_or(Refusal::MailFirst));
+                Step::RefuseChunk(chunk, refusal, stage)
+            }
+        }
+    }
+
+    /// What is known of the message that may come now; `None` when part of it is here.
+    const fn message_begins(&self) -> Result<Option<Begins>, Refusal> {
+        match (&self.transaction, &self.hello) {
+            (Some(transaction), _) if transaction.chunked => Ok(None),
+            (Some(transaction), Some(hello)) if transaction.accepted > 0 => Ok(Some(Begins {
+                declared: transaction.declared,
+                size_max: hello.offered.size,
+            })),
+            (Some(_), _) => Err(Refusal::NoRecipients),
+            (None, _) => Err(self.out_of_order()),
+        }
     }
 
     /// Why there is no transaction.
@@ -429,6 +488,12 @@ impl Session {
     }
 }
 
+/// Whether a body may stand behind this line, which is refused: it must not be read as commands.
+fn is_before_body(line: &[u8]) -> bool {
+    let verb = line.get(..4).unwrap_or_default();
+    verb.eq_ignore_ascii_case(b"DATA") || verb.eq_ignore_ascii_case(b"BDAT")
+}
+
 /// What the session remembers of MAIL while the desk has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Declared {
@@ -446,254 +511,4 @@ impl From<&MailCommand> for Declared {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OFFER: Offer = Offer {
-        size: 1000,
-        smtputf8: true,
-        dsn: true,
-    };
-
-    fn session(limits: &Limits) -> Session {
-        Session::new(Manner::new("gate.example".into(), true, false, limits), None, None)
-    }
-
-    /// Says a line to a desk that accepts everything.
-    fn say(session: &mut Session, line: &str) -> u16 {
-        match session.command(line.as_bytes(), OFFER) {
-            Step::Answer(reply)
-            | Step::Reset(reply)
-            | Step::Hello(_, reply)
-            | Step::XClient(_, reply)
-            | Step::XForward(_, reply) => reply.code(),
-            Step::Refuse(refusal, _) | Step::RefuseData(refusal, _) => refusal.reply().code(),
-            Step::Mail(mail) => {
-                let reply = Reply::new(250, "2.1.0", "OK");
-                session.mail_answered(Declared::from(&mail), &reply).unwrap();
-                250
-            }
-            Step::Rcpt(_) => {
-                session.rcpt_answered(&Reply::new(250, "2.1.5", "OK")).unwrap();
-                250
-            }
-            Step::Data { .. } => 354,
-            Step::StartTls => 220,
-            Step::Quit => 221,
-        }
-    }
-
-    fn talk(session: &mut Session, lines: &[(&str, u16)]) {
-        for (line, code) in lines {
-            assert_eq!(say(session, line), *code, "{line}");
-        }
-    }
-
-    #[test]
-    fn ehlo_offers_what_is_true_now() {
-        let mut session = session(&Limits::default());
-        let Step::Hello(client, reply) = session.command(b"EHLO client.example", OFFER) else {
-            panic!("not accepted");
-        };
-        assert_eq!((client.helo.as_str(), client.extended), ("client.example", true));
-        assert_eq!(
-            reply.lines().join(","),
-            "gate.example,PIPELINING,SIZE 1000,8BITMIME,ENHANCEDSTATUSCODES,STARTTLS,SMTPUTF8,DSN"
-        );
-        session.secured("TLSv1.3 X".into());
-        let plain = Offer {
-            smtputf8: false,
-            dsn: false,
-            ..OFFER
-        };
-        let Step::Hello(client, reply) = session.command(b"EHLO client.example", plain) else {
-            panic!("not accepted");
-        };
-        assert_eq!(client.tls.as_deref(), Some("TLSv1.3 X"));
-        assert_eq!(
-            reply.lines().join(","),
-            "gate.example,PIPELINING,SIZE 1000,8BITMIME,ENHANCEDSTATUSCODES"
-        );
-    }
-
-    #[test]
-    fn helo_offers_nothing() {
-        let mut session = session(&Limits::default());
-        talk(
-            &mut session,
-            &[("HELO a", 250), ("MAIL FROM:<a@example.org> SMTPUTF8", 555)],
-        );
-    }
-
-    #[test]
-    fn size_is_checked_at_mail() {
-        for (size, code) in [(999, 250), (1000, 250), (1001, 552)] {
-            let mut session = session(&Limits::default());
-            talk(
-                &mut session,
-                &[("EHLO a", 250), (&format!("MAIL FROM:<> SIZE={size}"), code)],
-            );
-        }
-    }
-
-    #[test]
-    fn a_declared_message_is_received_with_what_was_declared() {
-        let mut session = session(&Limits::default());
-        talk(
-            &mut session,
-            &[
-                ("EHLO a", 250),
-                ("MAIL FROM:<> SIZE=7", 250),
-                ("RCPT TO:<a@example.org>", 250),
-            ],
-        );
-        let expected = Step::Data {
-            declared: Some(7),
-            size_max: 1000,
-        };
-        assert_eq!(session.command(b"DATA", OFFER), expected);
-        session.message_answered(&Reply::new(250, "2.0.0", "OK"));
-        talk(&mut session, &[("DATA", 503)]);
-    }
-
-    #[test]
-    fn errors_end_the_session_one_above_the_limit() {
-        let mut session = session(&Limits::default());
-        for _ in 0..20 {
-            talk(&mut session, &[("JUNK", 500)]);
-        }
-        talk(&mut session, &[("JUNK", 421)]);
-    }
-
-    #[test]
-    fn a_desks_refusals_count_and_an_accepted_message_forgives() {
-        let limits = Limits {
-            errors: 2,
-            ..Limits::default()
-        };
-        let mut session = session(&limits);
-        let (good, bad) = (Reply::new(250, "", "OK"), Reply::new(550, "5.1.1", "Unknown"));
-        talk(
-            &mut session,
-            &[("EHLO a", 250), ("MAIL FROM:<>", 250), ("RCPT TO:<a@example.org>", 250)],
-        );
-        assert_eq!(session.rcpt_answered(&bad), Ok(()));
-        assert_eq!(session.rcpt_answered(&bad), Ok(()));
-        session.message_answered(&good);
-        talk(&mut session, &[("MAIL FROM:<>", 250)]);
-        assert_eq!(session.rcpt_answered(&bad), Ok(()));
-        assert_eq!(session.rcpt_answered(&bad), Ok(()));
-        assert_eq!(session.rcpt_answered(&bad), Err(Refusal::Errors));
-    }
-
-    #[test]
-    fn junk_ends_the_session_one_above_the_limit() {
-        let mut session = session(&Limits::default());
-        talk(&mut session, &[("EHLO a", 250)]);
-        for _ in 0..33 {
-            talk(&mut session, &[("NOOP", 250), ("RSET", 250), ("VRFY a", 252)]);
-        }
-        talk(&mut session, &[("NOOP", 421)]);
-    }
-
-    #[test]
-    fn recipients_stop_at_the_limit_and_their_askers_at_twice_that() {
-        let limits = Limits {
-            recipients: 3,
-            ..Limits::default()
-        };
-        let mut session = session(&limits);
-        talk(&mut session, &[("EHLO a", 250), ("MAIL FROM:<>", 250)]);
-        for code in [250, 250, 250, 452, 452, 452, 421] {
-            talk(&mut session, &[("RCPT TO:<a@example.org>", code)]);
-        }
-    }
-
-    #[test]
-    fn starttls_forgets_everything_and_comes_once() {
-        let mut session = session(&Limits::default());
-        talk(
-            &mut session,
-            &[
-                ("STARTTLS x", 501),
-                ("EHLO a", 250),
-                ("MAIL FROM:<>", 250),
-                ("STARTTLS", 220),
-            ],
-        );
-        session.secured("TLSv1.3 X".into());
-        talk(
-            &mut session,
-            &[
-                ("RCPT TO:<a@example.org>", 503),
-                ("MAIL FROM:<>", 503),
-                ("EHLO a", 250),
-                ("STARTTLS", 503),
-            ],
-        );
-    }
-
-    #[test]
-    fn starttls_without_a_certificate_is_not_implemented() {
-        let manner = Manner::new("gate.example".into(), false, false, &Limits::default());
-        talk(&mut Session::new(manner, None, None), &[("STARTTLS", 502)]);
-    }
-    fn front() -> Session {
-        let manner = Manner::new("gate.example".into(), true, true, &Limits::default());
-        Session::new(manner, "127.0.0.1:4000".parse().ok(), None)
-    }
-
-    /// The client that the desk is told of.
-    fn told(session: &mut Session, line: &str) -> Client {
-        match session.command(line.as_bytes(), OFFER) {
-            Step::Hello(client, _) | Step::XForward(client, _) => client,
-            step => panic!("{line}: {step:?}"),
-        }
-    }
-
-    #[test]
-    fn xclient_begins_anew_for_the_client_and_adds_up() {
-        let mut session = front();
-        talk(
-            &mut session,
-            &[("XCLIENT ADDR=192.0.2.7", 220), ("XCLIENT PORT=7 NAME=mx.example", 220)],
-        );
-        talk(&mut session, &[("MAIL FROM:<>", 503)]);
-        let client = told(&mut session, "EHLO client.example");
-        assert_eq!(
-            (client.address, client.name.as_deref()),
-            ("192.0.2.7:7".parse().ok(), Some("mx.example"))
-        );
-        session.secured("TLSv1.3 X".into());
-        let client = told(&mut session, "EHLO client.example");
-        assert_eq!(client.address, "192.0.2.7:7".parse().ok());
-        talk(
-            &mut session,
-            &[("MAIL FROM:<>", 250), ("XCLIENT ADDR=192.0.2.8", 503), ("RSET", 250)],
-        );
-        talk(&mut session, &[("XCLIENT ADDR=[UNAVAILABLE]", 220)]);
-        assert_eq!(told(&mut session, "HELO a").address, None);
-    }
-
-    #[test]
-    fn xforward_lasts_for_one_transaction() {
-        let mut session = front();
-        talk(&mut session, &[("XFORWARD NAME=mx.example", 250)]);
-        let client = told(&mut session, "EHLO front.example");
-        assert_eq!((client.address, client.helo.as_str()), (None, ""));
-        let client = told(&mut session, "XFORWARD ADDR=192.0.2.7 PORT=7 HELO=client.example");
-        assert_eq!(
-            (client.address, client.helo.as_str()),
-            ("192.0.2.7:7".parse().ok(), "client.example")
-        );
-        talk(&mut session, &[("MAIL FROM:<>", 250), ("XFORWARD ADDR=192.0.2.8", 503)]);
-        session.message_answered(&Reply::new(250, "2.0.0", "OK"));
-        let client = session.forget_forwarded().unwrap();
-        assert_eq!((client.address, client.helo.as_str()), (None, ""));
-        assert_eq!(session.forget_forwarded(), None, "told once");
-        let client = told(&mut session, "XFORWARD ADDR=192.0.2.9 PORT=8");
-        assert_eq!((client.address, client.helo.as_str()), ("192.0.2.9:8".parse().ok(), ""));
-        talk(&mut session, &[("XCLIENT PORT=9", 220)]);
-        assert_eq!(told(&mut session, "EHLO a").address, "127.0.0.1:9".parse().ok());
-    }
-}
+mod tests;

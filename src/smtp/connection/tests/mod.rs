@@ -1,5 +1,7 @@
 //! Connections over streams in memory: the dialogues of `tests/dialogues`, and what needs a clock.
 
+mod chunks;
+
 use super::*;
 use crate::smtp::data::variants::{Expected, VARIANTS};
 use crate::smtp::{Body, Offer};
@@ -296,6 +298,7 @@ fn set(setting: &mut Setting, line: &str) {
                 setting.offer.dsn = false;
                 setting.opening.starttls = false;
             }
+            "chunking" => setting.opening.chunking = true,
             "front" => {
                 setting.opening.address = "127.0.0.1:4000".parse().ok();
                 setting.opening.door = Some(Arc::new(Ajar));
