@@ -1,12 +1,14 @@
 //! `portreeve check` before cut-over: what it says when DNS and certificates agree, when they don't, and when
 //! DNS says nothing.
 
-use crate::support::dns::{NameServer, Says, a, mx, tlsa};
-use crate::support::{Certificates, Gate, free_address, gate};
+use crate::support::dns::{NameServer, Says, a, mx, tlsa, txt};
+use crate::support::{Certificates, Gate, free_address, gate, programs};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
-use std::net::Ipv4Addr;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 use toml::{Table, Value};
 
@@ -40,7 +42,9 @@ fn prepared(certificates: &Certificates, server: &NameServer, trusted: Option<bo
 
 /// The exit code, and the result of every line of a check with its message.
 fn checked(folder: &Path, check: &str) -> (Option<i32>, Vec<(String, String)>) {
-    let output = gate::command(folder, &["check", "--json"]);
+    // The authority of the tests is all that there is in this world.
+    let authority = folder.join("authority.pem");
+    let output = gate::command_with(folder, &["check", "--json"], &[("SSL_CERT_FILE", &authority)]);
     let text = String::from_utf8(output.stdout).unwrap();
     let lines = text
         .lines()
@@ -100,6 +104,84 @@ fn a_certificate_is_set_against_what_dns_says_of_it() {
     let renewed = prepared(&Certificates::new(), &server, None);
     let (exit, lines) = checked(renewed.path(), "tlsa");
     assert_eq!((exit, lines[0].0.as_str()), (Some(78), "failed"), "{lines:?}");
+}
+
+/// The web server of the domain's policy stands where the program looks for it, which only root may.
+#[test]
+fn a_certificate_is_set_against_the_policy_on_the_web() {
+    if !programs::needs_root("a_certificate_is_set_against_the_policy_on_the_web") {
+        return;
+    }
+    let certificates = Certificates::new();
+    let server = NameServer::start();
+    // An address of its own, so that no other web server of this machine sits there.
+    let web = Ipv4Addr::new(127, 0, 83, 61);
+    let listener = TcpListener::bind((web, 443)).unwrap();
+    let config = certificates.server();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = serve_policy(stream, Arc::clone(&config));
+        }
+    });
+    server
+        .say(
+            "council.example",
+            RecordType::MX,
+            Says::Records(vec![mx(10, "mail.council.example.")]),
+        )
+        .say(
+            "mail.council.example",
+            RecordType::A,
+            Says::Records(vec![a(Ipv4Addr::new(192, 0, 2, 1))]),
+        )
+        .say("mta-sts.council.example", RecordType::A, Says::Records(vec![a(web)]))
+        .say(
+            "_mta-sts.council.example",
+            RecordType::TXT,
+            Says::Records(vec![txt(&["v=STSv1; id=1;"])]),
+        );
+    let folder = prepared(&certificates, &server, None);
+    let message = "council.example: mode enforce, max_age 604800 s: it covers mail.council.example and is met";
+    assert_eq!(
+        checked(folder.path(), "mta-sts"),
+        (Some(0), vec![("fine".to_owned(), message.to_owned())])
+    );
+    // The web server is known still, the gate's certificate no longer.
+    let renewed = prepared(&Certificates::new(), &server, None);
+    std::fs::create_dir(renewed.path().join("known")).unwrap();
+    certificates.write_to(&renewed.path().join("known"));
+    std::fs::copy(
+        renewed.path().join("known/authority.pem"),
+        renewed.path().join("authority.pem"),
+    )
+    .unwrap();
+    let (exit, lines) = checked(renewed.path(), "mta-sts");
+    assert_eq!((exit, lines[0].0.as_str()), (Some(78), "failed"), "{lines:?}");
+    assert!(
+        lines[0].1.contains("would not pass for mail.council.example"),
+        "{lines:?}"
+    );
+}
+
+/// Answers one request.
+fn serve_policy(stream: TcpStream, config: Arc<rustls::ServerConfig>) -> std::io::Result<()> {
+    let session = rustls::ServerConnection::new(config).map_err(std::io::Error::other)?;
+    let mut stream = rustls::StreamOwned::new(session, stream);
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        let mut octet = [0];
+        stream.read_exact(&mut octet)?;
+        request.extend_from_slice(&octet);
+    }
+    let policy = "version: STSv1\nmode: enforce\nmx: *.council.example\nmax_age: 604800\n";
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+        policy.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(policy.as_bytes())?;
+    stream.conn.send_close_notify();
+    stream.flush()
 }
 
 #[test]

@@ -7,7 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The names that every server certificate here is for.
-pub const SERVER_NAMES: [&str; 4] = ["localhost", "mail.council.example", "gate.council.example", "127.0.0.1"];
+pub const SERVER_NAMES: [&str; 5] = [
+    "localhost",
+    "mail.council.example",
+    "gate.council.example",
+    "mta-sts.council.example",
+    "127.0.0.1",
+];
 
 /// An authority and one server certificate that it signed.
 pub struct Certificates {
