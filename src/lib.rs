@@ -31,9 +31,11 @@ pub mod evidence;
 pub mod smtp;
 // A message: its envelope and bytes, and a parsed, bounded view of them.
 pub mod mail;
+// Certificates with their keys, and what else says whether one is right.
+pub mod certificate;
 // Events become log lines and metrics; the one place that names them.
 pub mod telemetry;
-// Host names to addresses.
+// Host names to addresses, and DNS records with whether they were validated.
 pub mod resolver;
 // The time of day.
 pub mod clock;

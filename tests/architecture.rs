@@ -29,7 +29,9 @@ const LAYERS: &[&[&str]] = &[
     &["evidence"],
     &["smtp"],
     &["mail"],
-    &["telemetry", "resolver", "clock", "chance", "compute", "units"],
+    &["certificate"],
+    &["telemetry", "resolver", "clock", "chance", "compute"],
+    &["units"],
 ];
 
 /// Files and folders that may open files or sockets, start programs or end the process.
@@ -43,9 +45,11 @@ const MAY_DO_IO: &[&str] = &[
     "src/config/secret.rs",
     // The edges towards the network.
     "src/listener",
-    "src/resolver.rs",
+    "src/certificate/authorities.rs",
+    "src/certificate/mod.rs",
+    "src/resolver/mod.rs",
+    "src/resolver/stub.rs",
     "src/upstream/connect.rs",
-    "src/upstream/tls.rs",
     // What lasts.
     "src/rules/source.rs",
     "src/rules/snapshot.rs",
@@ -80,6 +84,7 @@ const IO: &[&str] = &[
     "pem_file_iter",
     "load_native_certs",
     "lookup_host",
+    "read_system_conf",
     "gethostname::gethostname",
 ];
 

@@ -9,8 +9,9 @@ use super::problem::{Place, Problem, nearest};
 use super::tree::Node;
 use crate::listener::{self, Tls};
 use crate::mail::{Direction, Domain};
+use crate::resolver::UNTRUSTED;
 use crate::rules::Action;
-use crate::telemetry;
+use crate::{telemetry, upstream};
 use std::net::SocketAddr;
 
 /// Characters of the name of a listener, route or policy.
@@ -164,6 +165,8 @@ impl Checker<'_> {
                     "leave state_client out, or name an smtp:// or lmtp target",
                 )
             }));
+            problems.extend(self.certificate_of_route(index, route));
+            problems.extend(self.tls_of_route(index, route));
             for domain in &route.domains {
                 let domain = domain.to_ascii_lowercase();
                 if let Some((_, owner)) = taken.iter().find(|(other, _)| *other == domain) {
@@ -175,6 +178,45 @@ impl Checker<'_> {
                 }
                 taken.push((domain, &route.name));
             }
+        }
+        problems
+    }
+
+    /// One of certificate and key without the other.
+    fn certificate_of_route(&self, index: usize, route: &upstream::Settings) -> Option<Problem> {
+        let (set, missing) = match (&route.tls_certificate, &route.tls_key) {
+            (Some(_), None) => ("tls_certificate", "tls_key"),
+            (None, Some(_)) => ("tls_key", "tls_certificate"),
+            _ => return None,
+        };
+        Some(Problem::new(
+            &self.item_place("route", index, set),
+            format!("route {:?} has {set} without {missing}", route.name),
+            "set both or neither",
+        ))
+    }
+
+    /// What `tls` can't do with the other settings. Whether the system's own DNS servers are believed is only known once
+    /// they are read.
+    fn tls_of_route(&self, index: usize, route: &upstream::Settings) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let Some((setting, why)) = route.contradiction() {
+            let remedy = match setting {
+                "target" => "write the host's name, or tls = \"verified\" with a tls_name".to_owned(),
+                idle => format!("leave {idle} out, or write tls = \"verified\""),
+            };
+            let what = format!("route {:?}: {why}", route.name);
+            problems.push(Problem::new(&self.item_place("route", index, setting), what, remedy));
+        }
+        let resolver = &self.config.resolver;
+        let servers: Vec<SocketAddr> = resolver.servers.iter().map(|server| server.0).collect();
+        let is_known = !servers.is_empty() || resolver.trusted.is_some();
+        if route.tls == upstream::TlsMode::Dane && is_known && !resolver.trusts(&servers) {
+            let what = format!(
+                "route {:?}: tls = \"dane\": the DNS servers are not believed",
+                route.name
+            );
+            problems.push(Problem::new(&self.item_place("route", index, "tls"), what, UNTRUSTED));
         }
         problems
     }
@@ -287,11 +329,22 @@ impl Checker<'_> {
             ("upstream_dot", upstream.upstream_dot),
         ];
         let none = needed.iter().filter(|(_, span)| span.0.is_zero());
-        none.map(|(field, _)| {
+        let none = none.map(|(field, _)| {
             let place = self.place(&["deadlines", field]);
             Problem::new(&place, format!("{field} is 0: no mail could pass"), "raise it")
-        })
-        .collect()
+        });
+        let resolver = &self.config.resolver;
+        let lookups = [("lookup", resolver.lookup), ("total", resolver.total)];
+        let unasked = lookups.iter().filter(|(_, span)| span.0.is_zero());
+        let unasked = unasked.map(|(field, _)| {
+            let place = self.place(&["resolver", field]);
+            Problem::new(
+                &place,
+                format!("{field} is 0: no DNS server could answer in time"),
+                "raise it",
+            )
+        });
+        none.chain(unasked).collect()
     }
 
     /// Names stand in logs, metrics and replies.
@@ -373,6 +426,15 @@ impl Checker<'_> {
                     &self.item_place("listener", index, "certificate"),
                     format!("listener {:?} has a certificate and tls = \"off\"", listener.name),
                     "set tls = \"starttls\" or \"implicit\"",
+                ));
+            }
+        }
+        for (index, route) in self.config.route.iter().enumerate() {
+            if route.tls == upstream::TlsMode::Off && route.tls_certificate.is_some() {
+                warnings.push(Problem::new(
+                    &self.item_place("route", index, "tls_certificate"),
+                    format!("route {:?} has a certificate to show and tls = \"off\"", route.name),
+                    "set tls = \"verified\"",
                 ));
             }
         }

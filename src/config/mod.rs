@@ -21,7 +21,7 @@ pub use problem::{Place, Problem, Problems};
 pub use secret::Secret;
 pub use show::Row;
 
-use crate::{admin, listener, pipeline, rules, smtp, store, telemetry, upstream, verdict};
+use crate::{admin, listener, pipeline, resolver, rules, smtp, store, telemetry, upstream, verdict};
 use sections::{ControlSettings, Deadlines};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ pub struct Config {
     pub relay: pipeline::RelaySettings,
     /// `[[route]]`: where mail goes on; `[upstream]` is short for the one named `default`.
     pub route: Vec<upstream::Settings>,
+    /// `[resolver]`: which DNS servers are asked.
+    pub resolver: resolver::Settings,
     /// `[http]`: health and metrics.
     pub http: admin::Settings,
     /// `[control]`: the command line's way in.
@@ -65,6 +67,7 @@ impl Default for Config {
             listener: vec![listener::Settings::default()],
             relay: pipeline::RelaySettings::default(),
             route: vec![upstream::Settings::default()],
+            resolver: resolver::Settings::default(),
             http: admin::Settings::default(),
             control: ControlSettings::default(),
             store: store::Settings::default(),
@@ -79,11 +82,14 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Files and folders whose change is taken up by itself: rules, and the listeners' certificates.
+    /// Files and folders whose change is taken up by itself: rules, and the certificates of listeners and routes.
     pub fn watched(&self) -> Vec<PathBuf> {
         let listeners = self.listener.iter();
-        let certificates = listeners.flat_map(|listener| listener.certificate.iter().chain(&listener.key));
-        self.rules.paths.iter().chain(certificates).cloned().collect()
+        let listeners = listeners.flat_map(|listener| listener.certificate.iter().chain(&listener.key));
+        let routes = self.route.iter();
+        let routes = routes.flat_map(|route| route.tls_certificate.iter().chain(&route.tls_key));
+        let rules = self.rules.paths.iter();
+        rules.chain(listeners).chain(routes).cloned().collect()
     }
 
     /// What we call ourselves to both sides and in headers.

@@ -101,6 +101,7 @@ fn every_setting() -> BTreeSet<(String, String)> {
         ("listener", "[[listener]]\nname = 'x'"),
         ("relay", "[relay]"),
         ("route", "[[route]]\nname = 'x'"),
+        ("resolver", "[resolver]"),
         ("http", "[http]"),
         ("control", "[control]"),
         ("store", "[store]"),

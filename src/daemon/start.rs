@@ -13,7 +13,7 @@ use crate::compute::Compute;
 use crate::config::{Config, Loaded, Sources};
 use crate::listener::{self, ConnectionInfo, ListenFault, Listener, Premises};
 use crate::pipeline::{Gate, GateDesk, Profile};
-use crate::resolver::SystemResolver;
+use crate::resolver::{StubResolver, SystemResolver};
 use crate::rules::RuleSet;
 use crate::smtp::Peer;
 use crate::store::journal::Journal;
@@ -96,6 +96,7 @@ struct Running {
     listeners: Vec<Listener<FrontDesk>>,
     control: UnixListener,
     http: TcpListener,
+    watching: Watching,
 }
 
 /// Hands each accepted connection a desk of the pipeline's.
@@ -131,6 +132,8 @@ impl Running {
                 error.to_string(),
             )
         })?;
+        // Before anything is read that may change by itself.
+        let watching = Watching::start(&config);
         let (rules, standing) = rules(Arc::new(config), clock.now(), &telemetry)?;
         let config = Arc::clone(&standing.config);
         let upstreams = upstreams(&config, &telemetry).map_err(StartError::Unusable)?;
@@ -187,6 +190,7 @@ impl Running {
             listeners,
             control,
             http,
+            watching,
         })
     }
 
@@ -197,13 +201,14 @@ impl Running {
             listeners,
             control,
             http,
+            watching,
         } = self;
         let (stop, stop_control) = (CancellationToken::new(), CancellationToken::new());
         let background = TaskTracker::new();
         let control = tokio::spawn(control::serve(control, Arc::clone(&daemon), stop_control.clone()));
         background.spawn(serve_http(http, Arc::clone(&daemon), stop.clone()));
         background.spawn(keep_up(Arc::clone(&daemon), stop.clone()));
-        background.spawn(keep_rules(Arc::clone(&daemon), stop.clone()));
+        background.spawn(keep_rules(Arc::clone(&daemon), stop.clone(), watching));
         let sessions = TaskTracker::new();
         for listener in listeners {
             sessions.spawn(listener.run());
@@ -297,6 +302,7 @@ pub fn upstreams(config: &Config, telemetry: &Telemetry) -> Result<Arc<Upstreams
         our_name: config.our_name().into(),
         deadlines: config.deadlines.upstream,
         connect: Arc::new(SystemConnect::new(Arc::new(SystemResolver))),
+        dns: StubResolver::new(&config.resolver).map(|dns| Arc::new(dns) as _),
         clock: Arc::new(SystemClock),
         telemetry: telemetry.clone(),
     };
@@ -387,22 +393,41 @@ async fn keep_up(daemon: Arc<Daemon>, stop: CancellationToken) {
     }
 }
 
-/// Takes up rules and certificates when their files change.
-async fn keep_rules(daemon: Arc<Daemon>, stop: CancellationToken) {
-    let (mut due, mut told) = (false, false);
-    loop {
-        let (changed, mut changes) = mpsc::channel(1);
-        let paths = daemon.standing().config.watched();
-        // Watched anew before they are read anew, so that no change falls between the two.
-        let watching = tokio::task::spawn_blocking(move || watch::watch(&paths, changed)).await;
-        if due {
-            daemon.reload_rules().await;
+/// A watch on files, and what it tells.
+struct Watching {
+    watch: Result<watch::Watch, String>,
+    changes: mpsc::Receiver<()>,
+}
+
+impl Watching {
+    fn start(config: &Config) -> Self {
+        let (changed, changes) = mpsc::channel(1);
+        Self {
+            watch: watch::watch(&config.watched(), changed),
+            changes,
         }
-        due = true;
-        let _watch = match watching {
-            Ok(Ok(watch)) => watch,
+    }
+}
+
+/// Takes up rules and certificates when their files change; `watching` has stood since before they were first
+/// read.
+async fn keep_rules(daemon: Arc<Daemon>, stop: CancellationToken, mut watching: Watching) {
+    let mut told = false;
+    loop {
+        let mut due = true;
+        match watching.watch {
+            Ok(_) => {
+                told = false;
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    change = watching.changes.recv() => if change.is_none() { return },
+                    // Settings were reloaded, the rules with them, and name other files to watch.
+                    () = daemon.paths_changed.notified() => due = false,
+                }
+            }
             // Out of watches, or a folder that went at this very moment.
-            Ok(Err(why)) => {
+            Err(why) => {
                 if !told {
                     let text = format!("rule files are not watched now, reload by hand: {why}");
                     daemon.gate.telemetry.warning("watch", &text);
@@ -411,18 +436,18 @@ async fn keep_rules(daemon: Arc<Daemon>, stop: CancellationToken) {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return,
-                    () = tokio::time::sleep(WATCH_AGAIN_AFTER) => continue,
+                    () = tokio::time::sleep(WATCH_AGAIN_AFTER) => {}
                 }
             }
+        }
+        // Watched anew before they are read anew, so that no change falls between the two.
+        let config = daemon.standing().config;
+        watching = match tokio::task::spawn_blocking(move || Watching::start(&config)).await {
+            Ok(watching) => watching,
             Err(_) => return,
         };
-        told = false;
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            change = changes.recv() => if change.is_none() { return },
-            // Settings were reloaded, the rules with them, and name other files to watch.
-            () = daemon.paths_changed.notified() => due = false,
+        if due {
+            daemon.reload_rules().await;
         }
     }
 }

@@ -7,8 +7,9 @@ use super::generation::{self, Provenance, Unusable};
 use super::protocol::{Failure, Response, Status};
 use super::turns::Turns;
 use crate::admin;
+use crate::certificate::Certificate;
 use crate::config::{Config, Sources};
-use crate::listener::{Certificate, Premises};
+use crate::listener::Premises;
 use crate::pipeline::{Gate, Live};
 use crate::rules::RuleSet;
 use crate::store::{Due, QuarantineQuery, State};
@@ -49,7 +50,7 @@ pub struct Daemon {
     pub levers_doubtful: AtomicBool,
     /// One act on a kept message at a time.
     pub turns: Turns,
-    /// Told when the settings name other rule files.
+    /// Told when the settings name other files to watch.
     pub paths_changed: tokio::sync::Notify,
     /// What the last reload left.
     pub standing: Mutex<Standing>,
@@ -186,6 +187,7 @@ impl Daemon {
     fn upstreams_for(&self, config: &Config, old: &Arc<Upstreams>) -> Result<Arc<Upstreams>, Unusable> {
         let before = self.standing().config;
         if config.route == before.route
+            && config.resolver == before.resolver
             && config.deadlines.upstream == before.deadlines.upstream
             && config.our_name() == before.our_name()
         {
@@ -194,12 +196,16 @@ impl Daemon {
         super::start::upstreams(config, &self.gate.telemetry)
     }
 
+    /// Those of listeners, and those of the routes in force.
     fn reload_certificates(&self) -> Vec<String> {
-        self.certificates
+        let clock = self.gate.clock.as_ref();
+        let listeners = self
+            .certificates
             .iter()
-            .filter_map(|certificates| certificates.reload(self.gate.clock.as_ref()).err())
-            .map(|error| error.to_string())
-            .collect()
+            .filter_map(|certificate| certificate.reload(clock).err())
+            .map(|fault| fault.to_string());
+        let routes = self.gate.live.load().upstreams.reload_certificates(clock);
+        listeners.chain(routes).collect()
     }
 
     fn taken_up(&self, by: &str, prepared: Prepared, unchanged: bool, notes: &[String]) -> Response {
@@ -223,7 +229,7 @@ impl Daemon {
             .telemetry
             .ruleset_reloaded(result, &format!("{by}: {message}"));
         let last_reload = format!("{} by {by}: {message}", self.gate.clock.now());
-        if config.rules.paths != self.standing().config.rules.paths {
+        if config.watched() != self.standing().config.watched() {
             self.paths_changed.notify_one();
         }
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Standing {

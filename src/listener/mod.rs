@@ -4,15 +4,14 @@
 //! [`Premises::drain`] stops them. Who answers the client comes from a [`Reception`]. Knows nothing
 //! of mail, rules or what the desks do.
 
-mod certificate;
 mod occupancy;
 mod proxy;
 mod settings;
 mod visit;
 
-pub use certificate::{Certificate, CertificateFault};
 pub use settings::{Settings, Tls};
 
+use crate::certificate::{Certificate, CertificateFault};
 use crate::clock::Clock;
 use crate::mail::Direction;
 use crate::smtp::budget::Budget;
@@ -22,6 +21,7 @@ use crate::telemetry::Telemetry;
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use occupancy::Occupancy;
+use rustls::ServerConfig;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -83,6 +83,7 @@ pub struct Listener<R> {
     upstream: Option<Arc<str>>,
     trusted_relays: Arc<[IpNet]>,
     certificate: Option<Arc<Certificate>>,
+    handshake: Option<Arc<ServerConfig>>,
     premises: Arc<Premises>,
     reception: Arc<R>,
 }
@@ -94,6 +95,8 @@ pub enum ListenFault {
     Address(SocketAddr, io::Error),
     /// The certificate can't be used.
     Certificate(CertificateFault),
+    /// TLS itself can't be set up.
+    Tls(rustls::Error),
     /// The settings contradict themselves: the key, and a sentence.
     Settings(&'static str, String),
 }
@@ -103,6 +106,7 @@ impl fmt::Display for ListenFault {
         match self {
             Self::Address(address, error) => write!(formatter, "can't listen on {address}: {error}"),
             Self::Certificate(fault) => fault.fmt(formatter),
+            Self::Tls(error) => write!(formatter, "tls: {error}"),
             Self::Settings(key, fault) => write!(formatter, "{key}: {fault}"),
         }
     }
@@ -182,6 +186,7 @@ impl<R: Reception> Listener<R> {
                 .map_err(ListenFault::Certificate)?,
             None => None,
         };
+        let handshake = certificate.clone().map(showing).transpose().map_err(ListenFault::Tls)?;
         let unavailable = |error| ListenFault::Address(settings.address, error);
         let socket = TcpListener::bind(settings.address).await.map_err(unavailable)?;
         Ok(Self {
@@ -192,6 +197,7 @@ impl<R: Reception> Listener<R> {
             trusted_relays: settings.trusted_relays.as_slice().into(),
             settings: Arc::new(settings),
             certificate,
+            handshake,
             premises,
             reception,
         })
@@ -281,7 +287,7 @@ impl<R: Reception> Listener<R> {
                     trusted_relays: Arc::clone(&self.trusted_relays),
                 },
                 settings: Arc::clone(&self.settings),
-                certificate: self.certificate.clone(),
+                handshake: self.handshake.clone(),
                 reception: Arc::clone(&self.reception),
                 service,
                 admission: Arc::new(admission),
@@ -296,6 +302,14 @@ impl<R: Reception> Listener<R> {
             }
         }
     }
+}
+
+/// Shows the certificate as it is at each handshake, over TLS 1.2 and 1.3 only.
+fn showing(certificate: Arc<Certificate>) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let config = config.with_no_client_auth().with_cert_resolver(certificate);
+    Ok(Arc::new(config))
 }
 
 /// Whether accepting failed because of the one connection that was to be accepted.

@@ -5,11 +5,12 @@
 
 use super::occupancy::Admission;
 use super::proxy::{self, Progress, Stated};
-use super::{Certificate, ConnectionInfo, Reception, Settings, Tls};
+use super::{ConnectionInfo, Reception, Settings, Tls};
 use crate::smtp::connection::{Connection, Door, End, Opening, Service};
 use crate::smtp::data::LineEnds;
 use crate::smtp::refusal::Refusal;
 use crate::telemetry::Telemetry;
+use rustls::ServerConfig;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub(super) struct Visit<R> {
     pub(super) stream: TcpStream,
     pub(super) info: ConnectionInfo,
     pub(super) settings: Arc<Settings>,
-    pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) handshake: Option<Arc<ServerConfig>>,
     pub(super) reception: Arc<R>,
     pub(super) service: Arc<Service>,
     pub(super) admission: Arc<Admission>,
@@ -96,22 +97,22 @@ impl<R: Reception> Visit<R> {
         let desk = self.reception.desk(&self.info);
         let mut opening = self.opening();
         let service = self.service;
-        match self.certificate {
-            Some(certificate) if self.settings.tls == Tls::Implicit => {
-                let Some((stream, tls)) = secure(self.stream, &certificate, &service).await else {
+        match self.handshake {
+            Some(config) if self.settings.tls == Tls::Implicit => {
+                let Some((stream, tls)) = secure(self.stream, &config, &service).await else {
                     return;
                 };
                 presence.secured = Some("implicit");
                 opening.tls = Some(tls);
                 Box::pin(Connection::new(stream, desk, opening, service).serve()).await;
             }
-            certificate => {
+            config => {
                 let connection = Connection::new(self.stream, desk, opening, Arc::clone(&service));
                 let End::StartTls(stream, suspended) = connection.serve().await else {
                     return;
                 };
-                let Some(certificate) = certificate else { return };
-                let Some((stream, tls)) = secure(stream, &certificate, &service).await else {
+                let Some(config) = config else { return };
+                let Some((stream, tls)) = secure(stream, &config, &service).await else {
                     return;
                 };
                 presence.secured = Some("starttls");
@@ -168,7 +169,7 @@ impl<R: Reception> Visit<R> {
         Opening {
             address: Some(self.info.address),
             tls: None,
-            starttls: self.certificate.is_some() && self.settings.tls == Tls::StartTls,
+            starttls: self.handshake.is_some() && self.settings.tls == Tls::StartTls,
             chunking: self.settings.chunking,
             line_ends: if self.settings.repairs(client) {
                 LineEnds::Repair
@@ -209,10 +210,10 @@ async fn read_proxy(stream: &mut TcpStream) -> Result<Stated, &'static str> {
 /// The handshake: the stream inside TLS, and the name of version and suite.
 async fn secure(
     stream: TcpStream,
-    certificate: &Certificate,
+    config: &Arc<ServerConfig>,
     service: &Service,
 ) -> Option<(TlsStream<TcpStream>, String)> {
-    let handshake = Box::pin(TlsAcceptor::from(certificate.config()).accept(stream));
+    let handshake = Box::pin(TlsAcceptor::from(Arc::clone(config)).accept(stream));
     match timeout(service.deadlines.handshake.0, handshake).await {
         Ok(Ok(stream)) => {
             let name = tls_name(&stream);

@@ -8,6 +8,7 @@ mod answers;
 mod any_certificate;
 mod connect;
 mod connection;
+mod dane;
 mod events;
 mod failure;
 mod maildir;
@@ -32,6 +33,7 @@ pub use settings::{Deadlines, Settings, StateClient, Targets, TlsMode};
 pub use target_url::TargetUrl;
 pub use transaction::Transaction;
 
+use crate::clock::Clock;
 use crate::mail::{Address, Domain};
 use crate::smtp::Reply;
 use std::collections::HashMap;
@@ -188,6 +190,18 @@ impl Upstreams {
             probes.extend(route.await.unwrap_or_default());
         }
         probes
+    }
+
+    /// Reads the certificates shown to upstream again: what is wrong with those that can't be used. What they
+    /// were meant to replace stays.
+    pub fn reload_certificates(&self, clock: &dyn Clock) -> Vec<String> {
+        let faults = self
+            .routes
+            .iter()
+            .filter_map(|route| Some((route, route.reload_certificate(clock).err()?)));
+        faults
+            .map(|(route, fault)| format!("route {:?}: {fault}", route.name()))
+            .collect()
     }
 
     /// Says goodbye on every idle connection, when the daemon stops.

@@ -13,8 +13,10 @@ use super::smtp_target::{SmtpTarget, State};
 use super::tls::Tls;
 use super::transaction::Transaction;
 use super::{Delivery, TargetUrl};
+use crate::certificate::{Certificate, CertificateFault};
 use crate::clock::Clock;
 use crate::mail::{Address, Client, Envelope, Parameter};
+use crate::resolver::Dns;
 use crate::smtp::Reply;
 use crate::smtp::client::{Extensions, Fault, Protocol};
 use crate::telemetry::Telemetry;
@@ -33,6 +35,8 @@ pub struct Parts {
     pub deadlines: Deadlines,
     /// Opens connections.
     pub connect: Arc<dyn Connect>,
+    /// Looks TLSA records up for `tls = "dane"`; why nothing can be looked up.
+    pub dns: Result<Arc<dyn Dns>, String>,
     /// Names Maildir files.
     pub clock: Arc<dyn Clock>,
     /// Hears of replies, connections and faults.
@@ -43,6 +47,7 @@ pub struct Parts {
 pub struct Route {
     description: String,
     targets: Vec<Target>,
+    certificate: Option<Arc<Certificate>>,
     pub(super) deadlines: Deadlines,
     pub(super) events: Arc<Events>,
 }
@@ -79,7 +84,7 @@ impl Route {
         if let Some((key, fault)) = settings.faults().into_iter().next() {
             return Err(format!("{key}: {fault}"));
         }
-        let tls = Tls::new(settings)?;
+        let tls = Tls::new(settings, parts)?;
         let mut targets = Vec::new();
         for url in settings.target.as_slice() {
             targets.push(target(url, settings, parts, &tls, &events));
@@ -91,6 +96,7 @@ impl Route {
         Ok(Arc::new(Self {
             description: format!("{} {}", settings.name, urls.join(", ")),
             targets,
+            certificate: tls.certificate,
             deadlines: parts.deadlines,
             events,
         }))
@@ -109,6 +115,13 @@ impl Route {
     /// Whether it ends here, in a Maildir, so that no other server has a say.
     pub fn is_local(&self) -> bool {
         self.targets.iter().all(|target| matches!(target, Target::Maildir(_)))
+    }
+
+    /// Reads the certificate shown to upstream again, if there is one.
+    pub(super) fn reload_certificate(&self, clock: &dyn Clock) -> Result<(), CertificateFault> {
+        self.certificate
+            .as_ref()
+            .map_or(Ok(()), |certificate| certificate.reload(clock))
     }
 
     /// Asks upstream MAIL for this client. Upstream's reply, whatever it is; the transaction is there when

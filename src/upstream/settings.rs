@@ -2,7 +2,7 @@
 //!
 //! Plain data with the shipped defaults. Knows nothing of files, layers or other modules' settings.
 
-use super::TargetUrl;
+use super::{TargetUrl, dane};
 use crate::units::Span;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -24,6 +24,12 @@ pub struct Settings {
     pub tls_ca: Option<PathBuf>,
     /// The name that a certificate must carry for `verified`; the target's host without it.
     pub tls_name: Option<String>,
+    /// PEM file with our own certificate and its chain, shown to a target that asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with its private key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
     /// How SMTP and LMTP targets hear who the client is.
     pub state_client: StateClient,
     /// Sends messages by BDAT to SMTP and LMTP targets that offer CHUNKING.
@@ -47,6 +53,8 @@ impl Default for Settings {
             tls: TlsMode::Opportunistic,
             tls_ca: None,
             tls_name: None,
+            tls_certificate: None,
+            tls_key: None,
             state_client: StateClient::None,
             chunking: false,
             connections: 20,
@@ -69,6 +77,11 @@ impl Settings {
             ));
         }
         faults
+    }
+
+    /// What contradicts its `tls`: the setting, and a sentence.
+    pub fn contradiction(&self) -> Option<(&'static str, String)> {
+        dane::contradiction(self)
     }
 }
 
@@ -108,6 +121,8 @@ pub enum TlsMode {
     Required,
     /// Always, with a certificate that chains to a known authority and carries the right name.
     Verified,
+    /// Always, with a certificate that validated TLSA records of the target's name speak of (RFC 7672).
+    Dane,
 }
 
 /// How an SMTP or LMTP target hears who the client is.

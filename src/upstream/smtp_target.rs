@@ -12,6 +12,7 @@ use super::proxy_header::header;
 use super::settings::{Deadlines, StateClient, TlsMode};
 use super::tls::Tls;
 use crate::mail::{Client, Envelope};
+use crate::resolver::Tlsa;
 use crate::smtp::Reply;
 use crate::smtp::client::{Command, Dialogue, Extensions, Fault, Protocol, xclient};
 use crate::smtp::command::HELLO_NAME_MAX;
@@ -166,16 +167,19 @@ impl SmtpTarget {
 
     /// From the connection to the last greeting.
     async fn converse(&self, mode: TlsMode, stated: Option<&Client>) -> Result<Greeted, Greeting> {
+        // Asked first: a server that records don't bind is told nothing at all.
+        let records = self.tls.records(&self.place).await;
+        let records = records.map_err(|why| fault(Stage::Hello, Fault::Insecure(why)))?;
         let mut dialogue = self.reach(stated).await?;
         let extensions = self.hello(&mut dialogue).await?;
         let greeted = match mode {
             TlsMode::Off => (dialogue, extensions),
             TlsMode::Opportunistic if !extensions.starttls => (dialogue, extensions),
-            TlsMode::Required | TlsMode::Verified if !extensions.starttls => {
+            TlsMode::Required | TlsMode::Verified | TlsMode::Dane if !extensions.starttls => {
                 return Err(fault(Stage::Hello, Fault::Insecure("it offers no STARTTLS".into())));
             }
-            TlsMode::Opportunistic | TlsMode::Required | TlsMode::Verified => {
-                self.encrypt(mode, dialogue, extensions).await?
+            TlsMode::Opportunistic | TlsMode::Required | TlsMode::Verified | TlsMode::Dane => {
+                self.encrypt(mode, records, dialogue, extensions).await?
             }
         };
         if self.state_client != StateClient::Xclient {
@@ -246,6 +250,7 @@ impl SmtpTarget {
     async fn encrypt(
         &self,
         mode: TlsMode,
+        records: Option<Vec<Tlsa>>,
         mut dialogue: Dialogue<Box<dyn Stream>>,
         extensions: Extensions,
     ) -> Result<Greeted, Greeting> {
@@ -264,7 +269,7 @@ impl SmtpTarget {
             Place::Tcp { host, .. } => host,
             Place::Socket(_) => return Err(of_hello(Fault::Insecure("a Unix socket has no TLS".into()))),
         };
-        let handshake = timeout(patience, self.tls.handshake(host, stream)).await;
+        let handshake = timeout(patience, self.tls.handshake(host, records, stream)).await;
         let stream = handshake
             .map_err(|_| of_hello(Fault::TimedOut))?
             .map_err(|error| Greeting::NoHandshake(Fault::Insecure(error.to_string())))?;

@@ -69,6 +69,8 @@ struct Script {
     open: AtomicUsize,
     open_most: AtomicUsize,
     taken: Mutex<Vec<Taken>>,
+    /// The certificate that each client inside TLS showed, in DER.
+    shown: Mutex<Vec<Option<Vec<u8>>>>,
     /// Every command line, with its connection's number.
     heard: Mutex<Vec<(usize, String)>>,
 }
@@ -145,6 +147,10 @@ impl Sink {
 
     pub(crate) fn taken(&self) -> Vec<Taken> {
         self.script.taken.lock().unwrap().clone()
+    }
+
+    pub(crate) fn shown(&self) -> Vec<Option<Vec<u8>>> {
+        self.script.shown.lock().unwrap().clone()
     }
 
     pub(crate) fn heard(&self) -> Vec<String> {
@@ -231,6 +237,9 @@ impl Script {
         if wire.converse(false).await? {
             let Some(tls) = &self.tls else { return Ok(()) };
             let encrypted = tls.accept(wire.stream.into_inner()).await?;
+            let chain = encrypted.get_ref().1.peer_certificates();
+            let own = chain.and_then(|chain| chain.first()).map(|own| own.to_vec());
+            self.shown.lock().unwrap().push(own);
             let mut wire = Wire {
                 script: Arc::clone(self),
                 number,
@@ -415,6 +424,7 @@ pub(crate) fn parts() -> Parts {
         our_name: "gate.example".into(),
         deadlines: Deadlines::default(),
         connect: Arc::new(SystemConnect::new(Arc::new(SystemResolver))),
+        dns: Err("no DNS here".into()),
         clock: Arc::new(FixedClock(jiff::Timestamp::UNIX_EPOCH)),
         telemetry: crate::telemetry::Telemetry::default(),
     }

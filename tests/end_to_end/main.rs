@@ -19,8 +19,10 @@
 mod support;
 
 mod bad_input;
+mod check;
 mod chunking;
 mod custody;
+mod dane;
 mod delivery;
 mod fronts;
 mod hostile_mail;

@@ -1,8 +1,10 @@
 //! Real mail servers in front and behind, real clients before them: Postfix twice, swaks and
 //! smtp-source, with STARTTLS on both of the gate's legs.
 
+use crate::support::dns::{NameServer, Says, tlsa};
 use crate::support::postfix::Postfix;
 use crate::support::{Certificates, Client, Gate, eventually, mail, programs};
+use hickory_resolver::proto::rr::RecordType;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -170,6 +172,64 @@ fn swaks_speaks_to_the_gate_over_tls_and_gets_upstreams_words() {
         assert!(said.answered(answer), "{answer} to {arguments:?}: {}", said.transcript);
     }
     eventually("both messages", || (behind.delivered().len() == 2).then_some(()));
+}
+
+/// As Microsoft 365 with a connector bound to a certificate.
+#[test]
+fn a_server_that_asks_who_connects_is_shown_the_routes_certificate() {
+    let Some(programs) = Programs::found("a_server_that_asks_who_connects_is_shown_the_routes_certificate") else {
+        return;
+    };
+    let certificates = Certificates::new();
+    let behind = Postfix::keeping_mail_of_known_clients(&programs.postfix, &certificates);
+    let unknown = gate_between(behind.address, &certificates, "peer = \"internet\"");
+    let said = swaks(&programs.swaks, unknown.smtp, &["--to", TO]);
+    assert!(said.answered("451"), "{}", said.transcript);
+
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, key] = certificates.write_client_to(folder.path(), "gate.council.example", 2100);
+    let settings = format!(
+        "{}tls_certificate = {certificate:?}\ntls_key = {key:?}\n",
+        Gate::tls_settings(&certificates, "verified")
+    );
+    let target = format!("smtp://localhost:{}", behind.address.port());
+    let known = Gate::delivering_to(&target, &settings);
+    let said = swaks(&programs.swaks, known.smtp, &["--to", TO, "--header", "Subject: Clean"]);
+    assert!(said.accepted(), "{}", said.transcript);
+    let delivered = eventually("the message", || behind.delivered().pop());
+    let received = mail::field(&delivered, "Received").unwrap_or_default();
+    assert!(
+        received.contains("Client CN \"gate.council.example\"") && received.contains("(verified OK)"),
+        "{received}"
+    );
+    assert_eq!(behind.delivered().len(), 1);
+}
+
+/// Its certificate comes from an authority that nobody knows; the record in DNS vouches for it.
+#[test]
+fn a_postfix_with_a_certificate_of_its_own_is_known_by_its_tlsa_record() {
+    let Some(programs) = Programs::found("a_postfix_with_a_certificate_of_its_own_is_known_by_its_tlsa_record") else {
+        return;
+    };
+    let (certificates, server) = (Certificates::new(), NameServer::start());
+    let behind = Postfix::keeping_mail(&programs.postfix, Some(&certificates));
+    let port = behind.address.port();
+    let record = tlsa(3, 0, 1, &certificates.digest());
+    server.say(
+        &format!("_{port}._tcp.localhost"),
+        RecordType::TLSA,
+        Says::Vouched(vec![record]),
+    );
+    let settings = format!(
+        "[upstream]\ntls = \"dane\"\n[resolver]\nservers = [\"{}\"]\n",
+        server.address
+    );
+    let gate = Gate::delivering_to(&format!("smtp://localhost:{port}"), &settings);
+    let said = swaks(&programs.swaks, gate.smtp, &["--to", TO, "--header", "Subject: Clean"]);
+    assert!(said.accepted(), "{}", said.transcript);
+    let delivered = eventually("the message", || behind.delivered().pop());
+    let received = mail::field(&delivered, "Received").unwrap_or_default();
+    assert!(received.contains("ESMTPS"), "{received}");
 }
 
 #[test]

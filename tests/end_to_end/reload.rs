@@ -1,6 +1,6 @@
 //! Rules that change under a running gate: a good set takes over, a bad one never does.
 
-use crate::support::{Client, Gate, Sink, eventually, mail};
+use crate::support::{Certificates, Client, Gate, Sink, eventually, mail};
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -101,6 +101,29 @@ fn a_start_with_broken_rules_stands_on_the_last_good_ones() {
     gate.start_again();
     assert_eq!(code(&gate, mail::REJECT), 550, "degraded, but guarding");
     assert_eq!(gate.metric("portreeve_ruleset_last_reload_successful"), 0.0);
+}
+
+#[test]
+fn a_renewed_certificate_towards_upstream_is_taken_up_and_a_broken_one_is_not() {
+    let certificates = Certificates::new();
+    let folder = tempfile::tempdir().unwrap();
+    let [certificate, key] = certificates.write_client_to(folder.path(), "gate.council.example", 2100);
+    let settings = format!("[upstream]\ntls_certificate = {certificate:?}\ntls_key = {key:?}\n");
+    let gate = Gate::with_maildir(&settings);
+    let expiry = || gate.metric("portreeve_certificate_expiry_timestamp_seconds{name=\"route default\"}");
+    let (year_2100, year_2101) = (4_102_444_800.0, 4_133_980_800.0);
+    assert_eq!(expiry(), year_2100);
+    certificates.write_client_to(folder.path(), "gate.council.example", 2101);
+    eventually("the new certificate's expiry", || (expiry() == year_2101).then_some(()));
+    // First the key, so that no moment shows a whole new pair.
+    fs::write(&key, "half a fi").unwrap();
+    let aside = tempfile::tempdir().unwrap();
+    let [next, _] = certificates.write_client_to(aside.path(), "gate.council.example", 2102);
+    fs::copy(next, &certificate).unwrap();
+    let output = gate.command(&["reload"]);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(said.contains("client.key"), "{said}");
+    assert_eq!(expiry(), year_2101, "what can't be used is not in use");
 }
 
 /// Two sets of rules that take turns under load: every message is judged by one or the other.

@@ -232,9 +232,15 @@ impl Drop for Gate {
 
 /// Runs a command of the program in a folder that holds `portreeve.toml`.
 pub fn command(folder: &Path, arguments: &[&str]) -> Output {
+    command_with(folder, arguments, &[])
+}
+
+/// The same, with these variables in its environment.
+pub fn command_with(folder: &Path, arguments: &[&str], variables: &[(&str, &Path)]) -> Output {
     let mut command = Command::new(program());
     command
         .args(arguments)
+        .envs(variables.iter().copied())
         .args(["--config", "portreeve.toml"])
         .current_dir(folder)
         .stdin(Stdio::null());

@@ -6,6 +6,7 @@
 
 pub mod certificates;
 pub mod client;
+pub mod dns;
 pub mod dovecot;
 pub mod exim;
 pub mod gate;

@@ -76,6 +76,17 @@ impl Postfix {
 
     /// The same with further settings, which go before those above.
     pub fn keeping_mail_with(program: &Path, certificates: Option<&Certificates>, more: &str) -> Self {
+        Self::keeping(program, certificates, "", more)
+    }
+
+    /// One that keeps mail for council.example, and takes it from clients alone that show a certificate of the same
+    /// authority.
+    pub fn keeping_mail_of_known_clients(program: &Path, certificates: &Certificates) -> Self {
+        let demands = "smtpd_tls_ask_ccert = yes\nsmtpd_tls_req_ccert = yes\n";
+        Self::keeping(program, Some(certificates), demands, "")
+    }
+
+    fn keeping(program: &Path, certificates: Option<&Certificates>, demands: &str, more: &str) -> Self {
         Self::start(program, "", |folder| {
             let mail = folder.join("mail");
             fs::create_dir(&mail).expect("a writable folder");
@@ -91,12 +102,13 @@ impl Postfix {
                 mail.display()
             );
             if let Some(certificates) = certificates {
-                let [_, certificate, key] = certificates.write_to(folder);
+                let [authority, certificate, key] = certificates.write_to(folder);
                 settings.push_str(&format!(
                     "smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = {}\nsmtpd_tls_key_file = {}\n\
-                     smtpd_tls_received_header = yes\n",
+                     smtpd_tls_received_header = yes\nsmtpd_tls_CAfile = {}\n{demands}",
                     certificate.display(),
-                    key.display()
+                    key.display(),
+                    authority.display()
                 ));
             }
             settings + more

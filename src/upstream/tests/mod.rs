@@ -3,6 +3,8 @@
 mod chaos;
 mod chunking;
 mod clients;
+mod client_certificate;
+mod dane;
 mod faults;
 mod lmtp;
 mod maildir;

@@ -1,14 +1,20 @@
 //! `portreeve check`: looks for everything that could hurt before it does.
 //!
-//! Settings, rules and their tests, certificates, the store, and upstream: does it answer, and does
-//! it refuse mail for a domain that is nobody's? Changes nothing that lasts.
+//! Settings, rules and their tests, certificates and what DNS tells the world of them, the store, and upstream:
+//! does it answer, and does it refuse mail for a domain that is nobody's? Changes nothing that lasts.
+
+mod certificates;
+mod cutover;
+mod facts;
+mod mta_sts;
+mod published;
+mod web;
 
 use super::exit::Exit;
 use super::{Shared, terminal};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::daemon::{self, Provenance};
-use crate::listener::{Certificate, Tls};
 use crate::mail::{Address, Client, Recipient};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;
@@ -17,7 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// One thing looked at.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Line {
     check: &'static str,
     result: Outcome,
@@ -47,11 +53,12 @@ pub fn run(shared: &Shared) -> Exit {
     );
     let config = loaded.config;
     rules(&config, &mut lines);
-    certificates(&config, &mut lines);
+    let shown = certificates::load(&config, &mut lines);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(async {
             store(&config, &mut lines).await;
             upstreams(&config, &mut lines).await;
+            published::compare(&config, shown, &mut lines).await;
         }),
         Err(error) => lines.push(line("upstream", Outcome::Failed, error.to_string())),
     }
@@ -74,8 +81,8 @@ fn told(lines: &[Line], shared: &Shared) -> Exit {
             terminal::print(&format!("{mark} {:<11} {}", line.check, line.message));
         }
     }
-    // Only what would keep the gate from serving is a configuration failure; an upstream that is
-    // down today is a finding.
+    // Only what would keep the gate from serving, or senders from coming, is a configuration failure; an
+    // upstream that is down today is a finding.
     if lines.iter().any(|line| line.result == Outcome::Failed) {
         Exit::Configuration
     } else if lines.iter().any(|line| line.result == Outcome::Warning) {
@@ -121,24 +128,6 @@ fn rules(config: &Config, lines: &mut Vec<Line>) {
             }
         }
         Err(why) => lines.push(line("rules", Outcome::Failed, why.to_string())),
-    }
-}
-
-fn certificates(config: &Config, lines: &mut Vec<Line>) {
-    for listener in config.listener.iter().filter(|listener| listener.tls != Tls::Off) {
-        let Some((chain, key)) = listener.certificate.as_ref().zip(listener.key.as_ref()) else {
-            continue;
-        };
-        lines.push(
-            match Certificate::load(&listener.name, chain, key, Telemetry::default(), &SystemClock) {
-                Ok(_) => line(
-                    "certificate",
-                    Outcome::Fine,
-                    format!("{}: {} loads", listener.name, chain.display()),
-                ),
-                Err(fault) => line("certificate", Outcome::Failed, format!("{}: {fault}", listener.name)),
-            },
-        );
     }
 }
 

@@ -1,6 +1,17 @@
-//! Host names to addresses, behind a trait so that tests and the simulator can answer.
+//! Names to addresses by the system, and DNS records with whether they were validated, each behind a trait so
+//! that tests and the simulator can answer.
 //!
-//! Knows nothing of mail; DNS facts for rules come later.
+//! Knows nothing of mail: what a record means is for those who ask.
+
+mod dns;
+mod settings;
+mod stub;
+
+pub use dns::{Answer, Bounded, Dns, DnsFault, Exchanger, Tlsa};
+pub use settings::{Server, Settings, UNTRUSTED};
+pub use stub::StubResolver;
+#[cfg(test)]
+pub(crate) use stub::name_server;
 
 use async_trait::async_trait;
 use std::net::IpAddr;

@@ -1,15 +1,25 @@
-//! A listener's certificate and key: read from PEM files, and read again without a restart.
+//! A certificate and its key: read from PEM files, and read again without a restart. Listeners show
+//! theirs to clients, routes to upstream.
 //!
 //! What can't be used never replaces what is used, and the fault says which file and what is wrong.
-//! TLS 1.2 and 1.3 only. Knows nothing of connections.
+//! Knows nothing of connections.
+
+mod authorities;
+mod expiry;
+pub mod tlsa;
+
+pub use authorities::authorities;
 
 use crate::clock::Clock;
 use crate::telemetry::Telemetry;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use rustls::ServerConfig;
+use rustls::SignatureScheme;
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -23,7 +33,7 @@ pub struct Certificate {
     name: String,
     chain: PathBuf,
     key: PathBuf,
-    config: ArcSwap<ServerConfig>,
+    current: ArcSwap<CertifiedKey>,
     telemetry: Telemetry,
 }
 
@@ -56,12 +66,12 @@ impl Certificate {
         telemetry: Telemetry,
         clock: &dyn Clock,
     ) -> Result<Self, CertificateFault> {
-        let (config, expiry) = read(chain, key)?;
+        let (current, expiry) = read(chain, key)?;
         let certificate = Self {
             name: name.to_owned(),
             chain: chain.to_owned(),
             key: key.to_owned(),
-            config: ArcSwap::from_pointee(config),
+            current: ArcSwap::from_pointee(current),
             telemetry,
         };
         certificate.report(expiry, clock.now());
@@ -73,15 +83,20 @@ impl Certificate {
     /// # Errors
     /// The file that can't be used, and why: the certificate in use stays.
     pub fn reload(&self, clock: &dyn Clock) -> Result<(), CertificateFault> {
-        let (config, expiry) = read(&self.chain, &self.key)?;
-        self.config.store(Arc::new(config));
+        let (current, expiry) = read(&self.chain, &self.key)?;
+        self.current.store(Arc::new(current));
         self.report(expiry, clock.now());
         Ok(())
     }
 
-    /// What a handshake needs, as of now.
-    pub fn config(&self) -> Arc<ServerConfig> {
-        self.config.load_full()
+    /// The chain and key that a handshake shows now.
+    pub fn current(&self) -> Arc<CertifiedKey> {
+        self.current.load_full()
+    }
+
+    /// When what is in use expires, if it says so in a way that can be read.
+    pub fn expiry(&self) -> Option<Timestamp> {
+        self.current().cert.first().and_then(|own| expiry::not_after(own))
     }
 
     fn report(&self, expiry: Option<Timestamp>, now: Timestamp) {
@@ -103,8 +118,26 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// The configuration that the files make, and when the certificate expires.
-fn read(chain: &Path, key: &Path) -> Result<(ServerConfig, Option<Timestamp>), CertificateFault> {
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current())
+    }
+}
+
+impl ResolvesClientCert for Certificate {
+    /// The one that there is, whatever authorities the server names: many name none, or not the one that they
+    /// check by (RFC 8446 §4.2.4 makes them a hint).
+    fn resolve(&self, _authorities: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(self.current())
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+/// The chain and key that the files hold, and when the certificate expires.
+fn read(chain: &Path, key: &Path) -> Result<(CertifiedKey, Option<Timestamp>), CertificateFault> {
     let fault = |file: &Path, fault: String| CertificateFault {
         file: file.to_owned(),
         fault,
@@ -114,7 +147,7 @@ fn read(chain: &Path, key: &Path) -> Result<(ServerConfig, Option<Timestamp>), C
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| fault(chain, format!("no valid PEM: {error}")))?;
     let expiry = match certificates.first() {
-        Some(first) => not_after(first),
+        Some(first) => expiry::not_after(first),
         None => return Err(fault(chain, "holds no certificate".to_owned())),
     };
     let key_pem = read_file(key).map_err(|why| fault(key, why))?;
@@ -122,18 +155,15 @@ fn read(chain: &Path, key: &Path) -> Result<(ServerConfig, Option<Timestamp>), C
         PemError::NoItemsFound => fault(key, "holds no private key, or only an encrypted one".to_owned()),
         error => fault(key, format!("no valid PEM: {error}")),
     })?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, private))
-        .map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                fault(key, format!("is not the key of the certificate in {}", chain.display()))
-            }
-            rustls::Error::InvalidCertificate(_) => fault(chain, format!("can't be used: {error}")),
-            error => fault(key, format!("can't be used: {error}")),
-        })?;
-    Ok((config, expiry))
+    let provider = rustls::crypto::ring::default_provider();
+    let certified = CertifiedKey::from_der(certificates, private, &provider).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            fault(key, format!("is not the key of the certificate in {}", chain.display()))
+        }
+        rustls::Error::InvalidCertificate(_) => fault(chain, format!("can't be used: {error}")),
+        error => fault(key, format!("can't be used: {error}")),
+    })?;
+    Ok((certified, expiry))
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
@@ -145,61 +175,6 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
         return Err(format!("is larger than {FILE_MAX} bytes"));
     }
     Ok(bytes)
-}
-
-/// When a certificate expires: the second time in its validity (RFC 5280 §4.1).
-fn not_after(certificate: &[u8]) -> Option<Timestamp> {
-    const SEQUENCE: u8 = 0x30;
-    const VERSION: u8 = 0xa0;
-    let inside = |bytes| {
-        element(bytes)
-            .filter(|(tag, ..)| *tag == SEQUENCE)
-            .map(|(_, inside, _)| inside)
-    };
-    let mut rest = inside(inside(certificate)?)?;
-    if let Some((VERSION, _, after)) = element(rest) {
-        rest = after;
-    }
-    // Serial number, signature algorithm and issuer stand before the validity.
-    for _ in 0..3 {
-        rest = element(rest)?.2;
-    }
-    let (_, _, after_not_before) = element(inside(rest)?)?;
-    let (tag, text, _) = element(after_not_before)?;
-    time(tag, std::str::from_utf8(text).ok()?)
-}
-
-/// A DER element: its tag, its content, and what follows it.
-fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (tag, rest) = bytes.split_first()?;
-    let (first, rest) = rest.split_first()?;
-    let (length, rest) = if *first < 0x80 {
-        (usize::from(*first), rest)
-    } else {
-        let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f).min(4))?;
-        let length = octets
-            .iter()
-            .fold(0_usize, |length, octet| (length << 8) | usize::from(*octet));
-        (length, rest)
-    };
-    let (content, rest) = rest.split_at_checked(length)?;
-    Some((*tag, content, rest))
-}
-
-/// UTCTime (tag 0x17, two-digit year) or GeneralizedTime (0x18) (RFC 5280 §4.1.2.5).
-fn time(tag: u8, text: &str) -> Option<Timestamp> {
-    let text = match tag {
-        0x17 if text.get(..2)? < "50" => format!("20{text}"),
-        0x17 => format!("19{text}"),
-        0x18 => text.to_owned(),
-        _ => return None,
-    };
-    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i8>().ok();
-    let year = text.get(..4)?.parse::<i16>().ok()?;
-    let (month, day) = (number(4, 6)?, number(6, 8)?);
-    let (hour, minute, second) = (number(8, 10)?, number(10, 12)?, number(12, 14)?);
-    let moment = jiff::civil::DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
-    Some(moment.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
 #[cfg(test)]
@@ -241,24 +216,11 @@ mod tests {
     }
 
     /// A certificate that expires at the beginning of a year, and its key.
-    fn made(year: i32) -> (String, String) {
+    pub(super) fn made(year: i32) -> (String, String) {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::new(vec!["gate.example".to_owned()]).unwrap();
         params.not_after = rcgen::date_time_ymd(year, 1, 1);
         (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
-    }
-
-    #[test]
-    fn expiry_is_read_in_both_forms() {
-        for (year, expected) in [(2030, "2030-01-01T00:00:00Z"), (2100, "2100-01-01T00:00:00Z")] {
-            let (chain, _) = made(year);
-            let certificate = CertificateDer::from_pem_slice(chain.as_bytes()).unwrap();
-            assert_eq!(not_after(&certificate), Some(expected.parse().unwrap()));
-            // Cut anywhere, it is no certificate, and no panic.
-            for end in 0..certificate.len() {
-                assert_eq!(not_after(&certificate[..end]), None);
-            }
-        }
     }
 
     #[test]
@@ -288,16 +250,16 @@ mod tests {
         let files = Files::new();
         let certificate = files.load().unwrap();
         let clock = FixedClock("2026-01-01T00:00:00Z".parse().unwrap());
-        let good = certificate.config();
+        let good = certificate.current();
         let (_, other) = made(2100);
         std::fs::write(files.key(), other).unwrap();
         assert!(certificate.reload(&clock).is_err());
-        assert!(Arc::ptr_eq(&good, &certificate.config()));
+        assert!(Arc::ptr_eq(&good, &certificate.current()));
         let (chain, key) = made(2020);
         files.write(&chain, &key);
         // Expired is worth a warning, and still better than none.
         assert_eq!(certificate.reload(&clock), Ok(()));
-        assert!(!Arc::ptr_eq(&good, &certificate.config()));
+        assert!(!Arc::ptr_eq(&good, &certificate.current()));
     }
 
     #[test]
