@@ -64,7 +64,11 @@ impl Postfix {
     pub fn filtered_by(program: &Path, filter: SocketAddr) -> Self {
         Self::start(
             program,
-            &format!("  -o smtpd_proxy_filter={filter}\n  -o smtpd_client_connection_count_limit=100\n"),
+            &format!(
+                "  -o smtpd_proxy_filter={filter}\n  -o smtpd_proxy_timeout=100s\n\
+                 \x20 -o smtpd_discard_ehlo_keywords=silent-discard,etrn\n\
+                 \x20 -o smtpd_client_connection_count_limit=100\n"
+            ),
             |_| String::new(),
         )
     }
