@@ -4,6 +4,7 @@
 
 pub(crate) mod atoms;
 mod grams;
+mod letters;
 pub(crate) mod needles;
 pub(crate) mod shared;
 mod methods;

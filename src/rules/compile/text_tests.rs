@@ -80,7 +80,11 @@ impl Compiler<'_> {
         let is_field = !matches!(base.node, Node::Derived { .. } | Node::Arithmetic { .. });
         let variables = &self.variables;
         let place = self.atoms.source(&base.node, |slot| variables.get(slot)?.field);
-        let place = |of_items: bool| place.filter(|(_, is_of_items)| *is_of_items == of_items).map(|(place, _)| place);
+        let place = |of_items: bool| {
+            place
+                .filter(|(_, is_of_items)| *is_of_items == of_items)
+                .map(|(place, _)| place)
+        };
         Subject {
             source: place(false),
             of_items: place(true),
@@ -139,13 +143,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn list_needle(
-        &mut self,
-        argument: &Expr,
-        list: Arc<List>,
-        ignores_case: bool,
-        scan: Scan,
-    ) -> Option<Needle> {
+    fn list_needle(&mut self, argument: &Expr, list: Arc<List>, ignores_case: bool, scan: Scan) -> Option<Needle> {
         if matches!(list.kind(), ListKind::Table | ListKind::Cidr) {
             let message = format!("`${}` is a list of kind {}", list.name(), list.kind().as_str());
             let problem = Problem::error("wrong-type", argument.span.clone(), message);
