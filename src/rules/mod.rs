@@ -14,6 +14,8 @@ pub mod guard;
 mod link;
 mod list_entry;
 pub mod lists;
+#[cfg(test)]
+mod naive;
 mod overlay;
 pub mod pack;
 pub mod schema;

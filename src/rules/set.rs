@@ -309,6 +309,25 @@ impl RuleSet {
         outcomes.into_iter().nth(at + self.defines)
     }
 
+    /// What each rule came to, whether it acts or not, by its id.
+    #[cfg(test)]
+    pub(super) fn rule_outcomes(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Vec<(String, Outcome)> {
+        let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
+        let (outcomes, _) = self.outcomes(&mut scope, evidence.now);
+        let ids = self.rules.iter().map(|rule| rule.id.clone());
+        ids.zip(outcomes.into_iter().skip(self.defines)).collect()
+    }
+
+    /// Every list that a condition refers to.
+    #[cfg(test)]
+    pub(super) fn lists_in_use(&self) -> Vec<Arc<super::lists::List>> {
+        let conditions = self
+            .nodes
+            .iter()
+            .flat_map(|node| std::iter::once(&node.linked.condition).chain(&node.linked.own));
+        conditions.flat_map(|condition| condition.lists().to_vec()).collect()
+    }
+
     fn rule_at(&self, at: usize, now: Timestamp) -> Option<&Arc<RuleInfo>> {
         match self.endings.get(at) {
             Some(Some((end, expired))) if now >= *end => Some(expired),

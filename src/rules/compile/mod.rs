@@ -13,6 +13,8 @@ mod rows;
 mod text_tests;
 
 #[cfg(test)]
+mod atoms_proof;
+#[cfg(test)]
 pub(crate) mod house;
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,8 @@ mod tests;
 pub use super::schema::Cost;
 pub use atoms::{Atoms, Scanner};
 pub use pattern::COMPILED_BYTES_MAX;
+#[cfg(test)]
+pub(crate) use pattern::regex_of;
 
 use super::lists::List;
 use super::syntax::tree::Comparison;
@@ -131,6 +135,8 @@ struct Variable {
     label: String,
     /// The list whose items it stands for, as a text.
     list: String,
+    /// Whether these items stand in the message as they are.
+    is_of_message: bool,
 }
 
 /// A node with its type and what evidence calls it.

@@ -77,6 +77,12 @@ pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pa
     })
 }
 
+/// A regex that was compiled before, as it runs over a whole text.
+#[cfg(test)]
+pub(crate) fn regex_of(text: &str, flags: &str) -> Regex {
+    pattern(text, flags, &(0..0)).unwrap().regex
+}
+
 /// The regex with its Perl classes and boundaries spelled out as ASCII, unless `u` stands.
 fn with_ascii_classes(text: &str, flags: &str, span: &Range<usize>) -> Result<String, Problem> {
     let place = |at: &ast::Span| span.start + 1 + at.start.offset..span.start + 1 + at.end.offset;

@@ -83,12 +83,26 @@ impl Compiler<'_> {
     }
 
     pub(super) fn subject(&mut self, base: Typed) -> Subject {
-        let is_field = !matches!(base.node, Node::Derived { .. } | Node::Arithmetic { .. });
+        let is_field = self.is_of_message(&base.node);
         Subject {
             source: self.atoms.source(&base.node),
             node: Box::new(base.node),
             label: base.label.into(),
             is_field,
+        }
+    }
+
+    /// Whether a value stands in the message as it is, so that places in it mean something to a reader.
+    pub(super) fn is_of_message(&self, node: &Node) -> bool {
+        match node {
+            Node::Field(_) | Node::Header { .. } => true,
+            Node::Variable(slot) => self.variables.get(*slot).is_some_and(|item| item.is_of_message),
+            Node::Member { base, .. }
+            | Node::Derived {
+                base,
+                how: Derivation::First,
+            } => self.is_of_message(base),
+            _ => false,
         }
     }
 

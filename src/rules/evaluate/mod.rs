@@ -12,7 +12,12 @@ mod truths;
 mod values;
 
 #[cfg(test)]
+mod regressions;
+#[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(super) use derive::{addresses as read_addresses, domains as read_domains, parameter as read_parameter};
 
 use self::remembered::Remembered;
 use super::Snippet;

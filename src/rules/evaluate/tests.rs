@@ -15,7 +15,7 @@ fn letter(outcome: &Outcome) -> char {
     }
 }
 
-fn table(rows: &str) {
+pub(super) fn table(rows: &str) {
     let (house, scene) = (House::new(), Scene::new());
     for row in rows.lines().map(str::trim).filter(|row| !row.is_empty()) {
         let (expected, text) = row.split_once(' ').unwrap();
