@@ -282,6 +282,10 @@ impl Compiler<'_> {
             label: list.label.clone(),
             list: written.to_string(),
             is_of_message: self.is_of_message(&list.node),
+            field: match list.node {
+                Node::Field(field) => Some(field),
+                _ => None,
+            },
         });
         let compiled = body(self);
         self.variables.pop();

@@ -72,7 +72,7 @@ impl<'e> Look<'e, '_> {
             let ExprKind::Regex { pattern, flags } = &argument.kind else {
                 panic!("no regex: {argument}");
             };
-            regex_of(pattern, flags).find(&text).is_some().into()
+            regex_of(pattern, flags).find(&*text).is_some().into()
         };
         let told: Vec<Told> = arguments.iter().map(found).collect();
         tally(quantity, &told, false)

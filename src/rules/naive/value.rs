@@ -237,7 +237,7 @@ impl<'e> Look<'e, '_> {
         };
         let subject = self.value(base);
         let Some(text) = subject.as_text() else { return subject };
-        let count = regex_of(pattern, flags).find_iter(&text).count();
+        let count = regex_of(pattern, flags).find_iter(&*text).count();
         let why = Why {
             check: "rule",
             cause: "limit",
