@@ -4,6 +4,7 @@
 
 use super::generate::{Choices, rule_set};
 use super::mails::Scene;
+use super::vocabulary::LIST_FILE;
 use super::{Book, Told, real};
 use crate::evidence::Evidence;
 use crate::rules::diagnostic::Level;
@@ -120,6 +121,28 @@ fn agree(set: &RuleSet, book: &Book, scene: &Scene) -> Result<(), TestCaseError>
     Err(TestCaseError::fail(format!(
         "{found}\n\n{files}\n{message}\n{outside:?} {withheld:?}"
     )))
+}
+
+/// Such a rule once slept through every message, for no needle was there to wake it.
+#[test]
+fn a_rule_without_a_needle_is_unknown_where_its_text_is() {
+    for condition in [
+        "subject.icontains('')",
+        "body.text.contains($nothing)",
+        "subject.icontains('') or body.text.icontains('pay')",
+        "2 of (subject.contains($nothing), body.text.icontains('pay'), body.new.icontains('nowhere'))",
+    ] {
+        let rule = format!(
+            "[[rule]]\nid = \"LURE\"\nwhen = '''{condition}'''\n\
+             summary = \"x\"\ncategory = \"spam\"\nseverity = \"low\"\nscore = 1\n"
+        );
+        let set = loaded(vec![LIST_FILE.to_owned(), rule]);
+        let mut scene = Scene::new(&mut Choices::new(&[]));
+        scene.withheld = vec!["subject".to_owned(), "body.text".to_owned()];
+        agree(&set, &Book::of(&set), &scene).unwrap();
+        let outcomes = scene.see(|evidence| set.rule_outcomes(evidence, &scene.withheld));
+        assert_eq!(outcomes[0].1.truth, Truth::Unknown, "{condition}");
+    }
 }
 
 /// Were everything refused or false, agreement would say little.
