@@ -124,7 +124,20 @@ impl RuleSet {
     /// # Errors
     /// Everything that is wrong, sorted, warnings among it. Nothing is loaded in part.
     pub fn load(paths: &[PathBuf], now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
-        Self::from_roots(source::read(paths)?, now)
+        for _ in 0..source::READS_MAX {
+            let loaded = Self::from_roots(source::read(paths)?, now)?;
+            // Files that changed meanwhile may have been read in part before that and in part after.
+            if loaded.set.roots.iter().all(Root::stands) {
+                return Ok(loaded);
+            }
+        }
+        let name = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
+        let message = format!(
+            "the rules changed each of the {} times that they were read",
+            source::READS_MAX
+        );
+        let help = "once they are at rest, reload";
+        Err(vec![Diagnostic::file_error("changing", name, message).help(help)])
     }
 
     /// The shipped rules, embedded in the binary.
