@@ -3,6 +3,7 @@
 //! Knows nothing of files, scores or rules' metadata; other rules are indices.
 
 pub(crate) mod atoms;
+pub mod extent;
 mod grams;
 pub(crate) mod needles;
 pub(crate) mod shared;
@@ -338,6 +339,17 @@ impl Compiler<'_> {
     fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
         self.problems.push(problem);
         None
+    }
+
+    /// Goes on where there is room in the set for what was asked.
+    fn room(&mut self, span: &Range<usize>, found: Result<(), String>) -> Option<()> {
+        match found {
+            Ok(()) => Some(()),
+            Err(message) => {
+                let problem = Problem::error("too-large", span.clone(), message);
+                self.refuse(problem.help("write less of it, or split the rules over several gates"))
+            }
+        }
     }
 
     fn need(&mut self, name: &'static str, cost: Cost) {

@@ -14,6 +14,8 @@ use crate::rules::value::{Base, Kind, Type};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// What a regex that is refused takes of the room for all.
+const REFUSED_STATES: usize = 1_000;
 /// The largest distance of `similar_to`.
 const DISTANCE_MAX: i64 = 5;
 
@@ -166,6 +168,8 @@ impl Compiler<'_> {
                 _ => problem,
             });
         }
+        let found = self.atoms.extent.needles(list.len());
+        self.room(&argument.span, found)?;
         let texts = list
             .entries()
             .iter()
@@ -242,14 +246,22 @@ impl Compiler<'_> {
                 _ => problem.help("a regex stands between slashes: /…/"),
             });
         };
+        let found = self.atoms.extent.states(0);
+        self.room(&argument.span, found)?;
         match pattern::pattern(pattern, flags, &argument.span) {
             Ok(compiled) => {
+                let found = self.atoms.extent.states(compiled.states);
+                self.room(&argument.span, found)?;
                 if compiled.required.is_none() {
                     self.slow_patterns.push(format!("/{pattern}/{flags}"));
                 }
                 Some(compiled)
             }
-            Err(problem) => self.refuse(problem),
+            Err(problem) => {
+                // Finding out that one is too large takes about as long as compiling the largest.
+                let _ = self.atoms.extent.states(REFUSED_STATES);
+                self.refuse(problem)
+            }
         }
     }
 

@@ -239,6 +239,14 @@ impl<'e> Run<'_, 'e, '_> {
         let folded_text = folded(&text);
         let mut candidates: Vec<Cow<'e, str>> = Vec::new();
         for other in others {
+            let length = if let Needle::List { texts, .. } = other {
+                texts.len()
+            } else {
+                1
+            };
+            if !self.pay(1 + length / 4) {
+                return Truth::Unknown;
+            }
             match other {
                 Needle::Literal { text, .. } => candidates.push(Cow::Borrowed(text)),
                 Needle::List { list, texts, .. } => {

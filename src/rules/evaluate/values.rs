@@ -2,7 +2,7 @@
 
 use super::compare::float;
 use super::tally::Tally;
-use super::{Run, Truth};
+use super::{OVER_BUDGET, Run, Truth};
 use crate::mail::Domain;
 use crate::mail::message::Field;
 use crate::rules::compile::node::Node;
@@ -14,10 +14,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// The reason while the budget is spent; the whole outcome then says so.
-const SPENT: Why = Why {
-    check: "rule",
-    cause: "budget",
-};
+const SPENT: Why = OVER_BUDGET;
 
 /// The most matches of a regex that are counted: finding all of them can take quadratic time.
 const MATCHES_MAX: usize = 1_000;
@@ -109,11 +106,11 @@ impl<'e> Run<'_, 'e, '_> {
     }
 
     fn entries(&mut self, list: &'e List) -> Value<'e> {
-        if list.kind() == ListKind::Table {
-            return Value::list(list.rows().iter().map(|row| Value::Record(Record::Row(row))));
-        }
         if !self.pay(list.len()) {
             return Value::Unknown(SPENT);
+        }
+        if list.kind() == ListKind::Table {
+            return Value::list(list.rows().iter().map(|row| Value::Record(Record::Row(row))));
         }
         let now = self.scope.evidence.now;
         let current = list
