@@ -4,6 +4,7 @@
 //! automaton of all needles. The conditions that rules share are gathered along with them. Knows nothing
 //! of what conditions say.
 
+use super::extent::Extent;
 use super::needles::{Automaton, Few, Needles, Scanned};
 use super::node::Node;
 use super::shared::{Places, SharedConditions};
@@ -22,6 +23,7 @@ pub struct Atoms {
     sources: Vec<(Source, Vec<usize>)>,
     needles: Needles,
     pub(super) shared: SharedConditions,
+    pub(super) extent: Extent,
 }
 
 /// A text of the message: a field or what is reached from it by members; or of a list, all its items'.

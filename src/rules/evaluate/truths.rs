@@ -216,6 +216,11 @@ impl<'e> Run<'_, 'e, '_> {
     fn in_list(&mut self, negated: bool, item: &'e Node, list: &List, label: &str) -> Truth {
         let now = self.scope.evidence.now;
         let value = self.value(item);
+        if let Value::Record(Record::Url(url)) = &value
+            && !self.pay(list.paths_of(url) / 8)
+        {
+            return Truth::Unknown;
+        }
         let found = match (&value, list.kind()) {
             (Value::Domain(domain), ListKind::Domain) => list.contains_domain(domain, now),
             (Value::Address(address), ListKind::Address) => list.contains_address(address, now),
