@@ -4,9 +4,10 @@
 //! up in, or a diagnostic for every bad entry at its place. Knows nothing of rules.
 
 use super::diagnostic::Diagnostic;
+use super::keys;
 use super::lists::{Cell, Entry, List, ListKind, TableProblem};
 use super::overlay::ListOverrideEntry;
-use super::pack::{check_word, required_word, words};
+use super::pack::{check_word, words};
 use super::source::{Root, Source};
 use super::table::{Located, Reader, Section, plain};
 use jiff::civil::Date;
@@ -206,12 +207,9 @@ impl ListEntry {
 }
 
 fn list(reader: &mut Reader, section: Section<'_, '_>, name: Located<String>) -> Option<ListEntry> {
-    reader.only(
-        section,
-        &["kind", "values", "file", "columns", "rows", "summary", "owner"],
-    );
+    reader.check(section, &keys::LIST);
     let _ = (reader.string(section, "summary"), reader.string(section, "owner"));
-    let kind = required_word(reader, section, "kind", &words(&ListKind::ALL, ListKind::as_str))?;
+    let kind = reader.word(section, "kind", &words(&ListKind::ALL, ListKind::as_str))?;
     let is_table = kind == ListKind::Table;
     let values = reader.strings(section, "values", false);
     let file = reader.string(section, "file");

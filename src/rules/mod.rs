@@ -11,6 +11,7 @@ mod embedded;
 pub mod evaluate;
 pub mod function;
 pub mod guard;
+pub mod keys;
 mod link;
 mod list_entry;
 pub mod lists;
@@ -168,6 +169,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 2] = [Self::Active, Self::Shadow];
+
     /// The word in rule files, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 //! Knows nothing of files, scores or rules' metadata; other rules are indices.
 
 pub(crate) mod atoms;
+mod foreign;
 pub(crate) mod shared;
 mod methods;
 pub(crate) mod node;
@@ -181,6 +182,10 @@ impl Compiler<'_> {
             ),
         );
         self.refuse(match typed.ty {
+            Type::One(Base::Text) if matches!(expr.kind, ExprKind::Text(_)) => {
+                let value = source(expr);
+                problem.help(format!("say of what: subject == {value}, subject.contains({value}), or subject in ['…', {value}]"))
+            }
             Type::One(Base::Text) => problem.help(format!("compare it, or ask present({})", source(expr))),
             Type::Many(_) => problem.help(format!("write present({0}) or {0}.any(x, …)", source(expr))),
             _ => problem.help("compare it with something"),
