@@ -108,10 +108,18 @@ pub const RULE_FILE: Shape = Shape {
     what: "rule file",
     keys: &[
         key("rule", Tables(&RULE), "rules"),
-        key("lists", Named(&LIST), "lists that conditions look things up in, as `$name`"),
+        key(
+            "lists",
+            Named(&LIST),
+            "lists that conditions look things up in, as `$name`",
+        ),
         key("define", Tables(&DEFINE), "named conditions, used as `@name`"),
         key("override", Tables(&OVERRIDE), "changes to rules of other files"),
-        key("list_override", Tables(&LIST_OVERRIDE), "changes to lists of other files"),
+        key(
+            "list_override",
+            Tables(&LIST_OVERRIDE),
+            "changes to lists of other files",
+        ),
         key("exception", Tables(&EXCEPTION), "mail that a rule lets pass"),
         key("verdict_test", Tables(&VERDICT_TEST), "mails and what becomes of them"),
     ],
@@ -121,23 +129,51 @@ pub const RULE_FILE: Shape = Shape {
 pub const RULE: Shape = Shape {
     what: "rule",
     keys: &[
-        needed("id", RuleId, "its name for logs, overrides and other rules; unique in the set"),
+        needed(
+            "id",
+            RuleId,
+            "its name for logs, overrides and other rules; unique in the set",
+        ),
         needed("summary", Summary, "one line for people"),
         needed("category", Word(categories), "what it is about"),
         needed("severity", Word(severities), "how bad it is if the rule is right"),
-        key("score", Score, "points that a match adds, kept in hundredths; 0 without it"),
+        key(
+            "score",
+            Score,
+            "points that a match adds, kept in hundredths; 0 without it",
+        ),
         needed("when", Condition, "the condition"),
-        key("status", Word(statuses), "`shadow` is evaluated and counted, and never acts; `active` without it"),
+        key(
+            "status",
+            Word(statuses),
+            "`shadow` is evaluated and counted, and never acts; `active` without it",
+        ),
         key("action", Word(actions), "floor: the least that is done on a match"),
         key("cap", Word(actions), "ceiling: the most that this rule alone may cause"),
-        key("group", Name, "of the rules of a group only the strongest positive score counts"),
-        key("replaces", RuleIds, "rules whose score this one takes away; their floors stay"),
+        key(
+            "group",
+            Name,
+            "of the rules of a group only the strongest positive score counts",
+        ),
+        key(
+            "replaces",
+            RuleIds,
+            "rules whose score this one takes away; their floors stay",
+        ),
         key("tags", Names, "words to choose rules by"),
         key("owner", Text, "who answers for it"),
         key("references", OneOrMoreTexts, "where to read more"),
         key("false_positives", OneOrMoreTexts, "wanted mail that it may match"),
-        key("renamed_from", OneOrMoreRuleIds, "older ids, which overrides, exceptions and `@` still find"),
-        key("expires", Date, "the last day on which it acts, UTC; then it is a shadow"),
+        key(
+            "renamed_from",
+            OneOrMoreRuleIds,
+            "older ids, which overrides, exceptions and `@` still find",
+        ),
+        key(
+            "expires",
+            Date,
+            "the last day on which it acts, UTC; then it is a shadow",
+        ),
         key("test", Tables(&TEST), "mails that it must match, or mustn't"),
     ],
 };
@@ -204,7 +240,11 @@ pub const EXCEPTION: Shape = Shape {
     keys: &[
         needed("rule", RuleId, "the rule"),
         needed("name", Text, "its name in logs"),
-        needed("when", Condition, "what mail is let pass; it counts only when it is true"),
+        needed(
+            "when",
+            Condition,
+            "what mail is let pass; it counts only when it is true",
+        ),
         needed("reason", Text, "why"),
         needed("owner", Text, "who answers for it"),
         needed("expires", Date, "the last day on which it counts, UTC"),
@@ -214,12 +254,20 @@ pub const EXCEPTION: Shape = Shape {
 const MAIL_KEY: Key = needed("mail", Table(&MAIL), "the mail; what it leaves out is a stranger's");
 const CLIENT_KEY: Key = key("client", AddressOrTable(&CLIENT), "who connects");
 const HELO_KEY: Key = key("helo", Text, "the argument of HELO or EHLO");
-const ENVELOPE_KEY: Key = key("envelope", Table(&ENVELOPE), "the envelope, where it isn't as the header says");
+const ENVELOPE_KEY: Key = key(
+    "envelope",
+    Table(&ENVELOPE),
+    "the envelope, where it isn't as the header says",
+);
 const DIRECTION_KEY: Key = key("direction", Word(directions), "`inbound` without it");
 const AUTH_KEY: Key = key("auth", Table(&AUTH), "results of authentication; all `none` without it");
 const HISTORY_KEY: Key = key("history", Table(&HISTORY), "earlier mail; never seen without it");
 const LISTS_KEY: Key = key("lists", NamedTexts, "entries that replace a list's, by its name");
-const UNKNOWN_KEY: Key = key("unknown", OneOrMoreTexts, "facts that could not be found out: fields, or groups such as `auth`");
+const UNKNOWN_KEY: Key = key(
+    "unknown",
+    OneOrMoreTexts,
+    "facts that could not be found out: fields, or groups such as `auth`",
+);
 const NOW_KEY: Key = key("now", Time, "when it is judged");
 
 /// `[[rule.test]]`.
@@ -267,7 +315,11 @@ pub const VERDICT_TEST: Shape = Shape {
 pub const MAIL: Shape = Shape {
     what: "mail",
     keys: &[
-        key("from", Text, "the author: an address, or a name and an address in angle brackets"),
+        key(
+            "from",
+            Text,
+            "the author: an address, or a name and an address in angle brackets",
+        ),
         key("to", OneOrMoreTexts, "who it is to, likewise"),
         key("cc", OneOrMoreTexts, "who has a copy, likewise"),
         key("reply_to", OneOrMoreTexts, "where answers go, likewise"),
@@ -278,7 +330,11 @@ pub const MAIL: Shape = Shape {
         key("headers", NamedTexts, "more header fields, as they should stand"),
         key("attachments", Tables(&ATTACHMENT), "attached files"),
         key("raw", Text, "the whole message instead; a bare line feed becomes CRLF"),
-        key("file", Text, "a file within the pack that holds the whole message instead"),
+        key(
+            "file",
+            Text,
+            "a file within the pack that holds the whole message instead",
+        ),
     ],
 };
 
@@ -515,7 +571,8 @@ const FOREIGN_WORDS: &[(&str, &str)] = &[
 pub(super) fn familiar_word(word: &str, allowed: impl Iterator<Item = &'static str> + Clone) -> Option<&'static str> {
     let word = word.to_lowercase();
     let rows = FOREIGN_WORDS.iter().filter(|(foreign, _)| *foreign == word);
-    rows.map(|(_, ours)| *ours).find(|ours| allowed.clone().any(|allowed| allowed == *ours))
+    rows.map(|(_, ours)| *ours)
+        .find(|ours| allowed.clone().any(|allowed| allowed == *ours))
 }
 
 #[cfg(test)]
@@ -523,8 +580,21 @@ mod tests {
     use super::*;
 
     const SHAPES: [&Shape; 15] = [
-        &RULE_FILE, &RULE, &DEFINE, &LIST, &OVERRIDE, &LIST_OVERRIDE, &EXCEPTION, &TEST, &VERDICT_TEST, &MAIL,
-        &ATTACHMENT, &CLIENT, &ENVELOPE, &AUTH, &MANIFEST,
+        &RULE_FILE,
+        &RULE,
+        &DEFINE,
+        &LIST,
+        &OVERRIDE,
+        &LIST_OVERRIDE,
+        &EXCEPTION,
+        &TEST,
+        &VERDICT_TEST,
+        &MAIL,
+        &ATTACHMENT,
+        &CLIENT,
+        &ENVELOPE,
+        &AUTH,
+        &MANIFEST,
     ];
 
     #[test]
@@ -532,8 +602,18 @@ mod tests {
         for shape in SHAPES {
             for (place, key) in shape.keys.iter().enumerate() {
                 let before = shape.keys.get(..place).unwrap_or_default();
-                assert!(before.iter().all(|other| other.name != key.name), "{} {}", shape.what, key.name);
-                assert!(!key.doc.is_empty() && !key.doc.ends_with('.'), "{} {}", shape.what, key.name);
+                assert!(
+                    before.iter().all(|other| other.name != key.name),
+                    "{} {}",
+                    shape.what,
+                    key.name
+                );
+                assert!(
+                    !key.doc.is_empty() && !key.doc.ends_with('.'),
+                    "{} {}",
+                    shape.what,
+                    key.name
+                );
             }
         }
     }
@@ -541,11 +621,27 @@ mod tests {
     #[test]
     fn what_is_familiar_leads_to_keys_and_words_of_ours() {
         for (foreign, ours) in FOREIGN_KEYS {
-            assert!(SHAPES.iter().any(|shape| shape.has(ours) && !shape.has(foreign)), "{foreign}");
+            assert!(
+                SHAPES.iter().any(|shape| shape.has(ours) && !shape.has(foreign)),
+                "{foreign}"
+            );
         }
-        let lists = [categories, severities, statuses, actions, kinds, directions, expectations];
+        let lists = [
+            categories,
+            severities,
+            statuses,
+            actions,
+            kinds,
+            directions,
+            expectations,
+        ];
         for (foreign, ours) in FOREIGN_WORDS {
-            assert!(lists.iter().any(|words| words().contains(ours) && !words().contains(foreign)), "{foreign}");
+            assert!(
+                lists
+                    .iter()
+                    .any(|words| words().contains(ours) && !words().contains(foreign)),
+                "{foreign}"
+            );
         }
         assert_eq!(familiar("name", &RULE), Some("id"));
         assert_eq!(familiar("title", &MAIL), None);

@@ -372,7 +372,7 @@ impl Gathered {
             if self.entries.len() == before {
                 let message = format!("`{}` isn't in ${name}", plain(&value.value));
                 diagnostics.push(Diagnostic::warning(
-                    "list-override",
+                    "nothing-to-remove",
                     source,
                     value.span.clone(),
                     message,

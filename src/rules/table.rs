@@ -74,7 +74,12 @@ impl Reader {
             let name = key.get_ref().as_ref();
             if !shape.has(name) {
                 let message = format!("unknown key `{}` in {}", plain(name), section.what);
-                self.error_help("unknown-key", key.span(), message, Some(meant_key(name, section, shape)));
+                self.error_help(
+                    "unknown-key",
+                    key.span(),
+                    message,
+                    Some(meant_key(name, section, shape)),
+                );
             }
         }
         for key in shape.keys.iter().filter(|key| key.needed) {
@@ -208,7 +213,10 @@ impl Reader {
             }]);
         }
         let Some(array) = value.get_ref().as_array() else {
-            let help = value.get_ref().as_str().map(|text| format!("put it in brackets: [\"{}\"]", plain(text)));
+            let help = value
+                .get_ref()
+                .as_str()
+                .map(|text| format!("put it in brackets: [\"{}\"]", plain(text)));
             self.wrong_type(key, "a list of strings", value, help.as_deref());
             return None;
         };
@@ -220,7 +228,10 @@ impl Reader {
         let value = section.table.get(key)?;
         let boolean = value.get_ref().as_bool();
         if boolean.is_none() {
-            let quoted = value.get_ref().as_str().is_some_and(|text| matches!(text, "true" | "false"));
+            let quoted = value
+                .get_ref()
+                .as_str()
+                .is_some_and(|text| matches!(text, "true" | "false"));
             self.wrong_type(key, "true or false", value, quoted.then_some("write it without quotes"));
         }
         boolean
@@ -333,10 +344,15 @@ fn toml_help(source: &Source, at: usize, message: &str) -> Option<String> {
             "each key stands once in its table; a second [[rule]] begins with its own heading"
         }
         None if line.contains(['‘', '’', '“', '”']) => "use straight quotes: \"…\" or '…'",
+        None if line.bytes().collect::<Vec<_>>().windows(3).any(is_decimal_comma) => "numbers have a point: 1.5",
         None if message.contains("string values must be quoted") => "put the value in quotes",
         None => return None,
     };
     Some(help.to_owned())
+}
+
+fn is_decimal_comma(bytes: &[u8]) -> bool {
+    matches!(bytes, [before, b',', after] if before.is_ascii_digit() && after.is_ascii_digit())
 }
 
 /// Text from a file, fit for a message: short, on one line.

@@ -271,13 +271,18 @@ pub(super) fn call(name: &str, arguments: &[String]) -> Option<String> {
 
 /// What to write for a method.
 pub(super) fn method(name: &str, receiver: Receiver) -> Option<&'static str> {
-    let row = METHODS.iter().find(|(of, foreign, _)| *of == receiver && *foreign == name);
+    let row = METHODS
+        .iter()
+        .find(|(of, foreign, _)| *of == receiver && *foreign == name);
     row.map(|(_, _, ours)| *ours)
 }
 
 /// What a list may be called here.
 pub(super) fn list(name: &str) -> Option<&'static str> {
-    LISTS.iter().find(|(foreign, _)| *foreign == name).map(|(_, ours)| *ours)
+    LISTS
+        .iter()
+        .find(|(foreign, _)| *foreign == name)
+        .map(|(_, ours)| *ours)
 }
 
 /// Whether a name is a word for nothing.
@@ -298,7 +303,10 @@ mod tests {
         let house = House::new();
         for (foreign, ours) in FIELDS {
             let told = house.read(&format!("known({foreign})"), &mut Atoms::default()).1;
-            assert!(told.iter().any(|problem| problem.code == "unknown-field"), "{foreign}: {told:?}");
+            assert!(
+                told.iter().any(|problem| problem.code == "unknown-field"),
+                "{foreign}: {told:?}"
+            );
             if !ours.contains('…') {
                 let (condition, told) = house.read(&format!("known({ours})"), &mut Atoms::default());
                 assert!(condition.is_some(), "{foreign}: {told:?}");

@@ -136,7 +136,10 @@ impl Compiler<'_> {
             }
             (Type::Many(_), _) if is_text_method => problem.help(format!("write {written}.any(x, x.{name}(…))")),
             (Type::One(Base::Record(_)), _) if is_text_method => {
-                let parts = schema::members(ty.base()).iter().map(schema::Field::key).collect::<Vec<_>>();
+                let parts = schema::members(ty.base())
+                    .iter()
+                    .map(schema::Field::key)
+                    .collect::<Vec<_>>();
                 problem.help(format!("ask one of its parts: {}", parts.join(", ")))
             }
             (_, Some(meant)) => problem.help(format!("did you mean `{meant}`?")),

@@ -58,6 +58,9 @@ impl Compiler<'_> {
             );
             return self.refuse(problem(message).help("write == or !="));
         }
+        for (side, beside) in [(left, right), (right, left)] {
+            self.warn_wildcard(side, |bare| format!("write {}.contains('{bare}')", source(beside)));
+        }
         let label = if one.label.is_empty() { other.label } else { one.label };
         Some(Typed::condition(Node::Compare {
             operator,
@@ -65,6 +68,19 @@ impl Compiler<'_> {
             right: Box::new(other.node),
             label: label.into(),
         }))
+    }
+
+    /// Globs are a habit of many languages; here a `*` is an asterisk.
+    pub(super) fn warn_wildcard(&mut self, literal: &Expr, help: impl Fn(&str) -> String) {
+        let ExprKind::Text(text) = &literal.kind else {
+            return;
+        };
+        let bare = text.trim_matches('*');
+        if bare.len() < text.len() && bare.chars().any(char::is_alphanumeric) {
+            let message = "`*` stands for itself in a string";
+            let problem = Problem::warning("wildcard", literal.span.clone(), message);
+            self.problems.push(problem.help(help(&bare.replace('\'', "''"))));
+        }
     }
 
     /// A string literal beside a domain is that domain, and so on.
@@ -75,7 +91,7 @@ impl Compiler<'_> {
         let base = beside.base();
         let read = match base {
             Base::Domain => Domain::parse(text).map(|domain| Value::Domain(Cow::Owned(domain))),
-            Base::Address => text.contains('@').then(|| Value::Address(Cow::Owned(text.clone()))),
+            Base::Address => is_address(text).then(|| Value::Address(Cow::Owned(text.clone()))),
             Base::Ip => text.parse().ok().map(Value::Ip),
             _ => return Some(typed),
         };
@@ -219,7 +235,11 @@ impl Compiler<'_> {
             return self.refuse(problem(message).help(help));
         }
         if !within.ty.is_list() {
-            let problem = problem(format!("{} is {}; `in` wants a list", shown(set), within.ty.indefinite()));
+            let problem = problem(format!(
+                "{} is {}; `in` wants a list",
+                shown(set),
+                within.ty.indefinite()
+            ));
             return self.refuse(match part_for(item, within.ty) {
                 Some(part) => problem.help(format!("write {}.{part} == {}", source(set), source(item))),
                 None => problem.help("several values stand in brackets: x in ['a', 'b']"),
@@ -371,7 +391,13 @@ impl Compiler<'_> {
         };
         if found.is_empty() {
             let message = format!("no rule is one of `{pattern}`");
-            return self.refuse(Problem::error("unknown-rule", expr.span.clone(), message));
+            let problem = Problem::error("unknown-rule", expr.span.clone(), message);
+            return self.refuse(match pattern {
+                RulePattern::Prefix(_) => problem.help("ids are written in capitals; the rule itself isn't counted"),
+                RulePattern::Tag(tag) => problem.help(format!(
+                    "a rule has it by tags = [\"{tag}\"]; the rule itself isn't counted"
+                )),
+            });
         }
         found.iter().for_each(|rule| self.refer(*rule));
         Some(found.into_iter().map(Node::Rule).collect())
@@ -448,6 +474,13 @@ fn is_comparable(one: Base, other: Base) -> bool {
 
 fn has_order(base: Base) -> bool {
     matches!(base, Base::Int | Base::Float | Base::Size | Base::Duration | Base::Time)
+}
+
+fn is_address(text: &str) -> bool {
+    let parts = text.rsplit_once('@');
+    parts.is_some_and(|(local, domain)| {
+        !local.is_empty() && (domain.starts_with('[') || Domain::parse(domain).is_some())
+    })
 }
 
 /// What to write where a list or a record stands beside something.

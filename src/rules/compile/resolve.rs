@@ -30,7 +30,8 @@ impl Compiler<'_> {
         }
         if name == "them" {
             let problem = Problem::error("foreign-word", span.clone(), "there is no `them` here");
-            return self.refuse(problem.help("write the conditions out, any of (…, …), or give rules a tag: any of @tag:x"));
+            return self
+                .refuse(problem.help("write the conditions out, any of (…, …), or give rules a tag: any of @tag:x"));
         }
         let problem = Problem::error("unknown-field", span.clone(), format!("there is no field `{name}`"));
         if schema::is_group(name) {
@@ -47,9 +48,10 @@ impl Compiler<'_> {
             Some(meant) if meant.contains('…') => Some(format!("write {meant}")),
             Some(meant) => Some(format!("did you mean `{meant}`?")),
             // As mailers write them: with a capital, or with hyphens that became low lines.
-            None if name.starts_with(|c: char| c.is_ascii_uppercase()) => {
-                Some(format!("a header field is header('{}'), a rule @{name}", name.replace('_', "-")))
-            }
+            None if name.starts_with(|c: char| c.is_ascii_uppercase()) => Some(format!(
+                "a header field is header('{}'), a rule @{name}",
+                name.replace('_', "-")
+            )),
             None => None,
         };
         self.refuse(match help {
@@ -67,14 +69,13 @@ impl Compiler<'_> {
 
     fn warn_not_gathered(&mut self, field: &Field, span: &Range<usize>) {
         if !field.gathered {
-            self.problems.push(Problem::warning(
-                "not-gathered",
-                span.clone(),
-                format!(
-                    "`{}` isn't gathered in this version: it is unknown on live mail",
-                    field.name
-                ),
-            ));
+            let message = format!(
+                "`{}` isn't gathered in this version: it is unknown on live mail",
+                field.name
+            );
+            let problem = Problem::warning("not-gathered", span.clone(), message);
+            self.problems
+                .push(problem.help("x ?? y says what stands in until then, known(x) whether it is known"));
         }
     }
 
@@ -84,7 +85,11 @@ impl Compiler<'_> {
                 return self.field(place, &expr.span);
             }
             if let Some(meant) = foreign::field(&dotted.to_lowercase()) {
-                let problem = Problem::error("unknown-field", expr.span.clone(), format!("there is no field `{dotted}`"));
+                let problem = Problem::error(
+                    "unknown-field",
+                    expr.span.clone(),
+                    format!("there is no field `{dotted}`"),
+                );
                 return self.refuse(match meant.contains('…') {
                     true => problem.help(format!("write {meant}")),
                     false => problem.help(format!("did you mean `{meant}`?")),
@@ -278,8 +283,8 @@ impl Compiler<'_> {
     ) -> Option<T> {
         let ExprKind::Name(variable) = &name.kind else {
             return self.refuse(
-                Problem::error("bad-lambda", name.span.clone(), "the first argument names each item")
-                    .help("write any(x, x … )"),
+                Problem::error("bad-lambda", name.span.clone(), "the first argument isn't a name")
+                    .help("it is a name of your own for each item: any(x, …)"),
             );
         };
         if schema::field(variable).is_some() || schema::is_group(variable) {

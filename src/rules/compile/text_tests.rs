@@ -102,6 +102,7 @@ impl Compiler<'_> {
                         "an empty needle never matches",
                     ));
                 }
+                self.warn_wildcard(argument, |bare| format!("leave it out: {method}('{bare}')"));
                 Some(self.literal(text, ignores_case, scan))
             }
             ExprKind::List(name) => {

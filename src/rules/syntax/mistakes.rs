@@ -53,7 +53,11 @@ pub(super) fn unexpected(tokens: &[(Token, Range<usize>)], span: Range<usize>, w
             Problem::error("unexpected-end", span, message)
         }
         found => {
-            let problem = Problem::error("unexpected-token", span, format!("{} stands where {wanted} should", describe(found)));
+            let problem = Problem::error(
+                "unexpected-token",
+                span,
+                format!("{} stands where {wanted} should", describe(found)),
+            );
             match found {
                 Token::Sign(".") => problem.help("name each item and ask it: links.any(l, l.target.domain == '…')"),
                 Token::Sign("*") => problem.help("several rules are @LURE_*, after `any of`, `2 of` and the like"),
@@ -89,19 +93,23 @@ pub(super) fn left_over(tokens: &[(Token, Range<usize>)], span: Range<usize>, be
         },
         Token::Sign("=~" | "~") => infix_method("matches", &signed(found), next, span, before),
         Token::Sign("!~") => negated(infix_method("matches", &signed(found), next, span, before)),
-        Token::Regex { pattern, flags } => {
-            Problem::error("infix-method", span, "a regex is looked for by a method")
-                .help(format!("write {}.matches(/{pattern}/{flags})", written(before)))
-        }
-        Token::Sign("[") => Problem::error("unexpected-token", span, "nothing is picked by its number")
-            .help(format!("the first is {0}.first; any of them is {0}.any(x, …)", written(before))),
+        Token::Regex { pattern, flags } => Problem::error("infix-method", span, "a regex is looked for by a method")
+            .help(format!("write {}.matches(/{pattern}/{flags})", written(before))),
+        Token::Sign("[") => Problem::error("unexpected-token", span, "nothing is picked by its number").help(format!(
+            "the first is {0}.first; any of them is {0}.any(x, …)",
+            written(before)
+        )),
         Token::Sign(")" | "]") => Problem::error("unopened", span, format!("{} closes nothing", describe(found))),
         _ => unexplained(found, span),
     }
 }
 
 fn unexplained(found: &Token, span: Range<usize>) -> Problem {
-    let problem = Problem::error("unexpected-token", span, format!("{} can't follow here", describe(found)));
+    let problem = Problem::error(
+        "unexpected-token",
+        span,
+        format!("{} can't follow here", describe(found)),
+    );
     match found {
         Token::Sign(",") => problem.help("join conditions with `and` or `or`; commas stand only within parentheses"),
         _ => problem.help("join conditions with `and` or `or`"),
@@ -171,7 +179,9 @@ fn after_operand(word: &str, next: &Token, span: Range<usize>, before: &Expr) ->
         ("if" | "then" | "else", _) => {
             foreign("a condition has no statements: write (a and b) or (not a and c)".to_owned())
         }
-        ("of", _) if matches!(before.kind, ExprKind::Int(_)) => foreign("write `2 of (…)` with a whole number".to_owned()),
+        ("of", _) if matches!(before.kind, ExprKind::Int(_)) => {
+            foreign("write `2 of (…)` with a whole number".to_owned())
+        }
         ("of", _) => foreign("a number, `any`, `all` or `none` stands before `of`".to_owned()),
         _ => unexplained(&Token::Name(word.to_owned()), span.clone()),
     }
@@ -191,7 +201,11 @@ fn infix_method(method: &str, word: &str, next: &Token, span: Range<usize>, befo
         Token::Regex { .. } => "matches",
         _ => method,
     };
-    let argument = if method == "similar_to" { format!("{argument}, 1") } else { argument };
+    let argument = if method == "similar_to" {
+        format!("{argument}, 1")
+    } else {
+        argument
+    };
     // `'x' in subject` by another name: what is looked for came first.
     let help = match (&before.kind, next) {
         (ExprKind::Text(text), Token::Name(field)) => format!("write {field}.{method}({})", quoted(text)),
@@ -222,13 +236,20 @@ fn is_like(word: &str) -> bool {
 }
 
 fn negated(problem: Problem) -> Problem {
-    let help = problem.help.clone().unwrap_or_default().replacen("write ", "write not ", 1);
+    let help = problem
+        .help
+        .clone()
+        .unwrap_or_default()
+        .replacen("write ", "write not ", 1);
     problem.help(help)
 }
 
 fn method(word: &str) -> Option<&'static str> {
     let word = word.to_lowercase();
-    METHOD_HABITS.iter().find(|(habit, _)| *habit == word).map(|(_, method)| *method)
+    METHOD_HABITS
+        .iter()
+        .find(|(habit, _)| *habit == word)
+        .map(|(_, method)| *method)
 }
 
 /// Of `a and b == c` the `c`: what stands right before the next token.
@@ -252,7 +273,7 @@ fn last_operand(expr: &Expr) -> &Expr {
 fn written(expr: &Expr) -> String {
     match &expr.kind {
         ExprKind::Name(name) => name.to_lowercase(),
-        ExprKind::Member { .. } | ExprKind::Method { .. } | ExprKind::Call { .. } => expr.to_string(),
+        ExprKind::Member { .. } | ExprKind::Method { .. } | ExprKind::Call { .. } => expr.written(),
         _ => "subject".to_owned(),
     }
 }

@@ -170,7 +170,10 @@ impl Parser<'_> {
                 .help("comparison is written `==`"));
         }
         self.at += 1;
-        let is_over = matches!(self.peek(), Token::End | Token::And | Token::Or | Token::Sign(")" | ","));
+        let is_over = matches!(
+            self.peek(),
+            Token::End | Token::And | Token::Or | Token::Sign(")" | ",")
+        );
         if matches!(infix, Infix::Arithmetic(Arithmetic::Multiply)) && is_over {
             return Err(mistakes::star_of_names(sign_span));
         }

@@ -203,8 +203,9 @@ impl<'t> Lexer<'t, '_> {
             if value.ends_with('\\') && self.peek().is_some_and(char::is_alphanumeric) {
                 let span = self.at - 2..self.at;
                 let message = format!("strings are raw: the quote after `\\` ends this one");
-                return Err(Problem::error("escaped-quote", span, message)
-                    .help(format!("a quote within is doubled, {quote}{quote}, or the string stands in the other quotes")));
+                return Err(Problem::error("escaped-quote", span, message).help(format!(
+                    "a quote within is doubled, {quote}{quote}, or the string stands in the other quotes"
+                )));
             }
             if self.peek() != Some(quote) {
                 return Ok(Token::Text(value));
@@ -326,13 +327,14 @@ impl<'t> Lexer<'t, '_> {
             .take(3)
             .map(str::len)
             .collect();
-        if digits.len() != 4 || shape != [0, 2, 2] || !self.rest().starts_with('-') {
+        let [0, month @ 1..=2, day @ 1..=2] = shape.as_slice() else {
+            return Ok(None);
+        };
+        let after_month = self.rest().get(1 + month..2 + month);
+        if digits.len() != 4 || !self.rest().starts_with('-') || after_month != Some("-") {
             return Ok(None);
         }
-        if self.rest().get(3..4) != Some("-") {
-            return Ok(None);
-        }
-        self.at += "-MM-DD".len();
+        self.at += 2 + month + day;
         let span = start..self.at;
         let written = self.text.get(span.clone()).unwrap_or("");
         let midnight = written
@@ -342,7 +344,7 @@ impl<'t> Lexer<'t, '_> {
         match midnight {
             Some(midnight) if !self.peek().is_some_and(is_name) => Ok(Some(Token::Date(midnight.timestamp()))),
             _ => Err(Problem::error("bad-date", span, format!("`{written}` is no date"))
-                .help("a date is YYYY-MM-DD, its midnight in UTC")),
+                .help("a date is written 2027-01-31, its midnight in UTC")),
         }
     }
 
@@ -475,7 +477,7 @@ mod tests {
     fn comments_and_blanks_are_skipped_and_subtraction_is_no_date() {
         assert_eq!(lex(" # all\n\t\u{a0}and # rest"), [Token::And]);
         assert_eq!(
-            lex("2027-1-3"),
+            lex("2027 - 1 - 3"),
             [
                 Token::Int(2027),
                 Token::Sign("-"),
@@ -525,6 +527,7 @@ mod tests {
             ("1.5MB", "bad-number", 0..5),
             ("9223372036854775808", "bad-number", 0..19),
             ("2027-02-30", "bad-date", 0..10),
+            ("2027-1-31", "bad-date", 0..9),
             ("$ a", "bad-name", 0..1),
             ("@", "bad-name", 0..1),
             ("@tag:", "bad-name", 0..5),
