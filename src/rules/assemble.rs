@@ -139,11 +139,12 @@ impl File {
     }
 }
 
-/// Complains of every second rule, define or list of a name.
-fn names_once(files: &[File], diagnostics: &mut Vec<Diagnostic>) {
+/// Complains of every second rule, define or list of a name; a rule's older ids are its own too.
+fn names_once<'f>(files: &'f [File], diagnostics: &mut Vec<Diagnostic>) {
     let mut first: HashMap<(&str, &str), String> = HashMap::new();
     for file in files {
-        let rules = file.content.rules.iter().map(|rule| ("rule", &rule.id));
+        let every_id = |rule: &'f RuleEntry| std::iter::once(&rule.id).chain(&rule.renamed_from);
+        let rules = file.content.rules.iter().flat_map(every_id).map(|id| ("rule", id));
         let defines = file.content.defines.iter().map(|define| ("define", &define.name));
         let lists = file.content.lists.iter().map(|list| ("list", &list.name));
         for (what, name) in rules.chain(defines).chain(lists) {
@@ -269,6 +270,7 @@ fn parts(
     });
     let find = |id: &str| -> Option<usize> { ids.get(id).or_else(|| older.get(id)).copied() };
     check_replaces(&rules, &find, diagnostics);
+    rename_replaced(&mut infos, &find);
     let mut exceptions: HashMap<usize, Vec<(&ExceptionEntry, &File)>> = HashMap::new();
     if options.overlays {
         let overrides: Vec<_> = files
@@ -415,6 +417,16 @@ fn check_replaces(
             };
             let error = Diagnostic::error("unknown-rule", &file.source, replaced.span.clone(), message);
             diagnostics.push(error.maybe_help(help));
+        }
+    }
+}
+
+/// What is replaced by an older id is meant by its present one.
+fn rename_replaced(infos: &mut [RuleInfo], find: &dyn Fn(&str) -> Option<usize>) {
+    let ids: Vec<String> = infos.iter().map(|info| info.id.clone()).collect();
+    for replaced in infos.iter_mut().flat_map(|info| &mut info.replaces) {
+        if let Some(present) = find(replaced).and_then(|at| ids.get(at)) {
+            replaced.clone_from(present);
         }
     }
 }

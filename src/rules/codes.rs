@@ -105,6 +105,7 @@ pub const CODES: &[(&str, &str)] = &[
         "an override names no rules, or names them in two ways",
     ),
     ("regex-too-large", "a regex takes too much memory once compiled"),
+    ("repeated-needle", "a needle stands twice in one test (warning)"),
     (
         "several-conditions",
         "several conditions stand in parentheses without telling how many must hold",

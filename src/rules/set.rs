@@ -226,7 +226,12 @@ impl RuleSet {
 
     /// What the rules say of one message.
     pub fn evaluate(&self, evidence: &Evidence<'_, '_>) -> Findings {
-        let mut scope = Scope::new(evidence, &self.scanner);
+        self.evaluate_without(evidence, &[])
+    }
+
+    /// The same when some facts, by name or group, could not be found out.
+    pub(super) fn evaluate_without(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Findings {
+        let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
         let (outcomes, excepted) = self.outcomes(&mut scope, evidence.now);
         let mut findings = Findings {
             excepted,

@@ -302,6 +302,7 @@ fn warnings_leave_the_condition() {
         ("links.any(l, l.is_shortener)", "not-gathered", 15..27),
         ("subject.contains('')", "empty-needle", 17..19),
         ("subject == '*invoice*'", "wildcard", 11..22),
+        ("subject.icontains('a', 'A')", "repeated-needle", 23..26),
         ("subject.contains('inv*')", "wildcard", 17..23),
         ("attachments.all(a, a.is_inline)", "unguarded-all", 0..31),
         (

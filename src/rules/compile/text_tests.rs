@@ -11,6 +11,7 @@ use crate::rules::syntax::tree::Quantity;
 use crate::rules::syntax::{Expr, ExprKind, Problem};
 use crate::rules::text::folded;
 use crate::rules::value::{Base, Kind, Type};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -54,8 +55,9 @@ impl Compiler<'_> {
         }
         let subject = self.subject(base);
         let mut own = Needles::default();
+        let arguments = self.distinct_needles(arguments, ignores_case);
         let needles: Vec<Option<Needle>> = arguments
-            .iter()
+            .into_iter()
             .map(|argument| {
                 let mut scan = match (test, subject.source) {
                     (Test::Contains, Some(source)) => Scan::Shared(source),
@@ -90,6 +92,23 @@ impl Compiler<'_> {
             label: base.label.into(),
             is_field,
         }
+    }
+
+    /// A needle that stands twice would count twice for `2 of`.
+    fn distinct_needles<'x>(&mut self, arguments: &'x [Expr], ignores_case: bool) -> Vec<&'x Expr> {
+        let mut seen = HashSet::new();
+        let mut distinct = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            match &argument.kind {
+                ExprKind::Text(text) if !seen.insert(comparable(text, ignores_case)) => {
+                    let message = format!("{} stands here twice", shown(argument));
+                    let problem = Problem::warning("repeated-needle", argument.span.clone(), message);
+                    self.problems.push(problem.help("leave it out: it counts once"));
+                }
+                _ => distinct.push(argument),
+            }
+        }
+        distinct
     }
 
     fn needle(&mut self, argument: &Expr, method: &str, ignores_case: bool, scan: &mut Scan<'_>) -> Option<Needle> {
