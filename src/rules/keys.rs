@@ -12,6 +12,8 @@ use super::{Action, Category, Severity, Status};
 pub enum Holds {
     /// A string.
     Text,
+    /// A string that says something.
+    Said,
     /// A line for people, at most [`super::pack::SUMMARY_CHARS_MAX`] characters.
     Summary,
     /// A condition in the rule language.
@@ -100,7 +102,7 @@ const fn needed(name: &'static str, holds: Holds, doc: &'static str) -> Key {
 
 use Holds::{
     AddressOrTable, Columns, Condition, Count, Date, Name, Named, NamedTexts, Names, OneOrMoreRuleIds, OneOrMoreTexts,
-    Rows, RuleId, RuleIds, Score, Summary, Table, Tables, Text, Texts, Time, Truth, Version, Word,
+    Rows, RuleId, RuleIds, Said, Score, Summary, Table, Tables, Text, Texts, Time, Truth, Version, Word,
 };
 
 /// A rule file.
@@ -245,8 +247,8 @@ pub const EXCEPTION: Shape = Shape {
             Condition,
             "what mail is let pass; it counts only when it is true",
         ),
-        needed("reason", Text, "why"),
-        needed("owner", Text, "who answers for it"),
+        needed("reason", Said, "why"),
+        needed("owner", Said, "who answers for it"),
         needed("expires", Date, "the last day on which it counts, UTC"),
     ],
 };

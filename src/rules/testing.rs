@@ -235,8 +235,9 @@ fn unknown_lists(set: &RuleSet, scene: &Scene) -> Vec<String> {
 fn rule_failures(test: &TestEntry, outcome: &Outcome) -> Vec<String> {
     let came = match outcome.truth {
         Truth::True => Expectation::Match,
-        Truth::False => Expectation::NoMatch,
-        Truth::Unknown => Expectation::Unknown,
+        // What the message lacks was looked for and not found; only what could not be found out is unknown.
+        Truth::Unknown if !outcome.unknown.is_empty() => Expectation::Unknown,
+        Truth::Unknown | Truth::False => Expectation::NoMatch,
     };
     let mut failures = Vec::new();
     if came != test.expect {

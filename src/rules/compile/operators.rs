@@ -76,7 +76,8 @@ impl Compiler<'_> {
             return;
         };
         let bare = text.trim_matches('*');
-        if bare.len() < text.len() && bare.chars().any(char::is_alphanumeric) {
+        let is_plain = |c: char| c.is_alphanumeric() || " .-_@/".contains(c);
+        if bare.len() < text.len() && bare.chars().all(is_plain) && bare.chars().any(char::is_alphanumeric) {
             let message = "`*` stands for itself in a string";
             let problem = Problem::warning("wildcard", literal.span.clone(), message);
             self.problems.push(problem.help(help(&bare.replace('\'', "''"))));
