@@ -2,6 +2,7 @@
 //!
 //! `<!-- not run: why -->` leaves a block alone, `<!-- file: name -->` has it written to a file, and
 //! `<!-- more of file: name -->` adds to one. A first line such as `# house/plots.toml` names the file too.
+//! `<!-- in name: old => new -->`, wherever it stands, is what the reader was told to change.
 
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,7 @@ pub fn blocks(document: &Path, text: &str) -> Vec<Block> {
                 block.text.push_str(line);
                 block.text.push('\n');
             }
+            (None, None) if line.starts_with("<!-- in ") => found.extend(edit(document, number, line)),
             (None, None) if line.starts_with("<!--") => line.clone_into(&mut remark),
             (None, None) if !line.trim().is_empty() => remark.clear(),
             (None, None) => {}
@@ -90,6 +92,20 @@ pub fn blocks(document: &Path, text: &str) -> Vec<Block> {
     }
     assert!(open.is_none(), "{} ends within a block", document.display());
     found
+}
+
+/// A change of a file, as a block of its own.
+fn edit(document: &Path, number: usize, line: &str) -> Option<Block> {
+    let change = said(line, "in ")?;
+    let (name, change) = change.split_once(": ")?;
+    Some(Block {
+        document: document.to_owned(),
+        line: number + 1,
+        language: "edit".to_owned(),
+        text: change.to_owned(),
+        not_run: None,
+        file: Some((name.to_owned(), false)),
+    })
 }
 
 fn said(remark: &str, what: &str) -> Option<String> {

@@ -138,17 +138,13 @@ fn transcripts_show_what_the_program_says() {
         let mut anew = Vec::new();
         for block in &blocks {
             if let Some((name, is_more)) = &block.file {
-                let file = folder.path().join(name);
-                let before = if *is_more {
-                    fs::read_to_string(&file).unwrap_or_default()
-                } else {
-                    String::new()
+                let before = fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+                let after = match (block.language.as_str(), is_more) {
+                    ("edit", _) => changed(&before, block),
+                    (_, true) => format!("{before}\n{}", block.text),
+                    (_, false) => block.text.clone(),
                 };
-                write(
-                    folder.path(),
-                    name,
-                    &(before + if *is_more { "\n" } else { "" } + &block.text),
-                );
+                write(folder.path(), name, &after);
             } else if block.is_transcript() && block.not_run.is_none() {
                 count += 1;
                 let said = replay(&block.text, folder.path());
@@ -172,6 +168,16 @@ fn transcripts_show_what_the_program_says() {
     }
     report(&faults);
     assert!(count >= 5, "only {count} transcripts");
+}
+
+/// The text with a change of the form `old => new` made in it.
+fn changed(text: &str, edit: &Block) -> String {
+    let (old, new) = edit
+        .text
+        .split_once(" =>")
+        .unwrap_or_else(|| unreachable!("{}: no `=>`", edit.place()));
+    assert!(text.contains(old), "{}: there is no {old:?} to change", edit.place());
+    text.replacen(old, new.trim_start(), 1)
 }
 
 /// A folder with what is shipped: settings, rules and sample mails.
