@@ -277,12 +277,7 @@ impl RuleSet {
         let mut told = Told {
             set: self,
             now,
-            real: self
-                .nodes
-                .iter()
-                .filter_map(|node| node.kept)
-                .map(|_| OnceCell::new())
-                .collect(),
+            real: self.nodes.iter().filter_map(|node| node.kept).map(|_| OnceCell::new()).collect(),
             acting: HashMap::new(),
             to_acting: false,
         };

@@ -4,8 +4,8 @@
 //! Enters: the conditions of a set and what a scan of a message found. Leaves: places in the order of
 //! evaluation. What isn't among them is false. Knows nothing of what conditions say.
 
-use super::compile::triggers::triggers;
 use super::compile::{Condition, Scanner};
+use super::compile::triggers::triggers;
 use super::evaluate::Scope;
 use foldhash::fast::FixedState;
 use std::collections::{BTreeMap, HashMap};
@@ -110,10 +110,6 @@ mod tests {
         for place in [130, 0, 63, 64, 0, 191, 192] {
             places.add(place);
         }
-        assert_eq!(
-            places.iter().collect::<Vec<_>>(),
-            [0, 63, 64, 130, 191],
-            "what is beyond isn't kept"
-        );
+        assert_eq!(places.iter().collect::<Vec<_>>(), [0, 63, 64, 130, 191], "what is beyond isn't kept");
     }
 }

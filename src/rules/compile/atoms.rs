@@ -142,9 +142,7 @@ impl Source {
 
     fn member<'e>(&self, root: &Value<'e>) -> Value<'e> {
         let mut members = self.members.0.iter();
-        let Some(first) = members.next() else {
-            return root.clone();
-        };
+        let Some(first) = members.next() else { return root.clone() };
         members.fold(first.read_member(root), |value, member| member.read_member(&value))
     }
 }
@@ -287,12 +285,7 @@ mod tests {
         }
         let scanner = atoms.build().unwrap();
         let most = usize::from(super::super::needles::PLACES_MAX);
-        for (count, told) in [
-            (most - 1, most - 1),
-            (most, most),
-            (most + 1, most + 1),
-            (most + 2, most + 1),
-        ] {
+        for (count, told) in [(most - 1, most - 1), (most, most), (most + 1, most + 1), (most + 2, most + 1)] {
             let scanned = scanner.scan(0, "\u{c4}ccount pay once, ACCOUNT ".repeat(count).into());
             for (atom, expected) in [(0, told), (1, told), (2, 1), (3, 0)] {
                 assert_eq!(scanned.places(atom).count(), expected, "{atom} {count}");

@@ -150,6 +150,7 @@ const MEMBERS: &[(&str, &str)] = &[
 const FUNCTIONS: &[(&str, &str)] = &[
     ("bool", "present({0})"),
     ("coalesce", "{0} ?? {1}"),
+    ("count", "{0}.length"),
     ("defined", "present({0})"),
     ("endswith", "{0}.ends_with({1})"),
     ("exists", "present({0})"),

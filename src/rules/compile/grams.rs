@@ -313,15 +313,7 @@ mod tests {
 
     #[test]
     fn needles_are_found_at_every_place_in_every_length() {
-        let needles = [
-            "bank",
-            "bank transfer",
-            "f\u{e4}llig",
-            "aaaa",
-            "aaaaa",
-            "aaaaaaa",
-            "x@y.z",
-        ];
+        let needles = ["bank", "bank transfer", "f\u{e4}llig", "aaaa", "aaaaa", "aaaaaaa", "x@y.z"];
         for length in 0..3 * BLOCK {
             for needle in needles {
                 for at in 0..=length {

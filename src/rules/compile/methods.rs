@@ -142,8 +142,11 @@ impl Compiler<'_> {
                     .collect::<Vec<_>>();
                 problem.help(format!("ask one of its parts: {}", parts.join(", ")))
             }
-            (_, Some(meant)) => problem.help(format!("did you mean `{meant}`?")),
-            (_, None) => problem,
+            (Type::One(Base::Ip), _) => problem.help(format!(
+                "write {written} == '192.0.2.1', or {written} in $list of kind cidr"
+            )),
+            (_, Some(meant)) if meant != name => problem.help(format!("did you mean `{meant}`?")),
+            _ => problem,
         };
         self.refuse(problem)
     }
@@ -155,7 +158,16 @@ impl Compiler<'_> {
         name: &str,
         arguments: &[Expr],
     ) -> Option<Typed> {
-        let [variable, body] = self.exactly(expr, name, arguments, "(x, …)")?;
+        let Ok([variable, body]) = <&[Expr; 2]>::try_from(arguments) else {
+            let message = format!("`{name}` takes 2 arguments, not {}", arguments.len());
+            let problem = Problem::error("wrong-arguments", expr.span.clone(), message);
+            let written = source(base);
+            return self.refuse(match (name, arguments) {
+                ("any", []) => problem.help(format!("write present({written})")),
+                ("count", []) => problem.help(format!("write {written}.length")),
+                _ => problem.help(format!("name each item: {written}.{name}(x, …)")),
+            });
+        };
         if name == "distinct" {
             let value = self.lambda((&list, base), variable, |compiler| compiler.lower(body))?;
             if value.ty.is_list() || matches!(value.ty.base(), Base::Record(_) | Base::Row(_)) {

@@ -230,6 +230,13 @@ impl Compiler<'_> {
         let within = self.lower(set)?;
         let typed = self.read_literal(item, typed, within.ty)?;
         let problem = |message: String| Problem::error("wrong-type", set.span.clone(), message);
+        if let ExprKind::Text(_) = &set.kind
+            && !matches!(item.kind, ExprKind::Text(_))
+        {
+            let message = format!("{} is a string; `in` wants a list", shown(set));
+            let help = format!("write {0} == {1}, or {0} in [{1}, '…']", source(item), source(set));
+            return self.refuse(problem(message).help(help));
+        }
         if let Type::One(Base::Text) = within.ty {
             let message = format!("{} is a string; `in` wants a list", shown(set));
             let help = format!("write {}.contains({})", source(set), source(item));

@@ -73,7 +73,8 @@ impl Pattern {
 
     /// How many matches follow each other in a text, up to a limit.
     pub(crate) fn count(&self, text: &str, most: usize) -> usize {
-        self.regex().map_or(0, |regex| regex.find_iter(text).take(most).count())
+        self.regex()
+            .map_or(0, |regex| regex.find_iter(text).take(most).count())
     }
 
     /// Compiled at the latest here. It can't fail: what isn't surely small was compiled when it was read.

@@ -187,6 +187,9 @@ impl Compiler<'_> {
             span.clone(),
             format!("{} such as {} has no `{name}`", base.ty.indefinite(), shown(expr)),
         );
+        if let (Type::Many(_), "count") = (base.ty, name) {
+            return self.refuse(problem.help(format!("write {}.length", source(expr))));
+        }
         if function::is_method(name) {
             return self.refuse(problem.help(format!("a method is called: {}.{name}(…)", source(expr))));
         }
@@ -209,6 +212,9 @@ impl Compiler<'_> {
         let familiar = foreign::member(name, |part| columns.contains(&part));
         let help = match familiar.or_else(|| nearest(name, columns.iter().copied())) {
             Some(meant) => format!("did you mean `{meant}`?"),
+            None if base.ty == Type::One(Base::Time) => {
+                "a time has no parts: it compares with times and dates, and two of them differ by a duration".to_owned()
+            }
             None if columns.is_empty() => String::new(),
             None => format!("it has {}", columns.join(", ")),
         };
@@ -226,6 +232,9 @@ impl Compiler<'_> {
             return Some((self.lists.len() - 1, list));
         }
         let problem = Problem::error("unknown-list", span.clone(), format!("there is no list `${name}`"));
+        if self.names.rule(name).is_some() {
+            return self.refuse(problem.help(format!("a rule or a define is `@{name}`")));
+        }
         let familiar = foreign::list(name).filter(|list| self.names.list(list).is_some());
         let meant = familiar.or_else(|| nearest(name, self.names.list_names()));
         let help = meant.map(|meant| format!("did you mean `${meant}`?"));
@@ -256,6 +265,9 @@ impl Compiler<'_> {
             let message = format!("there is no rule or define `{name}`");
             let problem = Problem::error("unknown-rule", expr.span.clone(), message);
             let names = self.names.rule_names();
+            if self.names.list(name).is_some() {
+                return self.refuse(problem.help(format!("a list is `${name}`")));
+            }
             let same = names.iter().find(|known| known.eq_ignore_ascii_case(name)).copied();
             let meant = same.or_else(|| nearest(name, names));
             return self.refuse(match meant {

@@ -5,7 +5,7 @@
 use super::node::{Derivation, Gate, GatedPattern, Needle, Node, Subject, Test, TextTest};
 use super::pattern::{self, Pattern};
 use super::required::Reach;
-use super::{Compiler, Typed, shown};
+use super::{Compiler, Typed, shown, source};
 use crate::rules::lists::{List, ListKind};
 use crate::rules::syntax::tree::Quantity;
 use crate::rules::syntax::{Expr, ExprKind, Problem};
@@ -138,12 +138,22 @@ impl Compiler<'_> {
                 )
                 .help("write matches(/…/)"),
             ),
+            ExprKind::Or(links) | ExprKind::Values(links) => {
+                let needles = links.iter().map(source).collect::<Vec<_>>().join(", ");
+                let message = format!("`{method}` takes its needles one by one");
+                let problem = Problem::error("wrong-type", argument.span.clone(), message);
+                self.refuse(problem.help(format!("write {method}({needles}): any of them will do")))
+            }
             _ => {
                 let typed = self.lower(argument)?;
                 if is_textual(typed.ty) {
                     return Some(Needle::Dynamic(typed.node));
                 }
-                let message = format!("{} is {}; `{method}` looks for strings", shown(argument), typed.ty);
+                let message = format!(
+                    "{} is {}; `{method}` looks for strings",
+                    shown(argument),
+                    typed.ty.indefinite()
+                );
                 self.refuse(Problem::error("wrong-type", argument.span.clone(), message))
             }
         }

@@ -45,9 +45,7 @@ fn of_node(node: &Node, scanner: &Scanner) -> Option<Vec<Trigger>> {
         }
         Node::Shared { condition, .. } => of_node(condition, scanner),
         Node::Any { list, condition, .. } => of_items(list, of_node(condition, scanner)?, scanner),
-        Node::Text(test) if matches!(test.quantity, Quantity::AtLeast(1..)) => {
-            of_gate(&test.subject, test.gate.as_ref())
-        }
+        Node::Text(test) if matches!(test.quantity, Quantity::AtLeast(1..)) => of_gate(&test.subject, test.gate.as_ref()),
         Node::Matches {
             subject,
             patterns,

@@ -59,7 +59,9 @@ impl<'e> Run<'_, 'e, '_> {
             Node::CountMatches { subject, pattern } => match self.value(subject) {
                 Value::Unknown(why) => Value::Unknown(why),
                 value => match value.as_text() {
-                    Some(text) if self.pay_for(&text) => counted(pattern.count(&text, MATCHES_MAX)),
+                    Some(text) if self.pay_for(&text) => {
+                        counted(pattern.count(&text, MATCHES_MAX))
+                    }
                     Some(_) => Value::Unknown(SPENT),
                     None => Value::Absent,
                 },

@@ -6,6 +6,7 @@
 use super::Problem;
 use super::token::Token;
 use super::tree::{Expr, ExprKind};
+use crate::units::{parse_size, parse_span};
 use std::ops::Range;
 
 /// Words that people put between two operands, and the methods that they are here.
@@ -168,6 +169,18 @@ fn after_operand(word: &str, next: &Token, span: Range<usize>, before: &Expr) ->
     }
     if let Some((_, sign)) = SIGN_HABITS.iter().find(|(habit, _)| *habit == lower) {
         return foreign(format!("write {subject} {sign} …"));
+    }
+    if let ExprKind::Int(number) = before.kind {
+        let together = format!("{number}{word}");
+        let is_unit = parse_size(&together).is_some() || parse_span(&together).is_some();
+        if is_unit {
+            return Problem::error(
+                "unexpected-token",
+                span.clone(),
+                format!("`{word}` stands apart from its number"),
+            )
+            .help(format!("write {together}"));
+        }
     }
     match (lower.as_str(), next) {
         ("is", Token::Not) => foreign(format!("write present({subject}), or {subject} != …")),

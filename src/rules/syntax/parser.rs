@@ -166,8 +166,12 @@ impl Parser<'_> {
     fn operation(&mut self, left: Expr, infix: Infix) -> Parsed {
         let sign_span = self.span();
         if self.is_sign("=") {
-            return Err(Problem::error("single-equals", sign_span, "`=` isn't an operator here")
-                .help("comparison is written `==`"));
+            return Err(match self.peek_ahead(1) {
+                Token::Sign(">") => Problem::error("single-equals", sign_span, "`=>` isn't an operator here")
+                    .help("a comma follows the name of an item, links.any(l, …); `at least` is written `>=`"),
+                _ => Problem::error("single-equals", sign_span, "`=` isn't an operator here")
+                    .help("comparison is written `==`"),
+            });
         }
         self.at += 1;
         let is_over = matches!(
