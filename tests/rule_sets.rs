@@ -322,6 +322,33 @@ fn lists_come_from_files_and_the_house_changes_them() {
 }
 
 #[test]
+fn the_house_changes_the_rows_of_a_table() {
+    let pack = "[lists.vips]\nkind = 'table'\ncolumns = { name = 'name', address = 'address' }\n\
+                rows = [{ name = 'Jane Doe', address = 'jane@own.example' }, { name = 'Old Hand' }]\n"
+        .to_owned()
+        + &rule("ONE", "", "$vips.any(v, subject == v.name)");
+    let names = |change: &str| {
+        let house = format!("[[list_override]]\nlist = 'vips'\n{change}\n");
+        let set = set(&[PACK, ("shipped/a.toml", &pack), ("house.toml", &house)]);
+        let hit = |name: &&str| !judge(&set, name).matched.is_empty();
+        ["Jane Doe", "Old Hand", "New Hand"]
+            .into_iter()
+            .filter(|name| hit(name))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names("add = [{ name = 'New Hand', address = 'n@own.example' }]"),
+        ["Jane Doe", "Old Hand", "New Hand"]
+    );
+    assert_eq!(
+        names("remove = ['old hand']\nadd = [{ name = 'New Hand' }]"),
+        ["Jane Doe", "New Hand"]
+    );
+    assert_eq!(names("remove = ['jane@own.example']"), ["Old Hand"]);
+    assert_eq!(names("replace = [{ name = 'New Hand' }]"), ["New Hand"]);
+}
+
+#[test]
 fn an_odd_thing_in_the_folder_is_told_and_never_waited_for() {
     let put = |name: &str, make: &dyn Fn(&Path)| {
         let folder = folder(&[("a.toml", &rule("ONE", "", "subject == 'a'"))]);

@@ -60,6 +60,8 @@ pub enum Holds {
     Columns,
     /// Tables whose keys are columns.
     Rows,
+    /// Entries of a list: strings, or rows of a table.
+    Entries,
 }
 
 /// A key.
@@ -101,8 +103,9 @@ const fn needed(name: &'static str, holds: Holds, doc: &'static str) -> Key {
 }
 
 use Holds::{
-    AddressOrTable, Columns, Condition, Count, Date, Name, Named, NamedTexts, Names, OneOrMoreRuleIds, OneOrMoreTexts,
-    Rows, RuleId, RuleIds, Said, Score, Summary, Table, Tables, Text, Texts, Time, Truth, Version, Word,
+    AddressOrTable, Columns, Condition, Count, Date, Entries, Name, Named, NamedTexts, Names, OneOrMoreRuleIds,
+    OneOrMoreTexts, Rows, RuleId, RuleIds, Said, Score, Summary, Table, Tables, Text, Texts, Time, Truth, Version,
+    Word,
 };
 
 /// A rule file.
@@ -228,9 +231,9 @@ pub const LIST_OVERRIDE: Shape = Shape {
     what: "list override",
     keys: &[
         needed("list", Text, "the list, without its `$`"),
-        key("add", Texts, "entries to add"),
-        key("remove", Texts, "entries to take out"),
-        key("replace", Texts, "entries to hold instead of all others"),
+        key("add", Entries, "entries to add; of a table, rows"),
+        key("remove", Texts, "entries to take out; of a table, a cell of each row"),
+        key("replace", Entries, "entries to hold instead of all others"),
         key("reason", Text, "why"),
         key("owner", Text, "who answers for it"),
     ],

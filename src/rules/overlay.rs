@@ -5,6 +5,7 @@
 
 use super::diagnostic::{Diagnostic, nearest};
 use super::keys;
+use super::list_entry::Entries;
 use super::pack::{Condition, check_word, rule_id, score, words};
 use super::source::Source;
 use super::table::{Located, Reader, Section, plain};
@@ -37,9 +38,9 @@ pub(super) struct OverrideEntry {
 #[derive(Debug)]
 pub(super) struct ListOverrideEntry {
     pub list: Located<String>,
-    pub add: Vec<Located<String>>,
+    pub add: Entries,
     pub remove: Vec<Located<String>>,
-    pub replace: Option<Vec<Located<String>>>,
+    pub replace: Option<Entries>,
 }
 
 #[derive(Debug)]
@@ -100,9 +101,9 @@ impl ListOverrideEntry {
         reader.check(section, &keys::LIST_OVERRIDE);
         let _ = (reader.string(section, "reason"), reader.string(section, "owner"));
         let entry = ListOverrideEntry {
-            add: reader.strings(section, "add", false).unwrap_or_default(),
+            add: Entries::read(reader, section, "add").unwrap_or_default(),
             remove: reader.strings(section, "remove", false).unwrap_or_default(),
-            replace: reader.strings(section, "replace", false),
+            replace: Entries::read(reader, section, "replace"),
             list: reader.string(section, "list")?,
         };
         if entry.replace.is_some() && !(entry.add.is_empty() && entry.remove.is_empty()) {

@@ -84,6 +84,7 @@ fn holds(holds: Holds) -> String {
         Holds::Table(_) => "table",
         Holds::AddressOrTable(_) => "IP address, or a table",
         Holds::Tables(_) | Holds::Rows => "tables",
+        Holds::Entries => "list of strings, or of rows",
         Holds::Named(_) => "table for each name",
         Holds::NamedTexts => "table of strings or lists of strings",
         Holds::Columns => return format!("table of `{}`, or `list<…>` of one", keys::column_types().join("` `")),

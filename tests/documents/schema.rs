@@ -118,11 +118,17 @@ fn holds(holds: Holds, definitions: &mut Definitions) -> Value {
             let words: Vec<String> = types.iter().map(|word| (*word).to_owned()).chain(lists).collect();
             json!({ "type": "object", "minProperties": 1, "additionalProperties": { "enum": words } })
         }
-        Holds::Rows => list(json!({
-            "type": "object",
-            "additionalProperties": { "type": ["string", "integer", "array"], "items": text() },
-        })),
+        Holds::Rows => list(row()),
+        Holds::Entries => list(json!({ "anyOf": [text(), row()] })),
     }
+}
+
+/// A row of a table, whose columns are the author's own.
+fn row() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": { "type": ["string", "integer", "array"], "items": { "type": "string" } },
+    })
 }
 
 const NAME: &str = "^[a-z][a-z0-9_-]{0,63}$";
