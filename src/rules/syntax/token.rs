@@ -202,7 +202,7 @@ impl<'t> Lexer<'t, '_> {
             self.at += 1;
             if value.ends_with('\\') && self.peek().is_some_and(char::is_alphanumeric) {
                 let span = self.at - 2..self.at;
-                let message = format!("strings are raw: the quote after `\\` ends this one");
+                let message = "strings are raw: the quote after `\\` ends this one";
                 return Err(Problem::error("escaped-quote", span, message).help(format!(
                     "a quote within is doubled, {quote}{quote}, or the string stands in the other quotes"
                 )));
