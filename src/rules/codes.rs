@@ -41,6 +41,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("bad-version", "a version isn't of the form 1.2.3"),
     ("bad-word", "a word isn't among those that a key takes"),
     (
+        "case-sensitive",
+        "a regex on what people wrote looks for small letters only (warning)",
+    ),
+    (
         "chained-comparison",
         "comparisons are chained, which other languages read in different ways",
     ),

@@ -333,6 +333,8 @@ fn warnings_leave_the_condition() {
         ("links.any(l, l.is_shortener)", "not-gathered", 15..27),
         ("subject.contains('')", "empty-needle", 17..19),
         ("subject == '*invoice*'", "wildcard", 11..22),
+        ("subject.matches(/invoice/)", "case-sensitive", 16..25),
+        ("body.new.count(/click here/) > 1", "case-sensitive", 15..27),
         ("subject.icontains('a', 'A')", "repeated-needle", 23..26),
         ("subject.contains('inv*')", "wildcard", 17..23),
         ("attachments.all(a, a.is_inline)", "unguarded-all", 0..31),

@@ -204,6 +204,7 @@ impl Compiler<'_> {
         let mut patterns = Vec::with_capacity(arguments.len());
         for argument in arguments {
             let pattern = self.pattern(argument)?;
+            self.warn_case(argument, &subject.label);
             if pattern.can_be_empty {
                 self.problems.push(Problem::warning(
                     "matches-anything",
@@ -234,6 +235,7 @@ impl Compiler<'_> {
     fn count_matches(&mut self, expr: &Expr, base: Typed, arguments: &[Expr]) -> Option<Typed> {
         let [only] = self.exactly(expr, "count", arguments, "(/…/)")?;
         let pattern = self.pattern(only)?;
+        self.warn_case(only, &base.label);
         if pattern.can_be_empty {
             let message = "a regex that can match nothing at all can't be counted";
             return self.refuse(Problem::error("empty-match", only.span.clone(), message));
@@ -244,6 +246,20 @@ impl Compiler<'_> {
             pattern: Box::new(pattern),
         };
         Some(Typed::new(node, Type::One(Base::Int)).called(label))
+    }
+
+    /// People write the words of a lure in any case; a regex that wants them small is mostly a slip.
+    fn warn_case(&mut self, argument: &Expr, label: &str) {
+        const PROSE: [&str; 5] = ["subject", "subject_base", "body.text", "body.new", "body.hidden"];
+        let ExprKind::Regex { pattern, flags } = &argument.kind else {
+            return;
+        };
+        let is_prose = PROSE.contains(&label) || label.ends_with("shown.text");
+        if is_prose && !flags.contains('i') && !pattern.contains("(?i") && pattern::has_small_word(pattern) {
+            let message = "this regex wants its words in small letters, and people write them in any case";
+            let problem = Problem::warning("case-sensitive", argument.span.clone(), message);
+            self.problems.push(problem.help(format!("write /{pattern}/{flags}i")));
+        }
     }
 
     fn pattern(&mut self, argument: &Expr) -> Option<Pattern> {
