@@ -407,6 +407,8 @@ impl Compiler<'_> {
                 )),
             });
         }
+        let fits = self.atoms.extent.references(found.len());
+        self.room(&expr.span, fits)?;
         found.iter().for_each(|rule| self.refer(*rule));
         Some(found.into_iter().map(Node::Rule).collect())
     }

@@ -15,6 +15,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// What a regex that is refused takes of the room for all.
+const REFUSED_STATES: usize = 1_000;
 /// The largest distance of `similar_to`.
 const DISTANCE_MAX: i64 = 5;
 
@@ -60,9 +62,9 @@ impl Compiler<'_> {
             Test::Contains => Scan::In(subject.place()),
             _ => Scan::Nowhere,
         };
-        let arguments = self.distinct_needles(arguments, ignores_case);
+        self.warn_repeated(arguments, ignores_case);
         let needles: Vec<Option<Needle>> = arguments
-            .into_iter()
+            .iter()
             .map(|argument| self.needle(argument, name, ignores_case, scan))
             .collect();
         let needles = needles.into_iter().collect::<Option<Vec<_>>>()?;
@@ -79,7 +81,7 @@ impl Compiler<'_> {
     }
 
     pub(super) fn subject(&mut self, base: Typed) -> Subject {
-        let is_field = !matches!(base.node, Node::Derived { .. } | Node::Arithmetic { .. });
+        let is_field = self.is_of_message(&base.node);
         let variables = &self.variables;
         let place = self.atoms.source(&base.node, |slot| variables.get(slot)?.field);
         let place = |of_items: bool| {
@@ -96,21 +98,32 @@ impl Compiler<'_> {
         }
     }
 
-    /// A needle that stands twice would count twice for `2 of`.
-    fn distinct_needles<'x>(&mut self, arguments: &'x [Expr], ignores_case: bool) -> Vec<&'x Expr> {
+    /// A needle that stands twice counts once, which its author may not have had in mind.
+    fn warn_repeated(&mut self, arguments: &[Expr], ignores_case: bool) {
         let mut seen = HashSet::new();
-        let mut distinct = Vec::with_capacity(arguments.len());
         for argument in arguments {
-            match &argument.kind {
-                ExprKind::Text(text) if !seen.insert(comparable(text, ignores_case)) => {
-                    let message = format!("{} stands here twice", shown(argument));
-                    let problem = Problem::warning("repeated-needle", argument.span.clone(), message);
-                    self.problems.push(problem.help("leave it out: it counts once"));
-                }
-                _ => distinct.push(argument),
+            if let ExprKind::Text(text) = &argument.kind
+                && !seen.insert(comparable(text, ignores_case))
+            {
+                let message = format!("{} stands here twice", shown(argument));
+                let problem = Problem::warning("repeated-needle", argument.span.clone(), message);
+                self.problems.push(problem.help("leave it out: it counts once"));
             }
         }
-        distinct
+    }
+
+    /// Whether a value stands in the message as it is, so that places in it mean something to a reader.
+    pub(super) fn is_of_message(&self, node: &Node) -> bool {
+        match node {
+            Node::Field(_) | Node::Header { .. } => true,
+            Node::Variable(slot) => self.variables.get(*slot).is_some_and(|item| item.is_of_message),
+            Node::Member { base, .. }
+            | Node::Derived {
+                base,
+                how: Derivation::First,
+            } => self.is_of_message(base),
+            _ => false,
+        }
     }
 
     fn needle(&mut self, argument: &Expr, method: &str, ignores_case: bool, scan: Scan) -> Option<Needle> {
@@ -182,6 +195,8 @@ impl Compiler<'_> {
                 _ => problem,
             });
         }
+        let found = self.atoms.extent.needles(list.len());
+        self.room(&argument.span, found)?;
         let texts = list
             .entries()
             .iter()
@@ -274,14 +289,22 @@ impl Compiler<'_> {
                 _ => problem.help("a regex stands between slashes: /…/"),
             });
         };
+        let found = self.atoms.extent.states(0);
+        self.room(&argument.span, found)?;
         match pattern::pattern(pattern, flags, &argument.span) {
             Ok(compiled) => {
+                let found = self.atoms.extent.states(compiled.states);
+                self.room(&argument.span, found)?;
                 if compiled.required.is_none() {
                     self.slow_patterns.push(format!("/{pattern}/{flags}"));
                 }
                 Some(compiled)
             }
-            Err(problem) => self.refuse(problem),
+            Err(problem) => {
+                // Finding out that one is too large takes about as long as compiling the largest.
+                let _ = self.atoms.extent.states(REFUSED_STATES);
+                self.refuse(problem)
+            }
         }
     }
 
