@@ -176,6 +176,7 @@ fn made() -> BTreeMap<String, String> {
     let names: Vec<String> = (0..=source::RULE_FILES_MAX).map(|at| format!("{at:05}.toml")).collect();
     let files: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (name.as_str(), b"#\n".to_vec())).collect();
     say_of("too-many-files", &files);
+    told.insert("changing".to_owned(), say(&[source::changing("house")]));
     told.extend(reloads());
     told
 }

@@ -48,6 +48,7 @@ pub const CODES: &[(&str, &str)] = &[
         "chained-comparison",
         "comparisons are chained, which other languages read in different ways",
     ),
+    ("changing", "files changed each time that they were read"),
     ("cycle", "conditions refer to each other in a circle"),
     ("duplicate-define", "two defines have one name"),
     ("duplicate-list", "two lists have one name"),

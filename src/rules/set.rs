@@ -151,12 +151,7 @@ impl RuleSet {
             }
         }
         let name = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
-        let message = format!(
-            "the rules changed each of the {} times that they were read",
-            source::READS_MAX
-        );
-        let help = "once they are at rest, reload";
-        Err(vec![Diagnostic::file_error("changing", name, message).help(help)])
+        Err(vec![source::changing(name)])
     }
 
     /// The shipped rules, embedded in the binary.

@@ -151,6 +151,12 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Root>, Vec<Diagnostic>> {
     }
 }
 
+/// What is said of rules that never stood still.
+pub fn changing(name: impl Into<String>) -> Diagnostic {
+    let message = format!("the rules changed each of the {READS_MAX} times that they were read");
+    Diagnostic::file_error("changing", name, message).help("once they are at rest, reload")
+}
+
 impl Root {
     /// The name by which people know a file of this root.
     pub(super) fn shown(&self, relative: &str) -> String {
