@@ -5,6 +5,7 @@
 
 mod assemble;
 mod bits;
+pub mod codes;
 pub mod compile;
 mod compose;
 pub mod diagnostic;
@@ -12,6 +13,7 @@ mod embedded;
 pub mod evaluate;
 pub mod function;
 pub mod guard;
+pub mod keys;
 mod link;
 mod list_entry;
 pub mod lists;
@@ -173,6 +175,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 2] = [Self::Active, Self::Shadow];
+
     /// The word in rule files, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
