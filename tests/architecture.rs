@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["daemon"],
     &["config"],
     &["listener", "admin"],
+    &["workbench"],
     &["pipeline"],
     &["action"],
     &["upstream"],

@@ -16,7 +16,7 @@
 #[path = "shipped/mod.rs"]
 mod shipped;
 
-use portreeve::evidence::{Evidence, Outside};
+use portreeve::evidence::{Evidence, Kept, Outside};
 use portreeve::mail::message::Limits;
 use portreeve::mail::{Client, Direction, Envelope, Mail, Message};
 use portreeve::rules::{Action, Findings, RuleSet};
@@ -56,7 +56,7 @@ fn judge(set: &RuleSet, bytes: &[u8]) -> (Action, Findings, String) {
         mail: &mail,
         message: &message,
         outside: Outside::not_gathered(),
-        has_envelope: false,
+        kept: Kept::NOTHING,
     });
     (shipped::act(&findings), findings, message.text().to_owned())
 }

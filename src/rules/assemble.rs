@@ -13,7 +13,7 @@ use super::pack::{self, Manifest, RuleEntry, RuleFile};
 use super::set::{Details, ListInfo, Loaded, Parts, RuleSet};
 use super::source::{Root, Source};
 use super::table::plain;
-use super::{RuleInfo, Status};
+use super::{RuleInfo, Score, Status};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -34,6 +34,21 @@ pub(super) struct Options {
     pub overlays: bool,
     /// Entries that replace those of a list, by its name.
     pub lists: Vec<(String, Vec<String>)>,
+    /// One more rule, that stands in no file.
+    pub asked: Option<Asked>,
+}
+
+/// A condition that somebody asks about, to be judged among the rules of a set.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// What its diagnostics call it.
+    pub name: String,
+    /// The id that it has in the set.
+    pub id: String,
+    /// The condition.
+    pub when: String,
+    /// What it would add.
+    pub score: Score,
 }
 
 /// One rule file, read.
@@ -52,7 +67,8 @@ struct File {
 pub(super) fn assemble(mut roots: Vec<Root>, options: &Options) -> Result<Loaded, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let packs = manifests(&roots, &mut diagnostics);
-    let files = read_files(&roots, &mut diagnostics);
+    let mut files = read_files(&roots, &mut diagnostics);
+    files.extend(options.asked.as_ref().map(|asked| asked.file(roots.len())));
     names_once(&files, &mut diagnostics);
     let (lists, list_infos) = lists(&files, &mut roots, options, &mut diagnostics);
     keep_mails(&files, &mut roots, &mut diagnostics);
@@ -117,6 +133,22 @@ fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
         diagnostics.push(Diagnostic::error("too-many-rules", &file.source, 0..0, message));
     }
     files
+}
+
+impl Asked {
+    /// As a file of its own, so that what is wrong with it is told like any other mistake.
+    fn file(&self, root: usize) -> File {
+        let content = RuleFile {
+            rules: vec![RuleEntry::asked(&self.id, &self.when, self.score)],
+            ..RuleFile::default()
+        };
+        File {
+            root,
+            source: Arc::new(Source::new(&self.name, &self.when)),
+            content,
+            lines: Vec::new(),
+        }
+    }
 }
 
 impl File {

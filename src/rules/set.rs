@@ -3,7 +3,7 @@
 //! Paths, embedded files or a snapshot go in; evidence in, [`Findings`] out. Knows nothing of
 //! scores' sums, thresholds or what is done with a message.
 
-use super::assemble::{self, Options};
+use super::assemble::{self, Asked, Options};
 use super::compile::{self, Cost, RuleRef, Scanner};
 use super::diagnostic::Diagnostic;
 use super::evaluate::{Outcome, Outcomes, Scope, Truth, evaluate};
@@ -12,7 +12,7 @@ use super::lists::ListKind;
 use super::pack::Manifest;
 use super::source::{self, Root};
 use super::test_entry::{TestEntry, VerdictTest};
-use super::{Finding, Findings, RuleInfo, Status, Undecided, embedded, snapshot};
+use super::{Finding, Findings, RuleInfo, Score, Status, Undecided, embedded, snapshot};
 use crate::evidence::Evidence;
 use jiff::Timestamp;
 use ring::digest::{Context, SHA256};
@@ -151,8 +151,53 @@ impl RuleSet {
             now,
             overlays: true,
             lists: Vec::new(),
+            asked: None,
         };
         assemble::assemble(roots, &options)
+    }
+
+    /// The same set with one more condition, as a rule in shadow; and that rule's id. `name` is what
+    /// diagnostics call it, `score` what it would add if it acted.
+    ///
+    /// # Errors
+    /// What is wrong with the condition.
+    pub fn asking(
+        &self,
+        name: &str,
+        when: &str,
+        score: Score,
+        now: Timestamp,
+    ) -> Result<(Loaded, String), Vec<Diagnostic>> {
+        let mut id = "ASKED".to_owned();
+        while self.by_id.contains_key(&id) {
+            id.push('_');
+        }
+        let options = Options {
+            now,
+            overlays: true,
+            lists: Vec::new(),
+            asked: Some(Asked {
+                name: name.to_owned(),
+                id: id.clone(),
+                when: when.to_owned(),
+                score,
+            }),
+        };
+        // Of the files it has been told when they were loaded.
+        let of_it = |mut problems: Vec<Diagnostic>| {
+            problems.retain(|problem| problem.source.name == name);
+            problems
+        };
+        match assemble::assemble(self.roots.clone(), &options) {
+            Ok(Loaded { set, warnings }) => Ok((
+                Loaded {
+                    set,
+                    warnings: of_it(warnings),
+                },
+                id,
+            )),
+            Err(problems) => Err(of_it(problems)),
+        }
     }
 
     pub(super) fn new(parts: Parts, packs: Vec<Manifest>, lists: Vec<ListInfo>, roots: Vec<Root>) -> Self {

@@ -11,7 +11,7 @@ use super::set::RuleSet;
 use super::source::Root;
 use super::test_entry::{Expectation, Scene, TestEntry, VerdictTest, place};
 use super::{Action, Findings, compose};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Kept};
 use crate::mail::message::Limits;
 use crate::mail::{Mail, Message};
 use jiff::Timestamp;
@@ -120,6 +120,7 @@ impl Bench<'_> {
                     now: Timestamp::MIN,
                     overlays: false,
                     lists: entry.key().1.clone(),
+                    asked: None,
                 };
                 Ok(entry.insert(assemble::assemble(roots, &options)?.set))
             }
@@ -192,7 +193,7 @@ impl Staged {
             mail: &self.mail,
             message: &message,
             outside: compose::outside(scene),
-            has_envelope: true,
+            kept: Kept::ALL,
         })
     }
 }

@@ -376,7 +376,7 @@ fn lists_are_walked() {
 #[test]
 fn what_archived_mail_lacks_is_unknown() {
     let (house, mut scene) = (House::new(), Scene::new());
-    scene.has_envelope = false;
+    scene.kept = Kept::NOTHING;
     for field in [
         "client.ip == '192.0.2.7'",
         "present(envelope.from)",

@@ -1,0 +1,117 @@
+//! What `hunt`, `profile` and `diff` look at: kept mail, labelled or not, and how it is to be read.
+
+use crate::cli::exit::Exit;
+use crate::cli::judging::{self, Progress};
+use crate::cli::mails::{self, Source};
+use crate::cli::{Shared, terminal};
+use crate::clock::{Clock, SystemClock};
+use crate::mail::message;
+use crate::verdict::Policy;
+use crate::workbench::{Bench, Label, Reading};
+use ipnet::IpNet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Which mail, and how it is read.
+#[derive(Debug, clap::Args)]
+pub struct KeptMail {
+    /// Messages: files, folders, mboxes, or - for standard input.
+    #[arg(value_name = "MAIL")]
+    mails: Vec<PathBuf>,
+    /// Messages that are unwanted.
+    #[arg(long, value_name = "MAIL", num_args = 1..)]
+    spam: Vec<PathBuf>,
+    /// Messages that are wanted.
+    #[arg(long, value_name = "MAIL", num_args = 1..)]
+    ham: Vec<PathBuf>,
+    /// Take the client from the Received fields and the reverse-path from Return-Path; otherwise both
+    /// are unknown.
+    #[arg(long)]
+    from_headers: bool,
+    /// Relays of ours that the mail came through: an address or a network.
+    #[arg(long, value_name = "CIDR", requires = "from_headers", value_parser = network, num_args = 1..)]
+    relay: Vec<IpNet>,
+    /// Take out what other filters wrote into the header, so that rules are judged and not those.
+    #[arg(long)]
+    strip_verdicts: bool,
+    /// An address that gives the label away, such as that of a trap: another stands in its place.
+    #[arg(long, value_name = "ADDRESS")]
+    mask: Vec<String>,
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| "neither an address nor a network such as 10.0.0.0/8".to_owned())
+}
+
+impl KeptMail {
+    /// Whether any mail is named.
+    pub fn is_named(&self) -> bool {
+        !self.mails.is_empty() || self.is_labelled()
+    }
+
+    /// Whether any of it is labelled.
+    pub fn is_labelled(&self) -> bool {
+        !self.spam.is_empty() || !self.ham.is_empty()
+    }
+
+    /// What it is judged by beside the rules.
+    pub fn bench(&self, policy: Arc<Policy>) -> Bench {
+        Bench {
+            policy,
+            parsing: message::Limits::default(),
+            reading: Reading {
+                relays: self.from_headers.then(|| self.relay.clone()),
+                strips_verdicts: self.strip_verdicts,
+                masked: self.mask.clone(),
+            },
+            now: SystemClock.now(),
+        }
+    }
+
+    /// Looks at each message on some core, and tells what was seen in order. `lists` says that results
+    /// are printed meanwhile. Mail that isn't there, or none at all, decides the exit code.
+    pub fn each<T: Send>(
+        &self,
+        shared: &Shared,
+        lists: bool,
+        look: impl Fn(Source) -> T + Sync,
+        mut tell: impl FnMut(Label, &str, T),
+    ) -> Exit {
+        let labelled = [
+            (Label::None, &self.mails),
+            (Label::Spam, &self.spam),
+            (Label::Ham, &self.ham),
+        ];
+        let paths: Vec<(Label, PathBuf)> = labelled
+            .into_iter()
+            .flat_map(|(label, paths)| paths.iter().map(move |path| (label, path.clone())))
+            .collect();
+        let (mut exit, mut count) = (Exit::Fine, 0_u64);
+        let mut progress = Progress::new(shared.quiet, lists);
+        let unread = judging::in_order(
+            &paths,
+            |_, source| look(source),
+            |label, path, seen| {
+                count += 1;
+                progress.step();
+                match seen {
+                    Some(seen) => tell(label, path, seen),
+                    None => {
+                        terminal::complain(&format!("{path}: judging it failed, which is a defect of this program"));
+                        exit = exit.worse(Exit::BadData);
+                    }
+                }
+            },
+        );
+        progress.end();
+        if count == 0 && unread.is_empty() {
+            terminal::complain("there is no message in what was named");
+            return Exit::NoInput;
+        }
+        exit.worse(mails::told(&unread))
+    }
+}
