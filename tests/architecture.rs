@@ -20,7 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["daemon"],
     &["config"],
     &["listener", "admin"],
-    &["workbench"],
+    &["measure"],
     &["pipeline"],
     &["action"],
     &["upstream"],

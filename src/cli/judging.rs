@@ -156,14 +156,25 @@ mod tests {
     fn folder(messages: usize) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for number in 0..messages {
-            std::fs::write(folder.path().join(format!("{number:04}")), format!("Subject: {number}\n\n")).unwrap();
+            std::fs::write(
+                folder.path().join(format!("{number:04}")),
+                format!("Subject: {number}\n\n"),
+            )
+            .unwrap();
         }
         folder
     }
 
     #[test]
     fn what_was_seen_comes_in_order_however_many_there_are() {
-        for messages in [0, 1, BATCH_MESSAGES - 1, BATCH_MESSAGES, BATCH_MESSAGES + 1, BATCH_MESSAGES * 40 + 3] {
+        for messages in [
+            0,
+            1,
+            BATCH_MESSAGES - 1,
+            BATCH_MESSAGES,
+            BATCH_MESSAGES + 1,
+            BATCH_MESSAGES * 40 + 3,
+        ] {
             let folder = folder(messages);
             let mut told = Vec::new();
             let look = |mark: u8, source: Source| {
@@ -180,7 +191,10 @@ mod tests {
             let expected: Vec<_> = (0..messages)
                 .map(|number| {
                     let path = folder.path().join(format!("{number:04}"));
-                    (path.display().to_string(), (7, format!("Subject: {number}\r\n\r\n").into_bytes()))
+                    (
+                        path.display().to_string(),
+                        (7, format!("Subject: {number}\r\n\r\n").into_bytes()),
+                    )
                 })
                 .collect();
             assert_eq!(told, expected);
@@ -192,7 +206,9 @@ mod tests {
         let folder = folder(3);
         let mut told = Vec::new();
         let look = |(): (), source: Source| assert!(!source.path.ends_with("0001"));
-        in_order(&[((), folder.path().to_owned())], look, |(), _, seen| told.push(seen.is_some()));
+        in_order(&[((), folder.path().to_owned())], look, |(), _, seen| {
+            told.push(seen.is_some())
+        });
         assert_eq!(told, [true, false, true]);
     }
 

@@ -331,6 +331,7 @@ fn parts(
             .flat_map(|file| file.content.verdict_tests.iter().cloned().map(|test| (file.root, test)))
             .collect(),
         roots_of_rules: rules.iter().map(|(file, _)| file.root).collect(),
+        lists: lists.values().map(Arc::clone).collect(),
     })
 }
 

@@ -4,6 +4,7 @@
 //! nothing of policy, thresholds, stores or the wire.
 
 mod assemble;
+pub mod changes;
 pub mod compile;
 mod compose;
 pub mod diagnostic;

@@ -8,7 +8,7 @@ use super::compile::{self, Cost, RuleRef, Scanner};
 use super::diagnostic::Diagnostic;
 use super::evaluate::{Outcome, Outcomes, Scope, Truth, evaluate};
 use super::link::Linked;
-use super::lists::ListKind;
+use super::lists::{List, ListKind};
 use super::pack::Manifest;
 use super::source::{self, Root};
 use super::test_entry::{TestEntry, VerdictTest};
@@ -51,6 +51,8 @@ pub struct RuleSet {
     pub(super) tests: Vec<Vec<TestEntry>>,
     pub(super) verdict_tests: Vec<(usize, VerdictTest)>,
     pub(super) roots_of_rules: Vec<usize>,
+    /// With their entries, in no order.
+    pub(super) built_lists: Vec<Arc<List>>,
 }
 
 /// What is known of a rule beside its [`RuleInfo`].
@@ -103,6 +105,8 @@ pub(super) struct Parts {
     pub tests: Vec<Vec<TestEntry>>,
     pub verdict_tests: Vec<(usize, VerdictTest)>,
     pub roots_of_rules: Vec<usize>,
+    /// In no order.
+    pub lists: Vec<Arc<List>>,
 }
 
 #[derive(Debug)]
@@ -266,6 +270,7 @@ impl RuleSet {
             tests: parts.tests,
             verdict_tests: parts.verdict_tests,
             roots_of_rules: parts.roots_of_rules,
+            built_lists: parts.lists,
         }
     }
 

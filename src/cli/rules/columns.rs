@@ -38,7 +38,11 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
         let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
-        let rows = [row(&["rule", "n", "why"]), row(&["é", "100", ""]), row(&["LONGER", "7", "x y"])];
+        let rows = [
+            row(&["rule", "n", "why"]),
+            row(&["é", "100", ""]),
+            row(&["LONGER", "7", "x y"]),
+        ];
         assert_eq!(columns(&rows), "rule      n  why\né       100\nLONGER    7  x y\n");
         assert_eq!(columns(&[]), "");
         assert_eq!([percent(None), percent(Some(12.34))], ["-", "12.3"]);

@@ -5,13 +5,12 @@ use crate::cli::judging::{self, Progress};
 use crate::cli::mails::{self, Source};
 use crate::cli::{Shared, terminal};
 use crate::clock::{Clock, SystemClock};
+use crate::daemon;
 use crate::mail::message;
-use crate::verdict::Policy;
-use crate::workbench::{Bench, Label, Reading};
+use crate::measure::{Bench, Label, Reading};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Which mail, and how it is read.
 #[derive(Debug, clap::Args)]
@@ -58,9 +57,13 @@ impl KeptMail {
         !self.spam.is_empty() || !self.ham.is_empty()
     }
 
-    /// What it is judged by beside the rules.
-    pub fn bench(&self, policy: Arc<Policy>) -> Bench {
-        Bench {
+    /// What it is judged by beside the rules: the policy is that of the settings.
+    pub fn bench(&self, shared: &Shared) -> Result<Bench, Exit> {
+        let policy = daemon::policy(&shared.settings()?).map_err(|why| {
+            terminal::complain(&why.to_string());
+            Exit::Configuration
+        })?;
+        Ok(Bench {
             policy,
             parsing: message::Limits::default(),
             reading: Reading {
@@ -69,7 +72,7 @@ impl KeptMail {
                 masked: self.mask.clone(),
             },
             now: SystemClock.now(),
-        }
+        })
     }
 
     /// Looks at each message on some core, and tells what was seen in order. `lists` says that results

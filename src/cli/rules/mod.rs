@@ -4,6 +4,7 @@
 
 mod check;
 mod columns;
+mod diff;
 mod hunt;
 mod kept_mail;
 mod list;
@@ -43,6 +44,8 @@ pub enum Arguments {
     /// since campaigns repeat themselves. What kept mail lacks (client, envelope, authentication, history)
     /// is unknown, and rules that ask for it are counted as undecided.
     Hunt(hunt::Arguments),
+    /// What a change to rules adds, removes and alters, and what it would have done to kept mail.
+    Diff(diff::Arguments),
 }
 
 /// Which rules.
@@ -56,7 +59,7 @@ pub struct Paths {
 #[derive(Debug, clap::Args)]
 pub struct RulesOption {
     /// Rule files or folders; those of the settings when none are given.
-    #[arg(long = "rules", value_name = "PATH", num_args = 1..)]
+    #[arg(long = "rules", value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
 
@@ -67,37 +70,40 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
         Arguments::Test(paths) => with_rules(&paths, shared, |loaded| test::run(&loaded.set, shared)),
         Arguments::List(paths) => with_rules(&paths, shared, |loaded| list::run(&loaded.set, shared)),
         Arguments::Show { id, paths } => with_rules(&paths, shared, |loaded| show::run(&loaded.set, &id, shared)),
-        Arguments::Hunt(arguments) => hunt::run(arguments, shared),
+        Arguments::Hunt(arguments) => hunt::run(&arguments, shared),
+        Arguments::Diff(arguments) => diff::run(&arguments, shared),
     }
 }
 
 fn with_rules(paths: &Paths, shared: &Shared, then: impl FnOnce(&Loaded) -> Exit) -> Exit {
+    match load(&paths.paths, shared) {
+        Ok(loaded) => {
+            tell(&loaded.warnings, shared);
+            then(&loaded)
+        }
+        Err(exit) => exit,
+    }
+}
+
+/// The rules of these paths, or of the settings; what is wrong with them is told.
+fn load(paths: &[PathBuf], shared: &Shared) -> Result<Loaded, Exit> {
     let now = SystemClock.now();
-    let loaded = if paths.paths.is_empty() {
-        let config = match shared.settings() {
-            Ok(config) => config,
-            Err(exit) => return exit,
-        };
-        match daemon::load_rules(&config, now) {
-            Ok((loaded, _)) => loaded,
-            Err(daemon::Unusable::Rules(diagnostics)) => return refuse(&diagnostics, shared),
+    if paths.is_empty() {
+        let config = shared.settings()?;
+        return match daemon::load_rules(&config, now) {
+            Ok((loaded, _)) => Ok(loaded),
+            Err(daemon::Unusable::Rules(diagnostics)) => Err(refuse(&diagnostics, shared)),
             Err(other) => {
                 terminal::complain(&other.to_string());
-                return Exit::Configuration;
+                Err(Exit::Configuration)
             }
-        }
-    } else {
-        if let Some(missing) = paths.paths.iter().find(|path| !path.exists()) {
-            terminal::complain(&format!("{}: there is no such file or folder", missing.display()));
-            return Exit::NoInput;
-        }
-        match RuleSet::load(&paths.paths, now) {
-            Ok(loaded) => loaded,
-            Err(diagnostics) => return refuse(&diagnostics, shared),
-        }
-    };
-    tell(&loaded.warnings, shared);
-    then(&loaded)
+        };
+    }
+    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+        terminal::complain(&format!("{}: there is no such file or folder", missing.display()));
+        return Err(Exit::NoInput);
+    }
+    RuleSet::load(paths, now).map_err(|diagnostics| refuse(&diagnostics, shared))
 }
 
 fn refuse(diagnostics: &[Diagnostic], shared: &Shared) -> Exit {

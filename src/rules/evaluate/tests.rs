@@ -2,6 +2,7 @@
 //! lacks it, U unknown because it could not be found out.
 
 use super::*;
+use crate::evidence::Kept;
 use crate::rules::compile::house::{House, Scene};
 use crate::rules::compile::{Atoms, Condition};
 use proptest::prelude::*;

@@ -44,7 +44,11 @@ pub const FIELDS: &[Field] = &[
         TEXT,
         Cost::Free,
         "TLS version and cipher suite; empty in the clear",
-        |e| kept(e.kept.client, || Value::text(e.mail.client.tls.as_deref().unwrap_or(""))),
+        |e| {
+            kept(e.kept.client, || {
+                Value::text(e.mail.client.tls.as_deref().unwrap_or(""))
+            })
+        },
     ),
     stated(field_row(
         "client.name",
@@ -75,7 +79,11 @@ pub const FIELDS: &[Field] = &[
         Type::One(Base::Address),
         Cost::Free,
         "the reverse-path; absent for `<>`",
-        |e| kept(e.kept.reverse_path, || Value::address(e.mail.envelope.reverse_path_text())),
+        |e| {
+            kept(e.kept.reverse_path, || {
+                Value::address(e.mail.envelope.reverse_path_text())
+            })
+        },
     ),
     field_row(
         "envelope.to",

@@ -5,15 +5,14 @@
 mod report;
 
 use super::kept_mail::KeptMail;
-use super::{Paths, RulesOption, refuse, tell, with_rules};
+use super::{RulesOption, load, refuse, tell};
 use crate::cli::exit::Exit;
 use crate::cli::{Shared, terminal};
 use crate::clock::{Clock, SystemClock};
-use crate::daemon;
+use crate::measure::{Census, Judged, Label, text_digest};
 use crate::pipeline::finding_event;
 use crate::rules::diagnostic::nearest;
 use crate::rules::{Finding, Loaded, RuleSet, Score, Undecided};
-use crate::workbench::{Bench, Census, Judged, Label, text_digest};
 use serde_json::json;
 
 /// Arguments of `rules hunt`.
@@ -26,7 +25,13 @@ pub struct Arguments {
     #[arg(long, value_name = "EXPRESSION")]
     when: Option<String>,
     /// What the expression would add, for the mails on which it alone would change the action.
-    #[arg(long, value_name = "POINTS", requires = "when", default_value_t = 0.0, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "POINTS",
+        requires = "when",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
     score: f64,
     /// Which mails to name; by default those that match, where one rule or expression is asked for and
     /// nothing is labelled.
@@ -67,23 +72,23 @@ struct Seen {
 }
 
 /// Does it.
-pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
+pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
     if !arguments.mail.is_named() {
         terminal::complain("name the mail: files, folders, mboxes or -, or --spam and --ham");
         return Exit::Usage;
     }
-    let paths = Paths {
-        paths: arguments.rules.paths.clone(),
-    };
-    with_rules(&paths, shared, |loaded| match asked(&arguments, loaded, shared) {
-        Ok((None, wanted)) => hunt(&arguments, &loaded.set, &wanted, shared),
-        Ok((Some(set), wanted)) => hunt(&arguments, &set, &wanted, shared),
+    let asked = load(&arguments.rules.paths, shared).and_then(|loaded| {
+        tell(&loaded.warnings, shared);
+        asked(arguments, loaded, shared)
+    });
+    match asked {
+        Ok((set, wanted)) => hunt(arguments, &set, &wanted, shared),
         Err(exit) => exit,
-    })
+    }
 }
 
-/// The set with the expression, where one is asked for, and what is wanted of it.
-fn asked(arguments: &Arguments, loaded: &Loaded, shared: &Shared) -> Result<(Option<RuleSet>, Wanted), Exit> {
+/// The set, with the expression where one is asked for, and what is wanted of it.
+fn asked(arguments: &Arguments, loaded: Loaded, shared: &Shared) -> Result<(RuleSet, Wanted), Exit> {
     if let Some(when) = &arguments.when {
         let score = Score::from_points(arguments.score);
         let (asking, id) = loaded
@@ -95,7 +100,7 @@ fn asked(arguments: &Arguments, loaded: &Loaded, shared: &Shared) -> Result<(Opt
             id: Some(id),
             is_expression: true,
         };
-        return Ok((Some(asking.set), wanted));
+        return Ok((asking.set, wanted));
     }
     if let Some(id) = arguments.rule.as_ref().filter(|id| loaded.set.rule(id).is_none()) {
         let near = nearest(id, loaded.set.rules().iter().map(|rule| rule.id.as_str()));
@@ -107,15 +112,14 @@ fn asked(arguments: &Arguments, loaded: &Loaded, shared: &Shared) -> Result<(Opt
         id: arguments.rule.clone(),
         is_expression: false,
     };
-    Ok((None, wanted))
+    Ok((loaded.set, wanted))
 }
 
 fn hunt(arguments: &Arguments, set: &RuleSet, wanted: &Wanted, shared: &Shared) -> Exit {
-    let policy = match shared.settings().and_then(|config| policy(&config)) {
-        Ok(policy) => policy,
+    let bench = match arguments.mail.bench(shared) {
+        Ok(bench) => bench,
         Err(exit) => return exit,
     };
-    let bench: Bench = arguments.mail.bench(policy);
     let listed = arguments.list.unwrap_or(match wanted.id {
         Some(_) if !arguments.mail.is_labelled() => Listed::Matched,
         _ => Listed::None,
@@ -144,13 +148,6 @@ fn hunt(arguments: &Arguments, set: &RuleSet, wanted: &Wanted, shared: &Shared) 
         Some(1..) => exit.worse(Exit::Findings),
         _ => exit,
     }
-}
-
-fn policy(config: &crate::config::Config) -> Result<std::sync::Arc<crate::verdict::Policy>, Exit> {
-    daemon::policy(config).map_err(|why| {
-        terminal::complain(&why.to_string());
-        Exit::Configuration
-    })
 }
 
 impl Wanted {
@@ -214,7 +211,9 @@ fn line(wanted: &Wanted, path: &str, judged: &Judged, findings: &[&Finding], lac
         let offset = snippet.offset.map(|at| format!(" at byte {at}")).unwrap_or_default();
         format!("{}{offset}: {:?}", snippet.field, terminal::plain(&snippet.text))
     });
-    let unknown = lacks.iter().map(|lack| format!("{} is unknown ({})", lack.check, lack.cause));
+    let unknown = lacks
+        .iter()
+        .map(|lack| format!("{} is unknown ({})", lack.check, lack.cause));
     let told: Vec<String> = evidence.chain(unknown).collect();
     match told.is_empty() {
         true => path,

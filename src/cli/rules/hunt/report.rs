@@ -3,8 +3,8 @@
 use super::Wanted;
 use crate::cli::rules::columns::{columns, percent};
 use crate::cli::{Shared, terminal};
+use crate::measure::{Census, Count, Label, RuleCounts, Share, precision};
 use crate::rules::{Action, RuleInfo, RuleSet};
-use crate::workbench::{Census, Count, Label, RuleCounts, Share, precision};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -20,7 +20,11 @@ pub fn print(set: &RuleSet, wanted: &Wanted, census: &Census, shared: &Shared) {
     } else if shared.quiet {
         // The mails that match were the result.
     } else {
-        match wanted.id.as_ref().and_then(|id| Some((set.rule(id)?, census.rule(id)?))) {
+        match wanted
+            .id
+            .as_ref()
+            .and_then(|id| Some((set.rule(id)?, census.rule(id)?)))
+        {
             Some((rule, counts)) => terminal::print(&one(wanted, rule, counts, census)),
             None => terminal::print(&all(set, census)),
         }
@@ -59,8 +63,7 @@ fn all(set: &RuleSet, census: &Census) -> String {
     counted.sort_by_key(|(_, counts)| std::cmp::Reverse(counts.matched.all().messages));
     let labelled = is_labelled(census);
     let mut rows = vec![heads("rule", labelled)];
-    let says_something =
-        |counts: &RuleCounts| counts.matched.all().messages + counts.undecided.all().messages > 0;
+    let says_something = |counts: &RuleCounts| counts.matched.all().messages + counts.undecided.all().messages > 0;
     let silent = counted.iter().filter(|(_, counts)| !says_something(counts)).count();
     for (id, counts) in counted.into_iter().filter(|(_, counts)| says_something(counts)) {
         let mut cells = vec![id.to_owned()];
@@ -83,7 +86,8 @@ fn all(set: &RuleSet, census: &Census) -> String {
         cells.extend(shares(&census.at_least(action), census, labelled));
         rows.push(cells);
     }
-    rows.iter_mut().for_each(|cells| cells.truncate(if labelled { 9 } else { 5 }));
+    rows.iter_mut()
+        .for_each(|cells| cells.truncate(if labelled { 9 } else { 5 }));
     out += &columns(&rows);
     out
 }
@@ -92,7 +96,16 @@ fn heads(first: &str, labelled: bool) -> Vec<String> {
     let mut heads = vec![first.to_owned()];
     heads.extend(match labelled {
         true => row([
-            "spam", "ham", "spam%", "ham%", "precision", "texts: spam%", "ham%", "precision", "sole: spam", "ham",
+            "spam",
+            "ham",
+            "spam%",
+            "ham%",
+            "precision",
+            "texts: spam%",
+            "ham%",
+            "precision",
+            "sole: spam",
+            "ham",
         ])
         .to_vec(),
         false => row(["messages", "%", "texts", "%", "sole"]).to_vec(),
@@ -287,7 +300,10 @@ fn print_json(set: &RuleSet, wanted: &Wanted, census: &Census) {
         let mut counts = Map::new();
         counts.insert("all".into(), json!(census.messages().of(label)));
         for action in STEPS {
-            counts.insert(format!("{}_or_more", action.as_str()), json!(census.at_least(action).of(label)));
+            counts.insert(
+                format!("{}_or_more", action.as_str()),
+                json!(census.at_least(action).of(label)),
+            );
         }
         object.insert(label.as_str().into(), counts.into());
     }

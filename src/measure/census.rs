@@ -209,7 +209,7 @@ impl Share {
         sum
     }
 
-    fn add(&mut self, label: Label, count: Count) {
+    pub(super) fn add(&mut self, label: Label, count: Count) {
         let [none, spam, ham] = &mut self.0;
         match label {
             Label::None => none.add(count),
@@ -220,17 +220,14 @@ impl Share {
 }
 
 impl Count {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.messages += other.messages;
         self.texts += other.texts;
     }
 
     /// Its shares of a whole in percent, of messages and of texts; `None` of nothing.
     pub fn percent(self, whole: Self) -> (Option<f64>, Option<f64>) {
-        (
-            percent(self.messages, whole.messages),
-            percent(self.texts, whole.texts),
-        )
+        (percent(self.messages, whole.messages), percent(self.texts, whole.texts))
     }
 }
 
@@ -248,12 +245,12 @@ fn percent(part: u64, whole: u64) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::rules::{Category, Finding, RuleInfo, Score, Severity, Status, Undecided};
     use std::sync::Arc;
 
-    fn finding(id: &str) -> Finding {
+    pub(in crate::measure) fn finding(id: &str) -> Finding {
         Finding {
             rule: Arc::new(RuleInfo {
                 id: id.to_owned(),
@@ -275,7 +272,12 @@ mod tests {
         }
     }
 
-    fn judged(matched: &[&str], action: Action, sole: &[&str], undecided: &[(&str, &'static str)]) -> Judged {
+    pub(in crate::measure) fn judged(
+        matched: &[&str],
+        action: Action,
+        sole: &[&str],
+        undecided: &[(&str, &'static str)],
+    ) -> Judged {
         Judged {
             action,
             score: Score(0),
@@ -298,7 +300,11 @@ mod tests {
         let both = judged(&["ONE", "TWO"], Action::Quarantine, &["ONE"], &[]);
         census.add(Label::Spam, 1, &both);
         census.add(Label::Spam, 1, &both);
-        census.add(Label::Spam, 2, &judged(&["TWO", "FOREIGN"], Action::Deliver, &["FOREIGN"], &[]));
+        census.add(
+            Label::Spam,
+            2,
+            &judged(&["TWO", "FOREIGN"], Action::Deliver, &["FOREIGN"], &[]),
+        );
         let lacking = [("ONE", "client.ip"), ("ONE", "helo"), ("FOREIGN", "helo")];
         census.add(Label::Ham, 3, &judged(&["TWO"], Action::Tag, &["TWO"], &lacking));
         census.add(Label::Ham, 1, &judged(&[], Action::Deliver, &[], &lacking[..1]));
@@ -315,11 +321,20 @@ mod tests {
         assert_eq!(census.messages().of(Label::Spam), count(3, 2));
         // A text that is both somebody's spam and somebody's ham counts for each.
         assert_eq!(census.messages().of(Label::Ham), count(2, 2));
-        assert_eq!((census.messages().of(Label::None), census.messages().all()), (count(0, 0), count(5, 4)));
+        assert_eq!(
+            (census.messages().of(Label::None), census.messages().all()),
+            (count(0, 0), count(5, 4))
+        );
         let one = census.rule("ONE").unwrap();
-        assert_eq!((one.matched.of(Label::Spam), one.matched.of(Label::Ham)), (count(2, 1), count(0, 0)));
+        assert_eq!(
+            (one.matched.of(Label::Spam), one.matched.of(Label::Ham)),
+            (count(2, 1), count(0, 0))
+        );
         let two = census.rule("TWO").unwrap();
-        assert_eq!((two.matched.of(Label::Spam), two.matched.of(Label::Ham)), (count(3, 2), count(1, 1)));
+        assert_eq!(
+            (two.matched.of(Label::Spam), two.matched.of(Label::Ham)),
+            (count(3, 2), count(1, 1))
+        );
         assert_eq!(census.any().of(Label::Ham), count(1, 1));
         assert!(census.rule("FOREIGN").is_none());
         assert_eq!(census.rule("NEVER").unwrap().matched.all(), count(0, 0));
@@ -340,8 +355,20 @@ mod tests {
     fn partners_are_those_on_the_same_mails() {
         let census = census();
         let of = |id: &str| census.partners(census.rule(id).unwrap());
-        assert_eq!(of("ONE"), [Partner { rule: "TWO", both: count(2, 1) }]);
-        assert_eq!(of("TWO"), [Partner { rule: "ONE", both: count(2, 1) }]);
+        assert_eq!(
+            of("ONE"),
+            [Partner {
+                rule: "TWO",
+                both: count(2, 1)
+            }]
+        );
+        assert_eq!(
+            of("TWO"),
+            [Partner {
+                rule: "ONE",
+                both: count(2, 1)
+            }]
+        );
         assert_eq!(of("NEVER"), []);
     }
 
@@ -349,7 +376,10 @@ mod tests {
     fn sole_causes_and_lacks_are_counted_once_a_mail() {
         let census = census();
         let (one, two) = (census.rule("ONE").unwrap(), census.rule("TWO").unwrap());
-        assert_eq!((one.sole_cause.of(Label::Spam), one.sole_cause.of(Label::Ham)), (count(2, 1), count(0, 0)));
+        assert_eq!(
+            (one.sole_cause.of(Label::Spam), one.sole_cause.of(Label::Ham)),
+            (count(2, 1), count(0, 0))
+        );
         assert_eq!(two.sole_cause.of(Label::Ham), count(1, 1));
         assert_eq!(one.undecided.of(Label::Ham), count(2, 2));
         assert_eq!(

@@ -1,14 +1,16 @@
 //! What authors of rules measure with: archived mail in, counts and comparisons out.
 //!
 //! [`Bench`] judges a message that somebody kept as the gate would have; `census` counts what came of
-//! many, `changes` compares two sets of rules, `archive` reads what a kept message lacks. Pure. Knows
+//! many, `moves` compares what two sets of rules make of it, `archive` reads what a kept message lacks. Pure. Knows
 //! nothing of files, threads, or how results look.
 
 mod archive;
 mod census;
+mod moves;
 
 pub use archive::Reading;
 pub use census::{Census, Count, Label, Partner, RuleCounts, Share, precision};
+pub use moves::{How, Moves, Turn, differing};
 
 use crate::evidence::{Evidence, Outside};
 use crate::mail::{Message, message};
@@ -94,13 +96,7 @@ impl Bench {
 
     /// What could not be checked counts as unknown, not as a reason to keep archived mail from anybody.
     fn decide(&self, findings: &Findings, evidence: &Evidence<'_, '_>) -> Verdict {
-        verdict::decide(
-            findings,
-            &[],
-            &self.policy,
-            &evidence.mail.envelope,
-            &Pulled::default(),
-        )
+        verdict::decide(findings, &[], &self.policy, &evidence.mail.envelope, &Pulled::default())
     }
 
     /// Whether the action with a rule, acting, is another than without it.

@@ -202,11 +202,22 @@ mod tests {
         let text = String::from_utf8(reading.prepared(MAIL.into()).to_vec()).unwrap();
         let expected: String = MAIL
             .split_inclusive("\r\n")
-            .filter(|line| !["X-MS-", "Authe", "\tdkim", "x-spam"].iter().any(|cut| line.starts_with(cut)))
+            .filter(|line| {
+                !["X-MS-", "Authe", "\tdkim", "x-spam"]
+                    .iter()
+                    .any(|cut| line.starts_with(cut))
+            })
             .collect();
         assert_eq!(text, expected);
         assert!(text.contains("\r\n\r\nX-Spam-Flag: in the body"));
-        for odd in ["", "\r\n", "X-Spam: y", "no header at all", "X-Spam: y\r\n\r\n", "X-Spam: y\n z\nA: b\n\nc"] {
+        for odd in [
+            "",
+            "\r\n",
+            "X-Spam: y",
+            "no header at all",
+            "X-Spam: y\r\n\r\n",
+            "X-Spam: y\n z\nA: b\n\nc",
+        ] {
             let kept = reading.prepared(odd.into());
             assert!(!kept.to_ascii_lowercase().starts_with(b"x-spam"), "{odd:?} {kept:?}");
         }
@@ -216,7 +227,13 @@ mod tests {
     fn every_prefix_is_lower_case_and_stands_once() {
         for prefix in VERDICT_PREFIXES {
             assert_eq!(*prefix, prefix.to_ascii_lowercase());
-            assert_eq!(VERDICT_PREFIXES.iter().filter(|other| prefix.starts_with(*other)).count(), 1);
+            assert_eq!(
+                VERDICT_PREFIXES
+                    .iter()
+                    .filter(|other| prefix.starts_with(*other))
+                    .count(),
+                1
+            );
         }
     }
 
@@ -246,8 +263,16 @@ mod tests {
         };
         for (text, client, reverse_path) in [
             (MAIL.to_owned(), Some("203.0.113.9:0"), Some("bounce@sender.example")),
-            (format!("{inner}{MAIL}"), Some("203.0.113.9:0"), Some("bounce@sender.example")),
-            (format!("Return-Path: <>\r\n{inner}From: a@b.example\r\n\r\n"), None, Some("")),
+            (
+                format!("{inner}{MAIL}"),
+                Some("203.0.113.9:0"),
+                Some("bounce@sender.example"),
+            ),
+            (
+                format!("Return-Path: <>\r\n{inner}From: a@b.example\r\n\r\n"),
+                None,
+                Some(""),
+            ),
             ("Return-Path: nonsense\r\n\r\n".to_owned(), None, None),
             ("Subject: x\r\n\r\n".to_owned(), None, None),
         ] {
@@ -262,7 +287,10 @@ mod tests {
     #[test]
     fn no_mail_comes_in_after_the_present() {
         let future = MAIL.replace("2025", "2045");
-        assert_eq!(read(&future, &Reading::default()).0.received.to_string(), "2026-01-01T00:00:00Z");
+        assert_eq!(
+            read(&future, &Reading::default()).0.received.to_string(),
+            "2026-01-01T00:00:00Z"
+        );
         let dateless = read("Subject: x\r\n\r\n", &Reading::default()).0;
         assert_eq!(dateless.received.to_string(), "2026-01-01T00:00:00Z");
     }

@@ -1,0 +1,227 @@
+//! `portreeve rules diff`: what a change to rules adds, removes and alters, and what it would have done.
+//!
+//! Knows how to ask and to print; sets are compared by `rules::changes`, verdicts by `measure`.
+
+use super::kept_mail::KeptMail;
+use super::{load, tell};
+use crate::cli::exit::Exit;
+use crate::cli::mails::Source;
+use crate::cli::{Shared, terminal};
+use crate::measure::{How, Judged, Label, Moves, Turn, differing, text_digest};
+use crate::rules::RuleSet;
+use crate::rules::changes::{Aspect, Change, What, changes};
+use serde_json::{Map, json};
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// Arguments of `rules diff`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Rules as they were: a file or folder.
+    old: PathBuf,
+    /// Rules as they are to be.
+    new: PathBuf,
+    /// Rules that stand beside both, such as the shipped ones that the house's build upon.
+    #[arg(long, value_name = "PATH")]
+    with: Vec<PathBuf>,
+    #[command(flatten)]
+    mail: KeptMail,
+}
+
+/// The most values of one aspect that are shown to people.
+const VALUES_SHOWN: usize = 20;
+
+/// What one message showed.
+struct Seen {
+    text: u128,
+    old: Judged,
+    new: Judged,
+}
+
+/// Does it. Exit code 1 says that something differs.
+pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
+    let set = |path: &PathBuf| {
+        let mut paths = arguments.with.clone();
+        paths.push(path.clone());
+        load(&paths, shared).map(|loaded| {
+            tell(&loaded.warnings, shared);
+            loaded.set
+        })
+    };
+    let (old, new) = match set(&arguments.old).and_then(|old| Ok((old, set(&arguments.new)?))) {
+        Ok(sets) => sets,
+        Err(exit) => return exit,
+    };
+    let changes = changes(&old, &new);
+    terminal::print_each(&changes, shared.json, described);
+    let mut exit = if changes.is_empty() { Exit::Fine } else { Exit::Findings };
+    if arguments.mail.is_named() {
+        exit = exit.worse(judge(arguments, &old, &new, shared));
+    } else if changes.is_empty() {
+        shared.say_unless_json("the rules are the same");
+    }
+    exit
+}
+
+fn judge(arguments: &Arguments, old: &RuleSet, new: &RuleSet, shared: &Shared) -> Exit {
+    let bench = match arguments.mail.bench(shared) {
+        Ok(bench) => bench,
+        Err(exit) => return exit,
+    };
+    let look = |source: Source| {
+        bench.see(source.bytes, |evidence| Seen {
+            text: text_digest(evidence.message),
+            old: bench.judge(old, evidence),
+            new: bench.judge(new, evidence),
+        })
+    };
+    let mut moves = Moves::default();
+    let exit = arguments.mail.each(shared, true, look, |label, path, seen| {
+        let differing = differing(&seen.old, &seen.new);
+        let turn = Turn::of(seen.old.action, seen.new.action);
+        moves.add(label, seen.text, turn, &differing);
+        if let Some(turn) = turn {
+            print(turn, (label, path), &seen, &differing, shared.json);
+        }
+    });
+    if moves.messages().all().messages > 0 {
+        total(&moves, shared);
+    }
+    let turned = Turn::ALL.iter().any(|turn| moves.turned(*turn).all().messages > 0);
+    match turned {
+        true => exit.worse(Exit::Findings),
+        false => exit,
+    }
+}
+
+fn described(change: &Change) -> String {
+    let mut out = match &change.what {
+        What::Added => "+ ".to_owned(),
+        What::Removed => "- ".to_owned(),
+        What::Altered { .. } => "~ ".to_owned(),
+    };
+    let _ = write!(out, "{} {}", change.kind.as_str(), terminal::plain(&change.name));
+    if let Some(older) = &change.renamed_from {
+        let _ = write!(out, ", until now {older}");
+    }
+    if let Some(place) = &change.place {
+        let _ = write!(out, " ({})", terminal::plain(place));
+    }
+    if let What::Altered { aspects } = &change.what {
+        aspects.iter().for_each(|aspect| out += &one_aspect(aspect));
+    }
+    out
+}
+
+/// On one line where both sides are short, else a line for each of theirs.
+fn one_aspect(aspect: &Aspect) -> String {
+    let name = aspect.name;
+    match (aspect.old.as_slice(), aspect.new.as_slice()) {
+        ([], [new]) if !new.contains('\n') => format!("\n    {name}: + {new}"),
+        ([old], []) if !old.contains('\n') => format!("\n    {name}: - {old}"),
+        ([old], [new]) if old.len() + new.len() <= 60 && !old.contains('\n') && !new.contains('\n') => {
+            format!("\n    {name}: {old} -> {new}")
+        }
+        (old, new) => {
+            let mut out = format!("\n    {name}:");
+            let (old, new) = (lines(old), lines(new));
+            // Of a long condition only what differs.
+            let is_same = |(a, b): &(&&str, &&str)| a == b;
+            let before = old.iter().zip(&new).take_while(is_same).count();
+            let (old, new) = (
+                old.get(before..).unwrap_or_default(),
+                new.get(before..).unwrap_or_default(),
+            );
+            let after = old.iter().rev().zip(new.iter().rev()).take_while(is_same).count();
+            for (sign, lines) in [('-', old), ('+', new)] {
+                let lines = lines.get(..lines.len().saturating_sub(after)).unwrap_or_default();
+                for line in lines.iter().take(VALUES_SHOWN) {
+                    let _ = write!(out, "\n      {sign} {line}");
+                }
+                if lines.len() > VALUES_SHOWN {
+                    let _ = write!(out, "\n      {sign} and {} more", lines.len() - VALUES_SHOWN);
+                }
+            }
+            out
+        }
+    }
+}
+
+fn lines(values: &[String]) -> Vec<&str> {
+    values.iter().flat_map(|value| value.lines().map(str::trim)).collect()
+}
+
+fn print(turn: Turn, (label, path): (Label, &str), seen: &Seen, differing: &[(String, How)], json: bool) {
+    let (old, new) = (&seen.old, &seen.new);
+    if json {
+        let rules: Vec<_> = differing
+            .iter()
+            .map(|(rule, how)| json!({ "rule": rule, "how": how }))
+            .collect();
+        terminal::print_json(&json!({
+            "path": path,
+            "label": label.as_str(),
+            "turn": turn,
+            "old": { "verdict": old.action, "score": old.score.points() },
+            "new": { "verdict": new.action, "score": new.score.points() },
+            "rules": rules,
+        }));
+        return;
+    }
+    let rules: String = differing
+        .iter()
+        .map(|(rule, how)| format!(" {}{rule}", how.sign()))
+        .collect();
+    terminal::print(&format!(
+        "{}: {}, {} {} -> {} {}:{rules}",
+        terminal::plain(path),
+        turn.as_str(),
+        old.action.as_str(),
+        old.score,
+        new.action.as_str(),
+        new.score
+    ));
+}
+
+fn total(moves: &Moves, shared: &Shared) {
+    let labels = Label::ALL
+        .into_iter()
+        .filter(|label| moves.messages().of(*label).messages > 0);
+    if shared.json {
+        let mut object = Map::new();
+        for label in labels {
+            let mut counts = Map::new();
+            counts.insert("all".into(), json!(moves.messages().of(label)));
+            for turn in Turn::ALL {
+                counts.insert(turn.as_str().into(), json!(moves.turned(turn).of(label)));
+            }
+            object.insert(label.as_str().into(), counts.into());
+        }
+        let rules: Vec<_> = moves
+            .rules()
+            .map(|(rule, more, fewer)| json!({ "rule": rule, "newly": more, "no_longer": fewer }))
+            .collect();
+        object.insert("rules".into(), rules.into());
+        terminal::print_json(&json!({ "total": object }));
+        return;
+    }
+    for (rule, more, fewer) in moves.rules() {
+        shared.say(&format!(
+            "{rule} newly counts on {} messages, no longer on {}",
+            more.messages, fewer.messages
+        ));
+    }
+    for label in labels {
+        let all = moves.messages().of(label);
+        let turned = Turn::ALL.map(|turn| {
+            let count = moves.turned(turn).of(label);
+            format!("{} {} (distinct texts {})", turn.as_str(), count.messages, count.texts)
+        });
+        shared.say(&format!(
+            "{}: of {} verdicts {}",
+            label.as_str(),
+            all.messages,
+            turned.join(", ")
+        ));
+    }
+}

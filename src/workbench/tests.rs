@@ -1,4 +1,0 @@
-//! Kept messages under small sets of rules.
-
-use super::*;
-use crate::rules::source::Root;
