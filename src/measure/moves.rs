@@ -3,14 +3,15 @@
 //! Two [`Judged`] go in; out comes whether the verdict is another, and the rules that differ. Knows nothing
 //! of what changed between the sets.
 
-use super::{Count, Judged, Label, Share, TextDigest};
+use super::census::{Of, Texts};
+use super::{Judged, Label, Share, TextDigest};
 use crate::rules::{Action, RuleInfo, Status};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Which way a verdict went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Turn {
     /// It was to be delivered, and no longer is.
@@ -106,30 +107,27 @@ pub struct Moves {
     messages: Share,
     turns: BTreeMap<Turn, Share>,
     /// Rules that count on other messages than before: on how many more, and on how many no longer.
-    rules: BTreeMap<String, (Count, Count)>,
-    texts: HashSet<(Label, TextDigest)>,
+    rules: BTreeMap<String, (u64, u64)>,
+    texts: Texts,
 }
 
 impl Moves {
     /// Counts one more message.
     pub fn add(&mut self, label: Label, text: TextDigest, turn: Option<Turn>, differing: &[(String, How)]) {
-        let one = Count {
-            messages: 1,
-            texts: u64::from(self.texts.insert((label, text))),
-        };
-        self.messages.add(label, one);
+        let mut one = |of: Of| self.texts.count(of, label, text);
+        self.messages.add(label, one(Of::Messages));
         if let Some(turn) = turn {
-            self.turns.entry(turn).or_default().add(label, one);
+            self.turns.entry(turn).or_default().add(label, one(Of::Turned(turn)));
         }
         for (id, how) in differing {
             let (more, fewer) = match how {
-                How::New => (one, Count::default()),
-                How::Gone => (Count::default(), one),
+                How::New => (1, 0),
+                How::Gone => (0, 1),
                 How::Altered => continue,
             };
             let counts = self.rules.entry(id.clone()).or_default();
-            counts.0.add(more);
-            counts.1.add(fewer);
+            counts.0 += more;
+            counts.1 += fewer;
         }
     }
 
@@ -144,7 +142,7 @@ impl Moves {
     }
 
     /// Rules that count on other messages than before: on how many they newly do, and no longer do.
-    pub fn rules(&self) -> impl Iterator<Item = (&str, Count, Count)> {
+    pub fn rules(&self) -> impl Iterator<Item = (&str, u64, u64)> {
         self.rules
             .iter()
             .map(|(id, (more, fewer))| (id.as_str(), *more, *fewer))
@@ -212,11 +210,11 @@ mod tests {
         moves.add(Label::Spam, 1, Some(Turn::Gained), &new);
         moves.add(Label::Ham, 1, Some(Turn::Lost), &[("A".to_owned(), How::Gone)]);
         moves.add(Label::Ham, 2, None, &[]);
-        let count = |messages, texts| Count { messages, texts };
+        let count = |messages, texts| super::super::Count { messages, texts };
         assert_eq!(moves.messages().all(), count(4, 3));
         assert_eq!(moves.turned(Turn::Gained).of(Label::Spam), count(2, 1));
         assert_eq!(moves.turned(Turn::Lost).of(Label::Ham), count(1, 1));
         assert_eq!(moves.turned(Turn::Moved).all(), count(0, 0));
-        assert_eq!(moves.rules().collect::<Vec<_>>(), [("A", count(2, 1), count(1, 1))]);
+        assert_eq!(moves.rules().collect::<Vec<_>>(), [("A", 2, 1)]);
     }
 }

@@ -206,10 +206,7 @@ fn total(moves: &Moves, shared: &Shared) {
         return;
     }
     for (rule, more, fewer) in moves.rules() {
-        shared.say(&format!(
-            "{rule} newly counts on {} messages, no longer on {}",
-            more.messages, fewer.messages
-        ));
+        shared.say(&format!("{rule} newly counts on {more} messages, no longer on {fewer}"));
     }
     for label in labels {
         let all = moves.messages().of(label);

@@ -202,8 +202,12 @@ fn one(wanted: &Wanted, rule: &Arc<RuleInfo>, counts: &RuleCounts, census: &Cens
     if !partners.is_empty() {
         out += "with it:";
         for partner in partners.iter().take(PARTNERS_SHOWN) {
-            let (share, _) = partner.both.percent(matched);
-            out += &format!(" {} {} ({}%)", partner.rule, partner.both.messages, percent(share));
+            let both = Count {
+                messages: partner.both,
+                texts: 0,
+            };
+            let (share, _) = both.percent(matched);
+            out += &format!(" {} {} ({}%)", partner.rule, partner.both, percent(share));
         }
         if partners.len() > PARTNERS_SHOWN {
             out += &format!(" and {} more", partners.len() - PARTNERS_SHOWN);
@@ -290,7 +294,7 @@ fn print_json(set: &RuleSet, wanted: &Wanted, census: &Census) {
         let partners = census.partners(counts);
         let overlap: Vec<Value> = partners
             .iter()
-            .map(|partner| json!({ "rule": partner.rule, "messages": partner.both.messages, "texts": partner.both.texts }))
+            .map(|partner| json!({ "rule": partner.rule, "messages": partner.both }))
             .collect();
         object.insert("overlap".into(), overlap.into());
         terminal::print_json(&object);
