@@ -4,7 +4,7 @@
 //! facts of its session are known. Knows nothing of files, rules or labels.
 
 use crate::evidence::Kept;
-use crate::mail::{Address, Client, Direction, Envelope, Mail, Message};
+use crate::mail::{Address, Direction, Envelope, Mail, Message};
 use crate::pipeline::client_behind;
 use bytes::Bytes;
 use ipnet::IpNet;
@@ -103,7 +103,7 @@ impl Reading {
             received: came_in.unwrap_or(now).min(now),
             listener: "archive".into(),
             direction: Direction::Inbound,
-            client: client.unwrap_or_else(Client::default),
+            client: client.unwrap_or_default(),
             envelope: Envelope {
                 reverse_path: reverse_path.flatten(),
                 ..Envelope::default()

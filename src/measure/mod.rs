@@ -14,12 +14,14 @@ pub use moves::{How, Moves, Turn, differing};
 
 use crate::evidence::{Evidence, Outside};
 use crate::mail::{Message, message};
+use crate::rules::profile::{Profile, Stopwatch};
 use crate::rules::{Action, Finding, Findings, RuleInfo, RuleSet, Score, Status, Undecided};
 use crate::verdict::{self, Policy, Pulled, Verdict};
 use bytes::Bytes;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What archived mail is judged by.
 #[derive(Debug, Clone)]
@@ -49,6 +51,26 @@ pub struct Judged {
     pub sole_causes: Vec<String>,
 }
 
+/// What judging messages costs.
+#[derive(Debug, Clone, Default)]
+pub struct Cost {
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Header fields and MIME parts were told apart.
+    pub parsing: Duration,
+    /// The rest.
+    pub rules: Profile,
+}
+
+impl Cost {
+    /// Adds what other messages cost.
+    pub fn merge(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.parsing += other.parsing;
+        self.rules.merge(&other.rules);
+    }
+}
+
 /// Beyond so many matches no single one is the cause, and the work would grow with the square.
 const MATCHES_MOST: usize = 64;
 
@@ -58,9 +80,28 @@ pub type TextDigest = u128;
 impl Bench {
     /// Has somebody look at a kept message as evidence.
     pub fn see<T>(&self, bytes: Vec<u8>, look: impl FnOnce(&Evidence<'_, '_>) -> T) -> T {
-        let bytes: Bytes = self.reading.prepared(bytes);
+        self.see_timed(self.reading.prepared(bytes), || (), look)
+    }
+
+    /// What a set of rules costs on it.
+    pub fn profile(&self, rules: &RuleSet, bytes: Vec<u8>, clock: &Stopwatch<'_>, reading_the_clock: Duration) -> Cost {
+        let bytes = self.reading.prepared(bytes);
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let begun = clock();
+        let mut parsed = begun;
+        let look = |evidence: &Evidence<'_, '_>| Profile::of(rules, evidence, clock, reading_the_clock);
+        let rules = self.see_timed(bytes, || parsed = clock(), look);
+        Cost {
+            bytes: size,
+            parsing: parsed.saturating_sub(begun),
+            rules,
+        }
+    }
+
+    fn see_timed<T>(&self, bytes: Bytes, parsed: impl FnOnce(), look: impl FnOnce(&Evidence<'_, '_>) -> T) -> T {
         let message = Message::parse(&bytes, &self.parsing);
         let (mail, kept) = self.reading.mail(&bytes, &message, self.now);
+        parsed();
         let mut outside = Outside::not_gathered();
         outside.take_stated_name(&mail);
         look(&Evidence {

@@ -321,6 +321,7 @@ fn parts(
         details: rules.iter().map(|(_, rule)| details(rule)).collect(),
         rules: infos,
         defines,
+        define_names: named.iter().take(defines).map(|node| node.name.to_owned()).collect(),
         linked,
         order,
         scanner,

@@ -17,6 +17,7 @@ mod list_entry;
 pub mod lists;
 mod overlay;
 pub mod pack;
+pub mod profile;
 pub mod schema;
 pub mod set;
 mod settings;

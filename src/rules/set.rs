@@ -6,7 +6,7 @@
 use super::assemble::{self, Asked, Options};
 use super::compile::{self, Cost, RuleRef, Scanner};
 use super::diagnostic::Diagnostic;
-use super::evaluate::{Outcome, Outcomes, Scope, Truth, evaluate};
+use super::evaluate::{Outcome, Outcomes, Scope, Truth, Watch, evaluate};
 use super::link::Linked;
 use super::lists::{List, ListKind};
 use super::pack::Manifest;
@@ -41,6 +41,7 @@ pub struct RuleSet {
     nodes: Vec<Node>,
     /// How many of the nodes, at the front, are defines.
     defines: usize,
+    define_names: Vec<String>,
     order: Vec<usize>,
     scanner: Scanner,
     packs: Vec<Manifest>,
@@ -97,6 +98,7 @@ pub(super) struct Parts {
     pub rules: Vec<RuleInfo>,
     pub details: Vec<Details>,
     pub defines: usize,
+    pub define_names: Vec<String>,
     pub linked: Vec<Linked>,
     pub order: Vec<usize>,
     pub scanner: Scanner,
@@ -260,6 +262,7 @@ impl RuleSet {
             details: parts.details,
             nodes,
             defines,
+            define_names: parts.define_names,
             order: parts.order,
             scanner: parts.scanner,
             packs,
@@ -317,6 +320,7 @@ impl RuleSet {
             };
             let rule = at.checked_sub(self.defines).and_then(|rule| self.rule_at(rule, now));
             told.to_acting = rule.is_some_and(|rule| rule.status == Status::Active);
+            scope.begins(RuleRef(*at));
             let mut outcome = evaluate(&node.linked.condition, scope, &told);
             if let (Truth::True, Some(rule)) = (outcome.truth, rule)
                 && let Some(name) = node.exception(scope, &told, now)
@@ -336,6 +340,7 @@ impl RuleSet {
                 let outcome = evaluate(&node.linked.condition, scope, &told);
                 told.acting.insert(*at, outcome);
             }
+            scope.ends();
             told.settle(RuleRef(*at), outcome);
         }
         let real = told
@@ -357,6 +362,38 @@ impl RuleSet {
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
         let (outcomes, _) = self.outcomes(&mut scope, evidence.now);
         outcomes.into_iter().nth(at + self.defines)
+    }
+
+    /// The same as [`Self::evaluate`], looked on; `between` comes after what is read and before what is
+    /// scanned, `then` before the first condition.
+    pub(super) fn evaluate_watched(
+        &self,
+        evidence: &Evidence<'_, '_>,
+        watch: &dyn Watch,
+        between: impl FnOnce(),
+        then: impl FnOnce(),
+    ) {
+        let mut scope = Scope::new(evidence, &self.scanner).watched(watch);
+        scope.look_ahead(self.needs.iter().map(|(name, _)| *name), between);
+        then();
+        self.outcomes(&mut scope, evidence.now);
+    }
+
+    /// How a condition is called and where it stands: a rule's id, or a define's name with its `@`.
+    pub(super) fn called(&self, at: RuleRef) -> Option<(String, String)> {
+        match at.0.checked_sub(self.defines) {
+            None => Some((format!("@{}", self.define_names.get(at.0)?), String::new())),
+            Some(rule) => {
+                let rule = self.rules.get(rule)?;
+                Some((rule.id.clone(), format!("{}:{}", rule.file, rule.line)))
+            }
+        }
+    }
+
+    /// The regexes of a condition that require no literal text, as written.
+    pub(super) fn slow_patterns(&self, at: RuleRef) -> &[String] {
+        let node = self.nodes.get(at.0);
+        node.map_or(&[], |node| node.linked.condition.slow_patterns())
     }
 
     fn rule_at(&self, at: usize, now: Timestamp) -> Option<&Arc<RuleInfo>> {

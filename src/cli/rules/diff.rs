@@ -2,6 +2,7 @@
 //!
 //! Knows how to ask and to print; sets are compared by `rules::changes`, verdicts by `measure`.
 
+use super::columns::columns;
 use super::kept_mail::KeptMail;
 use super::{load, tell};
 use crate::cli::exit::Exit;
@@ -54,11 +55,12 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
     };
     let changes = changes(&old, &new);
     terminal::print_each(&changes, shared.json, described);
+    if changes.is_empty() {
+        shared.say_unless_json("the rules are the same");
+    }
     let mut exit = if changes.is_empty() { Exit::Fine } else { Exit::Findings };
     if arguments.mail.is_named() {
         exit = exit.worse(judge(arguments, &old, &new, shared));
-    } else if changes.is_empty() {
-        shared.say_unless_json("the rules are the same");
     }
     exit
 }
@@ -208,17 +210,18 @@ fn total(moves: &Moves, shared: &Shared) {
     for (rule, more, fewer) in moves.rules() {
         shared.say(&format!("{rule} newly counts on {more} messages, no longer on {fewer}"));
     }
+    let heads = [
+        "", "messages", "gained", "lost", "moved", "texts", "gained", "lost", "moved",
+    ];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
     for label in labels {
         let all = moves.messages().of(label);
-        let turned = Turn::ALL.map(|turn| {
-            let count = moves.turned(turn).of(label);
-            format!("{} {} (distinct texts {})", turn.as_str(), count.messages, count.texts)
-        });
-        shared.say(&format!(
-            "{}: of {} verdicts {}",
-            label.as_str(),
-            all.messages,
-            turned.join(", ")
-        ));
+        let turned = Turn::ALL.map(|turn| moves.turned(turn).of(label));
+        let mut row = vec![label.as_str().to_owned(), all.messages.to_string()];
+        row.extend(turned.iter().map(|count| count.messages.to_string()));
+        row.push(all.texts.to_string());
+        row.extend(turned.iter().map(|count| count.texts.to_string()));
+        rows.push(row);
     }
+    shared.say(&columns(&rows));
 }

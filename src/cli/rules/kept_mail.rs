@@ -28,8 +28,8 @@ pub struct KeptMail {
     /// are unknown.
     #[arg(long)]
     from_headers: bool,
-    /// Relays of ours that the mail came through: an address or a network.
-    #[arg(long, value_name = "CIDR", requires = "from_headers", value_parser = network, num_args = 1..)]
+    /// Relays of ours that the mail came through: addresses or networks.
+    #[arg(long, value_name = "CIDR", requires = "from_headers", value_parser = network, value_delimiter = ',')]
     relay: Vec<IpNet>,
     /// Take out what other filters wrote into the header, so that rules are judged and not those.
     #[arg(long)]
@@ -44,6 +44,12 @@ fn network(text: &str) -> Result<IpNet, String> {
     text.parse()
         .or_else(|_| address())
         .map_err(|_| "neither an address nor a network such as 10.0.0.0/8".to_owned())
+}
+
+/// There is nothing to look at.
+pub fn unnamed() -> Exit {
+    terminal::complain("name the mail: files, folders, mboxes or -, or --spam and --ham");
+    Exit::Usage
 }
 
 impl KeptMail {

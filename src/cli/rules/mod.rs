@@ -7,6 +7,7 @@ mod columns;
 mod diff;
 mod hunt;
 mod kept_mail;
+mod profile;
 mod list;
 mod show;
 mod test;
@@ -44,6 +45,8 @@ pub enum Arguments {
     /// since campaigns repeat themselves. What kept mail lacks (client, envelope, authentication, history)
     /// is unknown, and rules that ask for it are counted as undecided.
     Hunt(hunt::Arguments),
+    /// What rules cost on kept mail: time and steps of each, the dearest first.
+    Profile(profile::Arguments),
     /// What a change to rules adds, removes and alters, and what it would have done to kept mail.
     Diff(diff::Arguments),
 }
@@ -71,6 +74,7 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
         Arguments::List(paths) => with_rules(&paths, shared, |loaded| list::run(&loaded.set, shared)),
         Arguments::Show { id, paths } => with_rules(&paths, shared, |loaded| show::run(&loaded.set, &id, shared)),
         Arguments::Hunt(arguments) => hunt::run(&arguments, shared),
+        Arguments::Profile(arguments) => profile::run(&arguments, shared),
         Arguments::Diff(arguments) => diff::run(&arguments, shared),
     }
 }

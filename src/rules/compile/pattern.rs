@@ -23,6 +23,8 @@ const REQUIRED_TEXTS_MAX: usize = 32;
 /// A regex, ready to run.
 #[derive(Debug)]
 pub(crate) struct Pattern {
+    /// As its author wrote it, slashes and flags too.
+    pub written: String,
     /// The automaton.
     pub regex: Regex,
     /// Whether it can match nothing at all.
@@ -33,6 +35,7 @@ pub(crate) struct Pattern {
 
 /// Compiles a regex literal whose first slash stands at `span.start`.
 pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pattern, Problem> {
+    let written = format!("/{text}/{flags}");
     let text = with_ascii_classes(text, flags, span)?;
     let has = |flag| flags.contains(flag);
     let invalid = |error: String| {
@@ -71,6 +74,7 @@ pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pa
         .parse(&text)
         .map_err(|error| invalid(error.to_string()))?;
     Ok(Pattern {
+        written,
         regex,
         can_be_empty: hir.properties().minimum_len().is_none_or(|length| length == 0),
         required: required(&hir).best(),

@@ -232,7 +232,7 @@ impl Compiler<'_> {
         match pattern::pattern(pattern, flags, &argument.span) {
             Ok(compiled) => {
                 if compiled.required.is_none() {
-                    self.slow_patterns.push(format!("/{pattern}/{flags}"));
+                    self.slow_patterns.push(compiled.written.clone());
                 }
                 Some(compiled)
             }

@@ -10,9 +10,12 @@ mod remembered;
 mod text_tests;
 mod truths;
 mod values;
+mod watch;
 
 #[cfg(test)]
 mod tests;
+
+pub use self::watch::Watch;
 
 use self::remembered::Remembered;
 use super::Snippet;
@@ -115,6 +118,9 @@ pub struct Scope<'e, 'm> {
     /// Texts scanned so far, by their place in the scanner; `Some(None)` where there is no text.
     scanned: Vec<Option<Option<Rc<Scanned<'e>>>>>,
     remembered: Remembered,
+    watch: Option<&'e dyn Watch>,
+    /// Steps since somebody who looks on was last told of them.
+    steps: u64,
 }
 
 impl<'e, 'm> Scope<'e, 'm> {
@@ -128,6 +134,8 @@ impl<'e, 'm> Scope<'e, 'm> {
             fields: vec![None; FIELDS.len()],
             scanned: vec![None; scanner.len()],
             remembered: Remembered::new(scanner.shared().count()),
+            watch: None,
+            steps: 0,
         }
     }
 
@@ -143,6 +151,19 @@ impl<'e, 'm> Scope<'e, 'm> {
     #[must_use]
     pub fn limit_steps(self, steps_max: u64) -> Self {
         Self { steps_max, ..self }
+    }
+
+    /// Reads fields by their names, and scans every text, before any condition asks.
+    pub(super) fn look_ahead<'n>(&mut self, names: impl Iterator<Item = &'n str>, between: impl FnOnce()) {
+        for name in names {
+            if let Some(place) = FIELDS.iter().position(|field| field.name == name) {
+                self.field(place);
+            }
+        }
+        between();
+        for source in 0..self.scanner.len() {
+            self.scan(source);
+        }
     }
 
     /// The value of a field by its place in the schema, read once.
@@ -222,6 +243,8 @@ fn look<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcomes: &dyn 
         unknown: Vec::new(),
     };
     let truth = run.truth(&condition.root);
+    let spent = run.scope.steps_max - run.steps_left.unwrap_or(0);
+    run.scope.steps = run.scope.steps.saturating_add(spent);
     if run.steps_left.is_none() {
         return Outcome::unknown("rule", "budget");
     }

@@ -168,7 +168,10 @@ impl<'e> Run<'_, 'e, '_> {
             let found = match is_shut {
                 true => None,
                 false if !self.pay_for(&text) => return Truth::Unknown,
-                false => pattern.regex.find(&text),
+                false => {
+                    let find = || pattern.regex.find(&text);
+                    self.scope.run_pattern(&pattern.written, &text, find)
+                }
             };
             if let Some(found) = found {
                 self.show(subject, &text, &found.range());

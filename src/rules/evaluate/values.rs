@@ -60,7 +60,8 @@ impl<'e> Run<'_, 'e, '_> {
                 Value::Unknown(why) => Value::Unknown(why),
                 value => match value.as_text() {
                     Some(text) if self.pay_for(&text) => {
-                        counted(pattern.regex.find_iter(&text).take(MATCHES_MAX).count())
+                        let count = || pattern.regex.find_iter(&text).take(MATCHES_MAX).count();
+                        counted(self.scope.run_pattern(&pattern.written, &text, count))
                     }
                     Some(_) => Value::Unknown(SPENT),
                     None => Value::Absent,

@@ -74,8 +74,7 @@ struct Seen {
 /// Does it.
 pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
     if !arguments.mail.is_named() {
-        terminal::complain("name the mail: files, folders, mboxes or -, or --spam and --ham");
-        return Exit::Usage;
+        return super::kept_mail::unnamed();
     }
     let asked = load(&arguments.rules.paths, shared).and_then(|loaded| {
         tell(&loaded.warnings, shared);

@@ -161,7 +161,7 @@ fn remarks(rule: &RuleInfo, counts: &RuleCounts) -> String {
         let facts: Vec<String> = counts
             .lacked
             .keys()
-            .map(|(check, cause)| format!("{check} {cause}"))
+            .map(|(check, cause)| format!("{check} ({cause})"))
             .collect();
         remarks.push(format!("unknown: {}", facts.join(", ")));
     }
@@ -172,10 +172,10 @@ fn one(wanted: &Wanted, rule: &Arc<RuleInfo>, counts: &RuleCounts, census: &Cens
     let matched = counts.matched.all();
     let all = census.messages().all();
     let mut out = format!(
-        "{} matches {} of {} messages, {} of {} distinct texts\n",
+        "{} matches {} of {}, {} of {} distinct texts\n",
         wanted.name(),
         matched.messages,
-        all.messages,
+        told(all.messages),
         matched.texts,
         all.texts
     );
@@ -245,7 +245,7 @@ fn undecided(counts: &RuleCounts, census: &Census) -> String {
     let facts: Vec<String> = counts
         .lacked
         .iter()
-        .map(|((check, cause), messages)| format!("{check} {cause} {messages}"))
+        .map(|((check, cause), messages)| format!("{check} {messages} ({cause})"))
         .collect();
     format!(
         "it stayed undecided on {}{}, for want of: {}\n",
