@@ -37,10 +37,13 @@ pub(super) struct Options {
 }
 
 /// One rule file, read.
-struct File {
-    root: usize,
-    source: Arc<Source>,
-    content: RuleFile,
+pub(super) struct File {
+    /// Its root's place among the set's.
+    pub root: usize,
+    /// Its text.
+    pub source: Arc<Source>,
+    /// What it says.
+    pub content: RuleFile,
     /// Where each line begins, so that a place is found without reading the file again.
     lines: Vec<usize>,
 }
@@ -95,7 +98,8 @@ fn manifests(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<Manifest>
     packs
 }
 
-fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
+/// Every rule file of the roots, in their order.
+pub(super) fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
     let mut files = Vec::new();
     for (root, sources) in roots.iter().enumerate() {
         for source in &sources.files {
@@ -120,7 +124,8 @@ fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
 }
 
 impl File {
-    fn line(&self, offset: usize) -> usize {
+    /// The line that a byte stands on, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
         self.lines.partition_point(|end| *end < offset) + 1
     }
 }
@@ -152,7 +157,8 @@ fn names_once(files: &[File], diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-fn lists(
+/// The lists of all files, changed as the house wants them.
+pub(super) fn lists(
     files: &[File],
     roots: &mut [Root],
     options: &Options,
@@ -352,7 +358,7 @@ fn details(rule: &RuleEntry) -> Details {
 }
 
 /// The moment at which that day is over, UTC.
-fn end_of_day(date: Date) -> Timestamp {
+pub(super) fn end_of_day(date: Date) -> Timestamp {
     date.tomorrow()
         .and_then(|next| next.to_zoned(TimeZone::UTC))
         .map_or(Timestamp::MAX, |zoned| zoned.timestamp())

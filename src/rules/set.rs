@@ -254,12 +254,17 @@ impl RuleSet {
 
     /// What each define and rule came to, exceptions applied, and the exceptions that did.
     fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Vec<Outcome>, Vec<(String, String)>) {
-        let mut told = Told {
-            set: self,
-            real: self.nodes.iter().map(|_| OnceCell::new()).collect(),
-            acting: HashMap::new(),
-            to_acting: false,
-        };
+        let (told, excepted) = self.told(scope, now);
+        let real = told
+            .real
+            .into_iter()
+            .map(|outcome| outcome.into_inner().unwrap_or(NOTHING));
+        (real.collect(), excepted)
+    }
+
+    /// The same, kept so that more can be asked of it.
+    pub(super) fn told<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Told<'s>, Vec<(String, String)>) {
+        let mut told = self.untold();
         let mut excepted = Vec::new();
         for at in &self.order {
             let Some(node) = self.nodes.get(*at).filter(|_| !self.is_lazy(*at)) else {
@@ -288,11 +293,17 @@ impl RuleSet {
             }
             told.settle(RuleRef(*at), outcome);
         }
-        let real = told
-            .real
-            .into_iter()
-            .map(|outcome| outcome.into_inner().unwrap_or(NOTHING));
-        (real.collect(), excepted)
+        (told, excepted)
+    }
+
+    /// Outcomes before any is decided.
+    pub(super) fn untold(&self) -> Told<'_> {
+        Told {
+            set: self,
+            real: self.nodes.iter().map(|_| OnceCell::new()).collect(),
+            acting: HashMap::new(),
+            to_acting: false,
+        }
     }
 
     /// Whether a node is a define that refers to nothing: it is evaluated when first asked for.
@@ -307,6 +318,33 @@ impl RuleSet {
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
         let (outcomes, _) = self.outcomes(&mut scope, evidence.now);
         outcomes.into_iter().nth(at + self.defines)
+    }
+
+    /// What conditions of the set are evaluated with.
+    pub(super) fn scanner(&self) -> &Scanner {
+        &self.scanner
+    }
+
+    /// The condition of a define or rule: defines first, as [`RuleRef`] counts.
+    pub(super) fn condition(&self, at: RuleRef) -> Option<&compile::Condition> {
+        self.nodes.get(at.0).map(|node| &node.linked.condition)
+    }
+
+    /// The exceptions of a rule: condition, name and end of each.
+    pub(super) fn exceptions(&self, at: RuleRef) -> impl Iterator<Item = (&compile::Condition, &str, Timestamp)> {
+        let node = self.nodes.get(at.0).into_iter();
+        let each = node.flat_map(|node| node.linked.own.iter().zip(&node.exceptions));
+        each.map(|(condition, (name, end))| (condition, name.as_str(), *end))
+    }
+
+    /// A rule's place among conditions.
+    pub(super) fn place_of(&self, id: &str) -> Option<RuleRef> {
+        self.by_id.get(id).map(|at| RuleRef(at + self.defines))
+    }
+
+    /// A rule as it counts at a moment, by its place among conditions; `None` for a define.
+    pub(super) fn rule_of(&self, at: RuleRef, now: Timestamp) -> Option<&Arc<RuleInfo>> {
+        at.0.checked_sub(self.defines).and_then(|rule| self.rule_at(rule, now))
     }
 
     fn rule_at(&self, at: usize, now: Timestamp) -> Option<&Arc<RuleInfo>> {
@@ -385,12 +423,28 @@ const NOTHING: Outcome = Outcome {
 };
 
 /// Outcomes so far. To an acting rule, one that doesn't act is unknown.
-struct Told<'s> {
+pub(super) struct Told<'s> {
     set: &'s RuleSet,
     real: Vec<OnceCell<Outcome>>,
     /// Where what acting rules are told differs.
     acting: HashMap<usize, Outcome>,
     to_acting: bool,
+}
+
+impl<'s> Told<'s> {
+    /// Says from now on what an acting rule may hear, or one that doesn't act.
+    pub(super) fn face(&mut self, acting: bool) {
+        self.to_acting = acting;
+    }
+
+    /// Decides what nobody asked for so far, so that conditions of other sets can be told.
+    pub(super) fn settle_all(&self, scope: &mut Scope<'s, '_>) {
+        for at in 0..self.real.len() {
+            if let Some(condition) = self.pending(RuleRef(at)) {
+                self.settle(RuleRef(at), evaluate(condition, scope, self));
+            }
+        }
+    }
 }
 
 impl<'s> Outcomes<'s> for Told<'s> {

@@ -3,16 +3,26 @@
 //! Offline: reads rule files, or the shipped rules inside the binary, and never touches a gate.
 
 mod check;
+mod explain;
+mod facts;
 mod list;
+mod portraits;
 mod show;
 mod test;
+mod tree;
+mod try_out;
 
 use super::exit::Exit;
-use super::{Shared, terminal};
+use super::{Shared, mails, terminal};
+use crate::chance::{SystemChance, message_id};
 use crate::clock::{Clock, SystemClock};
 use crate::daemon;
+use crate::evidence::{Evidence, Outside};
+use crate::mail::message::Limits;
+use crate::mail::{Client, Direction, Envelope, Mail, Message};
 use crate::rules::diagnostic::{self, Diagnostic};
 use crate::rules::{Loaded, RuleInfo, RuleSet};
+use jiff::Timestamp;
 use serde_json::json;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -33,6 +43,23 @@ pub enum Arguments {
         #[command(flatten)]
         paths: Paths,
     },
+    /// Every field that rules may ask for, and what it is of a message.
+    Facts(facts::Arguments),
+    /// What an expression is of messages, with the rules' lists and defines in scope.
+    Try(try_out::Arguments),
+    /// Why a rule matches a message or doesn't, condition by condition.
+    Explain(explain::Arguments),
+}
+
+/// What the commands that look at messages take.
+#[derive(Debug, clap::Args)]
+pub struct Looking {
+    /// Rule files or folders; those of the settings when none are given.
+    #[arg(long = "rules", value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Look as if it were this time, such as 2026-11-05T09:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    now: Option<Timestamp>,
 }
 
 /// Which rules.
@@ -48,37 +75,69 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
         Arguments::Check(paths) => with_rules(&paths, shared, |loaded| check::run(loaded, shared)),
         Arguments::Test(paths) => with_rules(&paths, shared, |loaded| test::run(&loaded.set, shared)),
         Arguments::List(paths) => with_rules(&paths, shared, |loaded| list::run(&loaded.set, shared)),
+        Arguments::Facts(arguments) => facts::run(&arguments, shared),
+        Arguments::Try(arguments) => try_out::run(&arguments, shared),
+        Arguments::Explain(arguments) => explain::run(&arguments, shared),
         Arguments::Show { id, paths } => with_rules(&paths, shared, |loaded| show::run(&loaded.set, &id, shared)),
     }
 }
 
 fn with_rules(paths: &Paths, shared: &Shared, then: impl FnOnce(&Loaded) -> Exit) -> Exit {
+    match load(&paths.paths, shared) {
+        Ok(loaded) => {
+            tell(&loaded.warnings, shared);
+            then(&loaded)
+        }
+        Err(exit) => exit,
+    }
+}
+
+/// The rules of these paths, or of the settings; what is wrong with them is told.
+fn load(paths: &[PathBuf], shared: &Shared) -> Result<Loaded, Exit> {
     let now = SystemClock.now();
-    let loaded = if paths.paths.is_empty() {
-        let config = match shared.settings() {
-            Ok(config) => config,
-            Err(exit) => return exit,
-        };
-        match daemon::load_rules(&config, now) {
-            Ok((loaded, _)) => loaded,
-            Err(daemon::Unusable::Rules(diagnostics)) => return refuse(&diagnostics, shared),
+    if paths.is_empty() {
+        let config = shared.settings()?;
+        return match daemon::load_rules(&config, now) {
+            Ok((loaded, _)) => Ok(loaded),
+            Err(daemon::Unusable::Rules(diagnostics)) => Err(refuse(&diagnostics, shared)),
             Err(other) => {
                 terminal::complain(&other.to_string());
-                return Exit::Configuration;
+                Err(Exit::Configuration)
             }
-        }
-    } else {
-        if let Some(missing) = paths.paths.iter().find(|path| !path.exists()) {
-            terminal::complain(&format!("{}: there is no such file or folder", missing.display()));
-            return Exit::NoInput;
-        }
-        match RuleSet::load(&paths.paths, now) {
-            Ok(loaded) => loaded,
-            Err(diagnostics) => return refuse(&diagnostics, shared),
-        }
-    };
-    tell(&loaded.warnings, shared);
-    then(&loaded)
+        };
+    }
+    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+        terminal::complain(&format!("{}: there is no such file or folder", missing.display()));
+        return Err(Exit::NoInput);
+    }
+    RuleSet::load(paths, now).map_err(|diagnostics| refuse(&diagnostics, shared))
+}
+
+/// Calls `each` with what rules see of every message at the paths: as in `scan`, envelope, client and all
+/// that isn't in the message are unknown.
+fn look(mail: &[PathBuf], now: Option<Timestamp>, mut each: impl FnMut(&str, &Evidence<'_, '_>)) -> Exit {
+    let now = now.unwrap_or_else(|| SystemClock.now());
+    let unread = mails::for_each(mail, |source| {
+        let mail = Mail {
+            id: message_id(now, &SystemChance),
+            received: now,
+            listener: "rules".into(),
+            direction: Direction::Inbound,
+            client: Client::default(),
+            envelope: Envelope::default(),
+            bytes: source.bytes.into(),
+        };
+        let message = Message::parse(&mail.bytes, &Limits::default());
+        let evidence = Evidence {
+            now,
+            mail: &mail,
+            message: &message,
+            outside: Outside::not_gathered(),
+            has_envelope: false,
+        };
+        each(&source.path, &evidence);
+    });
+    mails::told(&unread)
 }
 
 fn refuse(diagnostics: &[Diagnostic], shared: &Shared) -> Exit {
@@ -94,6 +153,14 @@ fn tell(diagnostics: &[Diagnostic], shared: &Shared) {
     } else if !diagnostics.is_empty() {
         terminal::complain_whole(&diagnostic::render_all(diagnostics, std::io::stderr().is_terminal()));
     }
+}
+
+/// A rule that isn't there, with the nearest that is.
+fn no_rule(id: &str, set: &RuleSet) -> Exit {
+    let near = diagnostic::nearest(id, set.rules().iter().map(|rule| rule.id.as_str()));
+    let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    terminal::complain(&format!("there is no rule {id}{hint}"));
+    Exit::Findings
 }
 
 /// A rule as one object, the same in `list` and `show`.
