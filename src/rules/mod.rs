@@ -9,6 +9,7 @@ mod compose;
 pub mod diagnostic;
 mod embedded;
 pub mod evaluate;
+pub mod format;
 pub mod function;
 pub mod guard;
 mod link;

@@ -5,6 +5,7 @@
 mod check;
 mod explain;
 mod facts;
+mod fmt;
 mod list;
 mod portraits;
 mod show;
@@ -21,11 +22,13 @@ use crate::evidence::{Evidence, Outside};
 use crate::mail::message::Limits;
 use crate::mail::{Client, Direction, Envelope, Mail, Message};
 use crate::rules::diagnostic::{self, Diagnostic};
+use crate::rules::source::{self, Source};
 use crate::rules::{Loaded, RuleInfo, RuleSet};
 use jiff::Timestamp;
 use serde_json::json;
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Arguments of `rules`.
 #[derive(Debug, clap::Subcommand)]
@@ -43,6 +46,8 @@ pub enum Arguments {
         #[command(flatten)]
         paths: Paths,
     },
+    /// Write rule files in their one layout, comments and meaning kept.
+    Fmt(fmt::Arguments),
     /// Every field that rules may ask for, and what it is of a message.
     Facts(facts::Arguments),
     /// What an expression is of messages, with the rules' lists and defines in scope.
@@ -75,6 +80,7 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
         Arguments::Check(paths) => with_rules(&paths, shared, |loaded| check::run(loaded, shared)),
         Arguments::Test(paths) => with_rules(&paths, shared, |loaded| test::run(&loaded.set, shared)),
         Arguments::List(paths) => with_rules(&paths, shared, |loaded| list::run(&loaded.set, shared)),
+        Arguments::Fmt(arguments) => fmt::run(&arguments, shared),
         Arguments::Facts(arguments) => facts::run(&arguments, shared),
         Arguments::Try(arguments) => try_out::run(&arguments, shared),
         Arguments::Explain(arguments) => explain::run(&arguments, shared),
@@ -111,6 +117,40 @@ fn load(paths: &[PathBuf], shared: &Shared) -> Result<Loaded, Exit> {
         return Err(Exit::NoInput);
     }
     RuleSet::load(paths, now).map_err(|diagnostics| refuse(&diagnostics, shared))
+}
+
+/// The rule files of these paths, or of the settings, whatever is in them.
+fn read_sources(paths: &[PathBuf], shared: &Shared) -> Result<Vec<Arc<Source>>, Exit> {
+    let paths = match paths.is_empty() {
+        true => shared.settings()?.rules.paths,
+        false => paths.to_vec(),
+    };
+    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+        terminal::complain(&format!("{}: there is no such file or folder", missing.display()));
+        return Err(Exit::NoInput);
+    }
+    let roots = source::read(&paths).map_err(|diagnostics| refuse(&diagnostics, shared))?;
+    Ok(roots.into_iter().flat_map(|root| root.files).collect())
+}
+
+/// Puts a text in the place of a file: whole, or not at all. A link stays one.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let path = std::fs::canonicalize(path)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // Hidden, and not named like a rule file: a gate that watches the folder must not take it up.
+    let beside = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
+    let written = std::fs::metadata(&path).and_then(|metadata| {
+        let mut file = std::fs::File::create_new(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.set_permissions(metadata.permissions())?;
+        file.sync_all()?;
+        std::fs::rename(&beside, &path)
+    });
+    if written.is_err() {
+        // What went wrong is told; that a leftover couldn't be removed either adds nothing.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
 }
 
 /// Calls `each` with what rules see of every message at the paths: as in `scan`, envelope, client and all

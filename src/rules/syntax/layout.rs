@@ -24,6 +24,18 @@ pub fn one_line(text: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Whether a comment stands in a condition.
+pub fn has_comment(text: &str) -> bool {
+    let Some(tokens) = tokens(text, &mut Vec::new()) else {
+        return false;
+    };
+    let mut end = 0;
+    let mut gaps = tokens
+        .iter()
+        .filter_map(|(_, span)| text.get(std::mem::replace(&mut end, span.end)..span.start));
+    gaps.any(|gap| gap.contains('#'))
+}
+
 struct Layout<'t> {
     text: &'t str,
     tokens: Vec<(Token, Range<usize>)>,
@@ -49,6 +61,8 @@ struct Bracket {
 struct Gap<'t> {
     /// A comment on the line of the token before.
     trailing: Option<&'t str>,
+    /// How many blanks stand before that.
+    blanks: usize,
     /// Lines between, comments or blank.
     own: Vec<&'t str>,
     breaks: bool,
@@ -94,7 +108,8 @@ impl<'t> Layout<'t> {
     /// Ends the line, writes the comments between, and begins the next.
     fn new_line(&mut self, gap: &Gap<'_>, before: Option<&Token>, token: &Token) {
         if let Some(comment) = gap.trailing.filter(|_| before.is_some()) {
-            self.push("  ");
+            // Comments that stand under each other stay so.
+            self.push(&" ".repeat(gap.blanks.max(2)));
             self.push(comment);
         }
         let opens = matches!(before, Some(Token::Sign("(" | "[")));
@@ -172,6 +187,7 @@ fn requoted(value: &str, written: &str) -> String {
 }
 
 fn gap(text: &str) -> Gap<'_> {
+    let blanks = text.len() - text.trim_start_matches(' ').len();
     let mut lines = text.split('\n').map(str::trim);
     let trailing = lines.next().filter(|line| !line.is_empty());
     let mut own: Vec<&str> = lines.collect();
@@ -184,7 +200,12 @@ fn gap(text: &str) -> Gap<'_> {
     if own.iter().all(|line| line.is_empty()) {
         own.clear();
     }
-    Gap { trailing, own, breaks }
+    Gap {
+        trailing,
+        blanks,
+        own,
+        breaks,
+    }
 }
 
 /// After a dot every word is a name.
