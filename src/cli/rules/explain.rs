@@ -8,6 +8,9 @@ use crate::cli::{Shared, terminal};
 use crate::rules::evaluate::Truth;
 use crate::rules::workbench::Workbench;
 use crate::rules::workbench::explain::{Exception, Explanation, Extent};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -63,7 +66,7 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
             terminal::print("");
         }
         first = false;
-        print(path, &explanation);
+        print(path, &explanation, arguments.expand);
     });
     exit.worse(unread)
 }
@@ -87,7 +90,7 @@ fn exception(explanation: &Explanation) -> Option<&Exception> {
 fn headline(path: &str, explanation: &Explanation) -> String {
     let path = terminal::plain(path);
     let told = match (explanation.condition.truth, exception(explanation)) {
-        (Truth::True, Some(exception)) => format!("would match {path} but for the exception {:?}", exception.name),
+        (Truth::True, Some(_)) => format!("would match {path}, but for an exception"),
         (Truth::True, None) => format!("matches {path}"),
         (Truth::False, _) => format!("doesn't match {path}"),
         (Truth::Unknown, _) => format!("can't be decided on {path}"),
@@ -95,7 +98,7 @@ fn headline(path: &str, explanation: &Explanation) -> String {
     format!("{}: {told}", explanation.rule.id)
 }
 
-fn print(path: &str, explanation: &Explanation) {
+fn print(path: &str, explanation: &Explanation, expanded: bool) {
     let rule = &explanation.rule;
     let mut lines = vec![
         tree::Line::plain(headline(path, explanation)),
@@ -116,14 +119,17 @@ fn print(path: &str, explanation: &Explanation) {
     };
     section(String::new(), &explanation.condition);
     for exception in &explanation.exceptions {
-        let end = match exception.has_ended {
-            true => "ended, so it doesn't count: until",
-            false => "until",
+        let counts = if exception.has_ended {
+            "ended with"
+        } else {
+            "until the end of"
         };
-        section(
-            format!("\nexception {:?}, {end} {}", exception.name, exception.ends),
-            &exception.condition,
+        let title = format!(
+            "\nexception {:?}, {counts} {}",
+            exception.name,
+            last_day(exception.ends)
         );
+        section(title, &exception.condition);
     }
     for reference in &explanation.references {
         section(
@@ -131,10 +137,19 @@ fn print(path: &str, explanation: &Explanation) {
             &reference.condition,
         );
     }
+    if explanation.refers() && !expanded {
+        lines.push(tree::Line::remark("\n--expand takes @names apart"));
+    }
     if explanation.is_cut {
         lines.push(tree::Line::remark("the rest is left out: there is too much of it"));
     }
     tree::print(&lines);
+}
+
+/// The day with which something ends, as its author wrote it.
+fn last_day(ends: Timestamp) -> Date {
+    let last = ends.checked_sub(SignedDuration::from_secs(1)).unwrap_or(ends);
+    last.to_zoned(TimeZone::UTC).date()
 }
 
 fn record(path: &str, explanation: &Explanation) -> serde_json::Value {

@@ -36,7 +36,7 @@ pub enum Arguments {
     /// Whether rules load, and what their authors should look at.
     Check(Paths),
     /// Run the tests that stand beside the rules.
-    Test(Paths),
+    Test(test::Arguments),
     /// Every rule, a line each.
     List(Paths),
     /// One rule, whole.
@@ -78,7 +78,7 @@ pub struct Paths {
 pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
     match arguments {
         Arguments::Check(paths) => with_rules(&paths, shared, |loaded| check::run(loaded, shared)),
-        Arguments::Test(paths) => with_rules(&paths, shared, |loaded| test::run(&loaded.set, shared)),
+        Arguments::Test(arguments) => test::run(&arguments, shared),
         Arguments::List(paths) => with_rules(&paths, shared, |loaded| list::run(&loaded.set, shared)),
         Arguments::Fmt(arguments) => fmt::run(&arguments, shared),
         Arguments::Facts(arguments) => facts::run(&arguments, shared),

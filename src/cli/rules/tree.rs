@@ -180,6 +180,7 @@ fn seen_text(seen: &Seen, room: usize) -> String {
     match &seen.value {
         Sight::Absent => format!("{} is absent: the message has none", seen.what),
         Sight::Unknown(why) => format!("{} is unknown: {}", seen.what, reason(*why)),
+        Sight::Shadow => format!("{} is in shadow: to a rule that acts it is unknown", seen.what),
         Sight::Other(value) => cut(&format!("{} is {value}", seen.what), room),
         Sight::Text(text, characters) => {
             let whole = format!("{} is {text:?}", seen.what);
@@ -275,6 +276,7 @@ fn seen_record(seen: &Seen) -> Value {
         Sight::Text(text, characters) => {
             json!({ "what": seen.what, "state": "known", "value": text, "characters": characters })
         }
+        Sight::Shadow => json!({ "what": seen.what, "state": "unknown", "cause": "shadow" }),
         Sight::Other(value) => json!({ "what": seen.what, "state": "known", "value": value }),
     }
 }

@@ -82,11 +82,9 @@ fn print_value(path: &str, value: &Portrait, trial: &Trial<'_>, json: bool) {
         terminal::print_json(&json!({ "path": path, "type": trial.ty().to_string(), "value": value }));
         return;
     }
-    let mut lines = portraits::lines(&terminal::plain(path), value, portraits::Whole::Yes);
+    let mut lines = portraits::lines("", value, portraits::Whole::Yes);
     if let Some(first) = lines.first_mut() {
-        first.text = first
-            .text
-            .replacen(&terminal::plain(path), &format!("{}:", terminal::plain(path)), 1);
+        first.text = format!("{}: {}", terminal::plain(path), first.text.trim_start());
     }
     tree::print(&lines);
 }

@@ -47,7 +47,6 @@ pub(super) fn heading(table: &mut Table, is_first: bool, is_apart: bool) {
 
 /// Keys and values of one table.
 pub(super) fn pairs(table: &mut Table, aligned: bool) {
-    let spans_lines = |value: &Value| value.to_string().trim().contains('\n');
     let padded = |key: &str, item: &Item| {
         aligned && key.len() <= PADDED_MAX && item.as_value().is_some_and(|value| !spans_lines(value))
     };
@@ -93,7 +92,7 @@ fn trailing(text: &str) -> String {
 }
 
 fn lay_out(value: &mut Value) {
-    let spans_lines = value.to_string().trim().contains('\n');
+    let spans_lines = spans_lines(value);
     match value {
         Value::Array(array) if spans_lines => block(array),
         Value::Array(array) => {
@@ -110,11 +109,10 @@ fn lay_out(value: &mut Value) {
 
 /// A list that spans lines: its items begin them where they did, indented, and its end stands alone.
 fn block(array: &mut Array) {
-    let is_flat = |value: &Value| !value.to_string().trim().contains('\n');
-    let holds_strings = array.iter().all(is_flat);
+    let is_flat = !array.iter().any(spans_lines);
     let breaks = array.iter().any(|value| text(value.decor().prefix()).contains('\n'))
         || array.trailing().as_str().is_some_and(|text| text.contains('\n'));
-    if !holds_strings || !breaks {
+    if !is_flat || !breaks {
         return;
     }
     for (place, value) in array.iter_mut().enumerate() {
@@ -153,6 +151,13 @@ fn lines_before(text: &str) -> String {
     out.push('\n');
     out.push_str(INDENT);
     out
+}
+
+/// Whether a value itself takes more than a line, whatever stands around it.
+fn spans_lines(value: &Value) -> bool {
+    let mut alone = value.clone();
+    alone.decor_mut().clear();
+    alone.to_string().contains('\n')
 }
 
 fn text(raw: Option<&RawString>) -> &str {

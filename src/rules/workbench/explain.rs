@@ -4,27 +4,18 @@
 //! has its truth too. A rule's id and evidence go in, an [`Explanation`] comes out. Knows nothing of
 //! terminals.
 
-use super::operands::{Operand, base, operands, unshared};
-use super::{Workbench, Written};
+use super::Workbench;
+use super::dissect::Dissection;
 use crate::evidence::Evidence;
-use crate::rules::compile::node::Node;
-use crate::rules::compile::{Condition, RuleRef};
-use crate::rules::evaluate::{Outcome, Scope, Truth, apart};
-use crate::rules::set::Told;
-use crate::rules::syntax::layout::one_line;
-use crate::rules::syntax::{self, Expr, ExprKind};
-use crate::rules::value::{Items, Value, Why};
-use crate::rules::{RuleInfo, Snippet, Status};
+use crate::rules::evaluate::Truth;
+use crate::rules::syntax::{Expr, ExprKind};
+use crate::rules::value::Why;
+use crate::rules::{RuleInfo, Snippet};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// The most parts of one explanation.
-pub const BRANCHES_MAX: usize = 20_000;
-/// The most items of a list that are looked at for the nearest ones.
-const CANDIDATES_MAX: usize = 100;
-/// The longest value that an explanation quotes, in characters.
-const VALUE_CHARACTERS_MAX: usize = 1_000;
+pub use super::dissect::BRANCHES_MAX;
 
 /// How much is explained.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +24,19 @@ pub struct Extent {
     pub items: usize,
     /// Whether the defines and rules that a condition refers to are taken apart too.
     pub references: bool,
+}
+
+impl Extent {
+    /// All that there is to see.
+    pub const ALL: Self = Self {
+        items: usize::MAX,
+        references: true,
+    };
+
+    /// Whether nothing is left out.
+    pub(super) fn is_all(self) -> bool {
+        self.items == usize::MAX
+    }
 }
 
 /// A rule on a message.
@@ -83,6 +87,8 @@ pub struct Branch {
     pub joint: Joint,
     /// The line of the file on which it begins.
     pub line: usize,
+    /// Bytes of the condition's own text.
+    pub span: Range<usize>,
     /// What it came to, asked on its own.
     pub truth: Truth,
     /// When true: the bytes that decided.
@@ -97,6 +103,29 @@ pub struct Branch {
     pub parts: Vec<Branch>,
     /// Of a walk over a list: how it went.
     pub walk: Option<Walked>,
+}
+
+/// The clauses of a condition: the parts that aren't made of parts, as a [`Branch`] has them.
+pub(super) fn clauses<'x>(expr: &'x Expr, found: &mut Vec<&'x Expr>) {
+    match &expr.kind {
+        ExprKind::And(parts) | ExprKind::Or(parts) => parts.iter().for_each(|part| clauses(part, found)),
+        ExprKind::Not(inner) => clauses(inner, found),
+        ExprKind::Of { conditions, .. } if !matches!(conditions.as_slice(), [only] if is_one_test(only)) => {
+            conditions.iter().for_each(|part| clauses(part, found));
+        }
+        ExprKind::Method { name, arguments, .. } if matches!(name.as_str(), "any" | "all") => {
+            match arguments.as_slice() {
+                [_, body] => clauses(body, found),
+                _ => found.push(expr),
+            }
+        }
+        _ => found.push(expr),
+    }
+}
+
+/// `2 of body.text.icontains('a', 'b')` counts needles, not conditions.
+fn is_one_test(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Method { name, .. } if !matches!(name.as_str(), "any" | "all"))
 }
 
 /// How the parts of a condition are joined.
@@ -136,6 +165,8 @@ pub enum Sight {
     Text(String, usize),
     /// Anything else.
     Other(String),
+    /// A rule that doesn't act, of which one that does may not hear.
+    Shadow,
 }
 
 /// A walk over a list.
@@ -162,6 +193,18 @@ pub struct Item {
     pub condition: Branch,
 }
 
+impl Explanation {
+    /// Whether its condition or an exception's hangs on other rules or defines.
+    pub fn refers(&self) -> bool {
+        let mut leaves = Vec::new();
+        self.condition.leaves(&mut leaves);
+        for exception in &self.exceptions {
+            exception.condition.leaves(&mut leaves);
+        }
+        leaves.iter().any(|leaf| leaf.text.starts_with('@'))
+    }
+}
+
 impl Branch {
     /// Every part that isn't made of parts, in the author's order.
     pub fn leaves<'b>(&'b self, found: &mut Vec<&'b Branch>) {
@@ -173,7 +216,8 @@ impl Branch {
         }
     }
 
-    fn trues(&self) -> usize {
+    /// How many of the leaves are true.
+    pub(super) fn trues(&self) -> usize {
         let mut leaves = Vec::new();
         self.leaves(&mut leaves);
         leaves.iter().filter(|leaf| leaf.truth == Truth::True).count()
@@ -183,367 +227,30 @@ impl Branch {
 impl Workbench<'_> {
     /// Explains a rule; `None` without one of that id.
     pub fn explain<'e>(&'e self, id: &str, evidence: &'e Evidence<'e, '_>, extent: Extent) -> Option<Explanation> {
-        let set = self.set;
-        let at = set.place_of(id)?;
-        let mut scope = Scope::new(evidence, set.scanner());
-        let (mut told, _) = set.told(&mut scope, evidence.now);
-        let rule = Arc::clone(set.rule_of(at, evidence.now)?);
-        told.face(rule.status == Status::Active);
-        let mut walk = Walk {
-            bench: self,
-            scope,
-            told,
-            extent,
-            left: BRANCHES_MAX,
-            waiting: BTreeSet::new(),
-        };
-        let condition = walk.whole(self.written(at)?, set.condition(at)?)?;
-        let exceptions = walk.exceptions(at, evidence.now);
-        let references = walk.references(evidence.now);
+        self.explain_without(id, evidence, &[], extent)
+    }
+
+    /// The same with some facts unknown, as a rule test may state.
+    pub(in crate::rules) fn explain_without<'e>(
+        &'e self,
+        id: &str,
+        evidence: &'e Evidence<'e, '_>,
+        withheld: &[String],
+        extent: Extent,
+    ) -> Option<Explanation> {
+        let at = self.set.place_of(id)?;
+        let rule = Arc::clone(self.set.rule_of(at, evidence.now)?);
+        let mut dissection = Dissection::new(self, evidence, withheld, extent);
+        dissection.face(rule.status);
+        let condition = dissection.condition(at)?;
+        let exceptions = dissection.exceptions(at);
+        let references = dissection.references();
         Some(Explanation {
             rule,
             condition,
             exceptions,
             references,
-            is_cut: walk.left == 0,
+            is_cut: dissection.is_spent(),
         })
     }
-}
-
-/// One message, and how far a walk over conditions has come.
-struct Walk<'e, 'm> {
-    bench: &'e Workbench<'e>,
-    scope: Scope<'e, 'm>,
-    told: Told<'e>,
-    extent: Extent,
-    /// How many more parts may be looked at.
-    left: usize,
-    /// References met and not yet explained.
-    waiting: BTreeSet<RuleRef>,
-}
-
-impl<'e> Walk<'e, '_> {
-    fn whole(&mut self, written: Written<'e>, condition: &'e Condition) -> Option<Branch> {
-        let (expr, _) = syntax::parse(&written.condition.text);
-        Some(self.branch(written, (&expr?, &condition.root), &mut Vec::new()))
-    }
-
-    fn exceptions(&mut self, at: RuleRef, now: Timestamp) -> Vec<Exception> {
-        let bench = self.bench;
-        let written = bench.exceptions_of(at);
-        let compiled = bench.set.exceptions(at);
-        let mut explained = Vec::new();
-        for (written, (condition, name, ends)) in written.zip(compiled) {
-            explained.extend(self.whole(written, condition).map(|condition| Exception {
-                name: name.to_owned(),
-                ends,
-                has_ended: now >= ends,
-                condition,
-            }));
-        }
-        explained
-    }
-
-    /// What was referred to, and what that refers to, each once.
-    fn references(&mut self, now: Timestamp) -> Vec<Reference> {
-        let (mut done, mut explained) = (BTreeSet::new(), Vec::new());
-        while let Some(at) = self.waiting.pop_first() {
-            let set = self.bench.set;
-            let (Some(written), Some(condition)) = (self.bench.written(at), set.condition(at)) else {
-                continue;
-            };
-            if !done.insert(at) || self.left == 0 {
-                continue;
-            }
-            if let Some(rule) = set.rule_of(at, now) {
-                self.told.face(rule.status == Status::Active);
-            }
-            explained.extend(self.whole(written, condition).map(|condition| Reference {
-                name: written.name.to_owned(),
-                place: format!("{}:{}", written.source.name, written.line),
-                condition,
-            }));
-        }
-        explained
-    }
-
-    fn branch(&mut self, written: Written<'e>, part: Operand<'_, 'e>, variables: &mut Vec<Value<'e>>) -> Branch {
-        let (expr, node) = part;
-        self.left = self.left.saturating_sub(1);
-        let outcome = apart::outcome(node, variables, &mut self.scope, &self.told);
-        let mut branch = Branch::new(written, expr, outcome);
-        if self.left == 0 {
-            return branch;
-        }
-        match (&expr.kind, unshared(node)) {
-            (ExprKind::And(links), Node::And(nodes, _)) if links.len() == nodes.len() => {
-                branch.joint = Joint::And;
-                branch.parts = self.parts(written, links, nodes, variables);
-            }
-            (ExprKind::Or(links), Node::Or(nodes, _)) if links.len() == nodes.len() => {
-                branch.joint = Joint::Or;
-                branch.parts = self.parts(written, links, nodes, variables);
-            }
-            (ExprKind::Not(inner), Node::Not(node)) => {
-                branch.joint = Joint::Not;
-                branch.parts = vec![self.branch(written, (inner, node), variables)];
-            }
-            (ExprKind::Of { conditions, .. }, Node::Of { conditions: nodes, .. }) => {
-                branch.joint = Joint::Of;
-                branch.parts = self.several(written, conditions, nodes, variables);
-            }
-            (ExprKind::Method { base, arguments, .. }, node) if let Some(each) = Each::of(node) => {
-                branch.joint = Joint::Each;
-                if let [_, body] = arguments.as_slice() {
-                    branch.walk = self.walked(written, body, each, variables);
-                }
-                if branch.walk.is_none() {
-                    branch.seen.push(self.seen(written, (base, each.list), variables));
-                }
-            }
-            (_, node) => {
-                if let Node::Rule(rule) = node {
-                    self.refer(*rule);
-                }
-                branch.searches = matches!(node, Node::Text(_) | Node::Matches { .. } | Node::Similar { .. });
-                branch.seen = self.all_seen(written, part, variables);
-            }
-        }
-        // `x is false because x = false` says nothing.
-        let text = branch.text.clone();
-        let says = |seen: &Seen| seen.what != text || !matches!(seen.value, Sight::Other(_));
-        branch.seen.retain(says);
-        branch
-    }
-
-    fn refer(&mut self, rule: RuleRef) {
-        if self.extent.references {
-            self.waiting.insert(rule);
-        }
-    }
-
-    fn parts(
-        &mut self,
-        written: Written<'e>,
-        links: &[Expr],
-        nodes: &'e [Node],
-        variables: &mut Vec<Value<'e>>,
-    ) -> Vec<Branch> {
-        let both = links.iter().zip(nodes);
-        both.map(|part| self.branch(written, part, variables)).collect()
-    }
-
-    /// Of `N of (…)`; a set of rules such as `@LURE_*` stands for as many nodes as it has rules.
-    fn several(
-        &mut self,
-        written: Written<'e>,
-        conditions: &[Expr],
-        nodes: &'e [Node],
-        variables: &mut Vec<Value<'e>>,
-    ) -> Vec<Branch> {
-        let mut parts = Vec::with_capacity(nodes.len());
-        let mut rest = nodes;
-        for (place, condition) in conditions.iter().enumerate() {
-            let is_set = matches!(condition.kind, ExprKind::Rules(_));
-            let after = conditions.len() - place - 1;
-            let taken = if is_set { rest.len().saturating_sub(after) } else { 1 };
-            let (own, left) = rest.split_at(taken.min(rest.len()));
-            rest = left;
-            for node in own {
-                let mut part = self.branch(written, (condition, node), variables);
-                if let Node::Rule(rule) = node
-                    && let Some(named) = self.bench.written(*rule)
-                {
-                    part.text = format!("@{}", named.name);
-                }
-                parts.push(part);
-            }
-        }
-        parts
-    }
-
-    /// Goes over a list, and takes apart the items that decided or came nearest.
-    fn walked(
-        &mut self,
-        written: Written<'e>,
-        body: &Expr,
-        each: Each<'e>,
-        variables: &mut Vec<Value<'e>>,
-    ) -> Option<Walked> {
-        let Value::List(Items { items, cut }) = apart::value(each.list, variables, &mut self.scope, &self.told) else {
-            return None;
-        };
-        let mut truths = Vec::with_capacity(items.len());
-        for item in items.iter() {
-            variables.push(item.clone());
-            truths.push(apart::outcome(each.condition, variables, &mut self.scope, &self.told).truth);
-            variables.pop();
-        }
-        let count = |wanted| truths.iter().filter(|truth| **truth == wanted).count();
-        let mut shown = Vec::new();
-        for (place, item) in each
-            .candidates(&truths)
-            .into_iter()
-            .filter_map(|at| Some((at, items.get(at)?)))
-        {
-            variables.push(item.clone());
-            let condition = self.branch(written, (body, each.condition), variables);
-            variables.pop();
-            shown.push(Item {
-                place: place + 1,
-                name: cut_text(&item.as_text().map_or_else(|| item.to_string(), Into::into)),
-                condition,
-            });
-        }
-        // What decides comes first; of the rest those of which most is true.
-        shown.sort_by_key(|item| {
-            (
-                each.rank(item.condition.truth),
-                std::cmp::Reverse(item.condition.trues()),
-            )
-        });
-        shown.truncate(self.extent.items);
-        Some(Walked {
-            items: items.len(),
-            truths: (count(Truth::True), count(Truth::False), count(Truth::Unknown)),
-            cut,
-            shown,
-        })
-    }
-
-    fn all_seen(&mut self, written: Written<'e>, part: Operand<'_, 'e>, variables: &[Value<'e>]) -> Vec<Seen> {
-        let mut all: Vec<Seen> = Vec::new();
-        for operand in operands(part.0, part.1) {
-            let seen = self.seen(written, operand, variables);
-            if !all.contains(&seen) {
-                all.push(seen);
-            }
-        }
-        all
-    }
-
-    /// A value; of one that isn't there, the first that isn't on the way to it.
-    fn seen(&mut self, written: Written<'e>, mut operand: Operand<'_, 'e>, variables: &[Value<'e>]) -> Seen {
-        let mut value = apart::value(operand.1, variables, &mut self.scope, &self.told);
-        while !value.is_known()
-            && let Some(before) = base(operand)
-        {
-            let from = apart::value(before.1, variables, &mut self.scope, &self.told);
-            if from.is_known() {
-                break;
-            }
-            (operand, value) = (before, from);
-        }
-        Seen {
-            what: written.text(operand.0),
-            value: Sight::of(&value),
-        }
-    }
-}
-
-/// `any` or `all` over a list.
-#[derive(Clone, Copy)]
-struct Each<'e> {
-    list: &'e Node,
-    condition: &'e Node,
-    /// The truth of an item that decides.
-    decides: Truth,
-}
-
-impl<'e> Each<'e> {
-    fn of(node: &'e Node) -> Option<Self> {
-        match node {
-            Node::Any { list, condition, .. } => Some(Self {
-                list,
-                condition,
-                decides: Truth::True,
-            }),
-            Node::All { list, condition } => Some(Self {
-                list,
-                condition,
-                decides: Truth::False,
-            }),
-            // Behind a look for any cell of a table's rows.
-            Node::And(links, _) => links.last().and_then(Self::of),
-            Node::Shared { condition, .. } => Self::of(condition),
-            _ => None,
-        }
-    }
-
-    fn rank(&self, truth: Truth) -> u8 {
-        match truth {
-            truth if truth == self.decides => 0,
-            Truth::Unknown => 1,
-            Truth::True | Truth::False => 2,
-        }
-    }
-
-    /// Items worth a look: those that decide, those that can't be told, then the first of the rest.
-    fn candidates(&self, truths: &[Truth]) -> Vec<usize> {
-        let mut places: Vec<usize> = (0..truths.len()).collect();
-        places.sort_by_key(|at| truths.get(*at).map(|truth| self.rank(*truth)));
-        places.truncate(CANDIDATES_MAX);
-        places
-    }
-}
-
-impl Branch {
-    fn new(written: Written<'_>, expr: &Expr, outcome: Outcome) -> Self {
-        let span = written.condition.place(&expr.span);
-        Self {
-            text: written.text(expr),
-            joint: Joint::Leaf,
-            line: written.source.position(span.start).line,
-            truth: outcome.truth,
-            evidence: outcome.snippets,
-            seen: Vec::new(),
-            searches: false,
-            unknown: outcome.unknown,
-            parts: Vec::new(),
-            walk: None,
-        }
-    }
-}
-
-impl Written<'_> {
-    /// A part of the condition as written, on one line.
-    fn text(&self, expr: &Expr) -> String {
-        one_line(self.condition.text.get(expr.span.clone()).unwrap_or(""))
-    }
-}
-
-impl Sight {
-    fn of(value: &Value<'_>) -> Self {
-        match value {
-            Value::Absent => Self::Absent,
-            Value::Unknown(why) => Self::Unknown(*why),
-            Value::Text(text) => Self::Text(cut_text(text), text.chars().count()),
-            Value::List(list) => {
-                let items: Vec<String> = list
-                    .items
-                    .iter()
-                    .take(CANDIDATES_MAX)
-                    .map(ToString::to_string)
-                    .collect();
-                Self::Other(cut_text(&format!(
-                    "{} [{}]",
-                    plural(list.items.len()),
-                    items.join(", ")
-                )))
-            }
-            other => Self::Other(cut_text(&other.to_string())),
-        }
-    }
-}
-
-fn plural(items: usize) -> String {
-    if items == 1 {
-        "1 item".to_owned()
-    } else {
-        format!("{items} items")
-    }
-}
-
-fn cut_text(text: &str) -> String {
-    text.chars().take(VALUE_CHARACTERS_MAX).collect()
 }

@@ -4,11 +4,16 @@
 //! A loaded [`RuleSet`] goes in, with the files that it was made of; conditions are asked by the same
 //! evaluator as in a gate. Knows nothing of the command line or of files' places on a disk.
 
+pub mod coverage;
+mod dissect;
 pub mod explain;
 pub mod facts;
 mod operands;
 pub mod portrait;
 pub mod trial;
+
+#[cfg(test)]
+mod tests;
 
 use super::assemble::{self, File, Options};
 use super::compile::{Names, RuleRef};
