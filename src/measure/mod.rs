@@ -1,7 +1,7 @@
 //! What authors of rules measure with: archived mail in, counts and comparisons out.
 //!
 //! [`Bench`] judges a message that somebody kept as the gate would have; `census` counts what came of
-//! many, `moves` compares what two sets of rules make of it, `archive` reads what a kept message lacks. Pure. Knows
+//! many, `moves` compares what two sets of rules make of it, `archive` reads what a archived message lacks. Pure. Knows
 //! nothing of files, threads, or how results look.
 
 mod archive;
@@ -14,7 +14,7 @@ pub use moves::{How, Moves, Turn, differing};
 
 use crate::evidence::{Evidence, Outside};
 use crate::mail::{Message, message};
-use crate::rules::profile::{Profile, Stopwatch};
+use crate::rules::workbench::profile::{Profile, Stopwatch};
 use crate::rules::{Action, Finding, Findings, RuleInfo, RuleSet, Score, Status, Undecided};
 use crate::verdict::{self, Policy, Pulled, Verdict};
 use bytes::Bytes;
@@ -30,7 +30,7 @@ pub struct Bench {
     pub policy: Arc<Policy>,
     /// How much of a message is looked at.
     pub parsing: message::Limits,
-    /// How a kept message is read.
+    /// How a archived message is read.
     pub reading: Reading,
     /// The present: no message came in after it.
     pub now: Timestamp,
@@ -78,7 +78,7 @@ const MATCHES_MOST: usize = 64;
 pub type TextDigest = u128;
 
 impl Bench {
-    /// Has somebody look at a kept message as evidence.
+    /// Has somebody look at a archived message as evidence.
     pub fn see<T>(&self, bytes: Vec<u8>, look: impl FnOnce(&Evidence<'_, '_>) -> T) -> T {
         self.see_timed(self.reading.prepared(bytes), || (), look)
     }

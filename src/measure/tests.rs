@@ -1,4 +1,4 @@
-//! Kept messages under small sets of rules.
+//! Archived messages under small sets of rules.
 
 use super::*;
 use crate::verdict::Settings;
@@ -67,7 +67,7 @@ fn rules_that_alone_change_the_action_are_named_whether_they_act_or_not() {
 }
 
 #[test]
-fn what_kept_mail_lacks_is_unknown_unless_it_is_read_from_the_header() {
+fn what_archived_mail_lacks_is_unknown_unless_it_is_read_from_the_header() {
     let set = set(&[
         ("CLIENT", 1.0, "", "client.ip == '203.0.113.9'"),
         ("PORT", 1.0, "", "client.port > 0"),

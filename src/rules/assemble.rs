@@ -52,10 +52,13 @@ pub(super) struct Asked {
 }
 
 /// One rule file, read.
-struct File {
-    root: usize,
-    source: Arc<Source>,
-    content: RuleFile,
+pub(super) struct File {
+    /// Its root's place among the set's.
+    pub root: usize,
+    /// Its text.
+    pub source: Arc<Source>,
+    /// What it says.
+    pub content: RuleFile,
     /// Where each line begins, so that a place is found without reading the file again.
     lines: Vec<usize>,
 }
@@ -111,7 +114,8 @@ fn manifests(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<Manifest>
     packs
 }
 
-fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
+/// Every rule file of the roots, in their order.
+pub(super) fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
     let mut files = Vec::new();
     for (root, sources) in roots.iter().enumerate() {
         for source in &sources.files {
@@ -152,7 +156,8 @@ impl Asked {
 }
 
 impl File {
-    fn line(&self, offset: usize) -> usize {
+    /// The line that a byte stands on, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
         self.lines.partition_point(|end| *end < offset) + 1
     }
 }
@@ -184,7 +189,8 @@ fn names_once(files: &[File], diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-fn lists(
+/// The lists of all files, changed as the house wants them.
+pub(super) fn lists(
     files: &[File],
     roots: &mut [Root],
     options: &Options,
@@ -321,7 +327,6 @@ fn parts(
         details: rules.iter().map(|(_, rule)| details(rule)).collect(),
         rules: infos,
         defines,
-        define_names: named.iter().take(defines).map(|node| node.name.to_owned()).collect(),
         linked,
         order,
         scanner,
@@ -332,7 +337,6 @@ fn parts(
             .flat_map(|file| file.content.verdict_tests.iter().cloned().map(|test| (file.root, test)))
             .collect(),
         roots_of_rules: rules.iter().map(|(file, _)| file.root).collect(),
-        lists: lists.values().map(Arc::clone).collect(),
     })
 }
 
@@ -386,7 +390,7 @@ fn details(rule: &RuleEntry) -> Details {
 }
 
 /// The moment at which that day is over, UTC.
-fn end_of_day(date: Date) -> Timestamp {
+pub(super) fn end_of_day(date: Date) -> Timestamp {
     date.tomorrow()
         .and_then(|next| next.to_zoned(TimeZone::UTC))
         .map_or(Timestamp::MAX, |zoned| zoned.timestamp())

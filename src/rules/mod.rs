@@ -4,12 +4,12 @@
 //! nothing of policy, thresholds, stores or the wire.
 
 mod assemble;
-pub mod changes;
 pub mod compile;
 mod compose;
 pub mod diagnostic;
 mod embedded;
 pub mod evaluate;
+pub mod format;
 pub mod function;
 pub mod guard;
 mod link;
@@ -17,7 +17,6 @@ mod list_entry;
 pub mod lists;
 mod overlay;
 pub mod pack;
-pub mod profile;
 pub mod schema;
 pub mod set;
 mod settings;
@@ -29,6 +28,7 @@ pub mod test_entry;
 pub mod testing;
 pub mod text;
 pub mod value;
+pub mod workbench;
 
 pub use set::{Loaded, RuleSet};
 pub use settings::Settings;

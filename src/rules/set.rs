@@ -3,16 +3,16 @@
 //! Paths, embedded files or a snapshot go in; evidence in, [`Findings`] out. Knows nothing of
 //! scores' sums, thresholds or what is done with a message.
 
-use super::assemble::{self, Asked, Options};
+use super::assemble::{self, Options};
 use super::compile::{self, Cost, RuleRef, Scanner};
 use super::diagnostic::Diagnostic;
-use super::evaluate::{Outcome, Outcomes, Scope, Truth, Watch, evaluate};
+use super::evaluate::{Outcome, Outcomes, Scope, Truth, evaluate};
 use super::link::Linked;
-use super::lists::{List, ListKind};
+use super::lists::ListKind;
 use super::pack::Manifest;
 use super::source::{self, Root};
 use super::test_entry::{TestEntry, VerdictTest};
-use super::{Finding, Findings, RuleInfo, Score, Status, Undecided, embedded, snapshot};
+use super::{Finding, Findings, RuleInfo, Status, Undecided, embedded, snapshot};
 use crate::evidence::Evidence;
 use jiff::Timestamp;
 use ring::digest::{Context, SHA256};
@@ -41,7 +41,6 @@ pub struct RuleSet {
     nodes: Vec<Node>,
     /// How many of the nodes, at the front, are defines.
     defines: usize,
-    define_names: Vec<String>,
     order: Vec<usize>,
     scanner: Scanner,
     packs: Vec<Manifest>,
@@ -52,8 +51,6 @@ pub struct RuleSet {
     pub(super) tests: Vec<Vec<TestEntry>>,
     pub(super) verdict_tests: Vec<(usize, VerdictTest)>,
     pub(super) roots_of_rules: Vec<usize>,
-    /// With their entries, in no order.
-    pub(super) built_lists: Vec<Arc<List>>,
 }
 
 /// What is known of a rule beside its [`RuleInfo`].
@@ -98,7 +95,6 @@ pub(super) struct Parts {
     pub rules: Vec<RuleInfo>,
     pub details: Vec<Details>,
     pub defines: usize,
-    pub define_names: Vec<String>,
     pub linked: Vec<Linked>,
     pub order: Vec<usize>,
     pub scanner: Scanner,
@@ -107,8 +103,6 @@ pub(super) struct Parts {
     pub tests: Vec<Vec<TestEntry>>,
     pub verdict_tests: Vec<(usize, VerdictTest)>,
     pub roots_of_rules: Vec<usize>,
-    /// In no order.
-    pub lists: Vec<Arc<List>>,
 }
 
 #[derive(Debug)]
@@ -160,50 +154,6 @@ impl RuleSet {
             asked: None,
         };
         assemble::assemble(roots, &options)
-    }
-
-    /// The same set with one more condition, as a rule in shadow; and that rule's id. `name` is what
-    /// diagnostics call it, `score` what it would add if it acted.
-    ///
-    /// # Errors
-    /// What is wrong with the condition.
-    pub fn asking(
-        &self,
-        name: &str,
-        when: &str,
-        score: Score,
-        now: Timestamp,
-    ) -> Result<(Loaded, String), Vec<Diagnostic>> {
-        let mut id = "ASKED".to_owned();
-        while self.by_id.contains_key(&id) {
-            id.push('_');
-        }
-        let options = Options {
-            now,
-            overlays: true,
-            lists: Vec::new(),
-            asked: Some(Asked {
-                name: name.to_owned(),
-                id: id.clone(),
-                when: when.to_owned(),
-                score,
-            }),
-        };
-        // Of the files it has been told when they were loaded.
-        let of_it = |mut problems: Vec<Diagnostic>| {
-            problems.retain(|problem| problem.source.name == name);
-            problems
-        };
-        match assemble::assemble(self.roots.clone(), &options) {
-            Ok(Loaded { set, warnings }) => Ok((
-                Loaded {
-                    set,
-                    warnings: of_it(warnings),
-                },
-                id,
-            )),
-            Err(problems) => Err(of_it(problems)),
-        }
     }
 
     pub(super) fn new(parts: Parts, packs: Vec<Manifest>, lists: Vec<ListInfo>, roots: Vec<Root>) -> Self {
@@ -262,7 +212,6 @@ impl RuleSet {
             details: parts.details,
             nodes,
             defines,
-            define_names: parts.define_names,
             order: parts.order,
             scanner: parts.scanner,
             packs,
@@ -273,7 +222,6 @@ impl RuleSet {
             tests: parts.tests,
             verdict_tests: parts.verdict_tests,
             roots_of_rules: parts.roots_of_rules,
-            built_lists: parts.lists,
         }
     }
 
@@ -307,12 +255,17 @@ impl RuleSet {
 
     /// What each define and rule came to, exceptions applied, and the exceptions that did.
     fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Vec<Outcome>, Vec<(String, String)>) {
-        let mut told = Told {
-            set: self,
-            real: self.nodes.iter().map(|_| OnceCell::new()).collect(),
-            acting: HashMap::new(),
-            to_acting: false,
-        };
+        let (told, excepted) = self.told(scope, now);
+        let real = told
+            .real
+            .into_iter()
+            .map(|outcome| outcome.into_inner().unwrap_or(NOTHING));
+        (real.collect(), excepted)
+    }
+
+    /// The same, kept so that more can be asked of it.
+    pub(super) fn told<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Told<'s>, Vec<(String, String)>) {
+        let mut told = self.untold();
         let mut excepted = Vec::new();
         for at in &self.order {
             let Some(node) = self.nodes.get(*at).filter(|_| !self.is_lazy(*at)) else {
@@ -343,11 +296,17 @@ impl RuleSet {
             scope.ends();
             told.settle(RuleRef(*at), outcome);
         }
-        let real = told
-            .real
-            .into_iter()
-            .map(|outcome| outcome.into_inner().unwrap_or(NOTHING));
-        (real.collect(), excepted)
+        (told, excepted)
+    }
+
+    /// Outcomes before any is decided.
+    pub(super) fn untold(&self) -> Told<'_> {
+        Told {
+            set: self,
+            real: self.nodes.iter().map(|_| OnceCell::new()).collect(),
+            acting: HashMap::new(),
+            to_acting: false,
+        }
     }
 
     /// Whether a node is a define that refers to nothing: it is evaluated when first asked for.
@@ -364,36 +323,31 @@ impl RuleSet {
         outcomes.into_iter().nth(at + self.defines)
     }
 
-    /// The same as [`Self::evaluate`], looked on; `between` comes after what is read and before what is
-    /// scanned, `then` before the first condition.
-    pub(super) fn evaluate_watched(
-        &self,
-        evidence: &Evidence<'_, '_>,
-        watch: &dyn Watch,
-        between: impl FnOnce(),
-        then: impl FnOnce(),
-    ) {
-        let mut scope = Scope::new(evidence, &self.scanner).watched(watch);
-        scope.look_ahead(self.needs.iter().map(|(name, _)| *name), between);
-        then();
-        self.outcomes(&mut scope, evidence.now);
+    /// What conditions of the set are evaluated with.
+    pub(super) fn scanner(&self) -> &Scanner {
+        &self.scanner
     }
 
-    /// How a condition is called and where it stands: a rule's id, or a define's name with its `@`.
-    pub(super) fn called(&self, at: RuleRef) -> Option<(String, String)> {
-        match at.0.checked_sub(self.defines) {
-            None => Some((format!("@{}", self.define_names.get(at.0)?), String::new())),
-            Some(rule) => {
-                let rule = self.rules.get(rule)?;
-                Some((rule.id.clone(), format!("{}:{}", rule.file, rule.line)))
-            }
-        }
+    /// The condition of a define or rule: defines first, as [`RuleRef`] counts.
+    pub(super) fn condition(&self, at: RuleRef) -> Option<&compile::Condition> {
+        self.nodes.get(at.0).map(|node| &node.linked.condition)
     }
 
-    /// The regexes of a condition that require no literal text, as written.
-    pub(super) fn slow_patterns(&self, at: RuleRef) -> &[String] {
-        let node = self.nodes.get(at.0);
-        node.map_or(&[], |node| node.linked.condition.slow_patterns())
+    /// The exceptions of a rule: condition, name and end of each.
+    pub(super) fn exceptions(&self, at: RuleRef) -> impl Iterator<Item = (&compile::Condition, &str, Timestamp)> {
+        let node = self.nodes.get(at.0).into_iter();
+        let each = node.flat_map(|node| node.linked.own.iter().zip(&node.exceptions));
+        each.map(|(condition, (name, end))| (condition, name.as_str(), *end))
+    }
+
+    /// A rule's place among conditions.
+    pub(super) fn place_of(&self, id: &str) -> Option<RuleRef> {
+        self.by_id.get(id).map(|at| RuleRef(at + self.defines))
+    }
+
+    /// A rule as it counts at a moment, by its place among conditions; `None` for a define.
+    pub(super) fn rule_of(&self, at: RuleRef, now: Timestamp) -> Option<&Arc<RuleInfo>> {
+        at.0.checked_sub(self.defines).and_then(|rule| self.rule_at(rule, now))
     }
 
     fn rule_at(&self, at: usize, now: Timestamp) -> Option<&Arc<RuleInfo>> {
@@ -472,12 +426,28 @@ const NOTHING: Outcome = Outcome {
 };
 
 /// Outcomes so far. To an acting rule, one that doesn't act is unknown.
-struct Told<'s> {
+pub(super) struct Told<'s> {
     set: &'s RuleSet,
     real: Vec<OnceCell<Outcome>>,
     /// Where what acting rules are told differs.
     acting: HashMap<usize, Outcome>,
     to_acting: bool,
+}
+
+impl<'s> Told<'s> {
+    /// Says from now on what an acting rule may hear, or one that doesn't act.
+    pub(super) fn face(&mut self, acting: bool) {
+        self.to_acting = acting;
+    }
+
+    /// Decides what nobody asked for so far, so that conditions of other sets can be told.
+    pub(super) fn settle_all(&self, scope: &mut Scope<'s, '_>) {
+        for at in 0..self.real.len() {
+            if let Some(condition) = self.pending(RuleRef(at)) {
+                self.settle(RuleRef(at), evaluate(condition, scope, self));
+            }
+        }
+    }
 }
 
 impl<'s> Outcomes<'s> for Told<'s> {

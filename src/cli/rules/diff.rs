@@ -2,15 +2,15 @@
 //!
 //! Knows how to ask and to print; sets are compared by `rules::changes`, verdicts by `measure`.
 
+use super::archived::ArchivedMail;
 use super::columns::columns;
-use super::kept_mail::KeptMail;
 use super::{load, tell};
 use crate::cli::exit::Exit;
 use crate::cli::mails::Source;
 use crate::cli::{Shared, terminal};
 use crate::measure::{How, Judged, Label, Moves, Turn, differing, text_digest};
 use crate::rules::RuleSet;
-use crate::rules::changes::{Aspect, Change, What, changes};
+use crate::rules::workbench::changes::{Aspect, Change, What, changes};
 use serde_json::{Map, json};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     with: Vec<PathBuf>,
     #[command(flatten)]
-    mail: KeptMail,
+    mail: ArchivedMail,
 }
 
 /// The most values of one aspect that are shown to people.

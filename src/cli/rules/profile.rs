@@ -1,18 +1,18 @@
-//! `portreeve rules profile`: what rules cost on kept mail, and where the time goes.
+//! `portreeve rules profile`: what rules cost on archived mail, and where the time goes.
 //!
 //! Times are processor time of the thread that judged, on this machine: compare them with each other.
 
+use super::archived::ArchivedMail;
 use super::columns::columns;
-use super::kept_mail::KeptMail;
 use super::{RulesOption, load, tell};
 use crate::cli::exit::Exit;
 use crate::cli::mails::Source;
 use crate::cli::{Shared, terminal};
 use crate::clock::thread_time;
 use crate::measure::Cost;
-use crate::rules::RuleSet;
 use crate::rules::evaluate::STEPS_MAX;
-use crate::rules::profile::Row;
+use crate::rules::workbench::Workbench;
+use crate::rules::workbench::profile::Row;
 use serde_json::json;
 use std::fmt::Write;
 use std::time::Duration;
@@ -26,13 +26,13 @@ pub struct Arguments {
     #[command(flatten)]
     rules: RulesOption,
     #[command(flatten)]
-    mail: KeptMail,
+    mail: ArchivedMail,
 }
 
 /// Does it.
 pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
     if !arguments.mail.is_named() {
-        return super::kept_mail::unnamed();
+        return super::archived::unnamed();
     }
     let set = match load(&arguments.rules.paths, shared) {
         Ok(loaded) => {
@@ -53,9 +53,9 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
         .each(shared, false, look, |_, _, of_one| cost.merge(&of_one));
     if cost.rules.messages > 0 {
         if shared.json {
-            print_json(&cost, &set);
+            print_json(&cost, &Workbench::new(&set));
         } else {
-            terminal::print(&told(&cost, &set, arguments.top));
+            terminal::print(&told(&cost, &Workbench::new(&set), arguments.top));
         }
     }
     exit
@@ -73,18 +73,68 @@ fn reading_the_clock() -> Duration {
 
 fn stages(cost: &Cost) -> [(&'static str, &'static str, Duration); 4] {
     [
-        ("parsing", "header fields and MIME parts", cost.parsing),
-        ("reading", "the text rendered; links, attachments and other fields that some rule asks for", cost.rules.reading),
-        ("scanning", "the literals of all rules looked for", cost.rules.scanning),
-        ("deciding", "the conditions themselves", cost.rules.deciding()),
+        ("parsing", "header fields and MIME parts told apart", cost.parsing),
+        (
+            "reading",
+            "text rendered; links and other fields read",
+            cost.rules.reading,
+        ),
+        ("scanning", "literals of all rules looked for", cost.rules.scanning),
+        ("deciding", "conditions decided", cost.rules.deciding()),
     ]
 }
 
-fn told(cost: &Cost, set: &RuleSet, top: usize) -> String {
+fn told(cost: &Cost, bench: &Workbench<'_>, top: usize) -> String {
+    let mut out = told_of_stages(cost);
+    let messages = cost.rules.messages;
+    let conditions = cost.rules.conditions(bench);
+    let mut rows = vec![heads([
+        "rule",
+        "us/message",
+        "%",
+        "longest us",
+        "steps/message",
+        "most",
+        "",
+    ])];
+    rows.extend(conditions.iter().take(top).map(|row| {
+        let is_over = row.spent.steps_most >= STEPS_MAX;
+        vec![
+            row.name.clone(),
+            micros(each(row.spent.time, messages)),
+            share(row.spent.time, cost.rules.deciding()),
+            micros(row.spent.longest),
+            (row.spent.steps / messages.max(1)).to_string(),
+            row.spent.steps_most.to_string(),
+            if is_over {
+                "over its budget".to_owned()
+            } else {
+                String::new()
+            },
+        ]
+    }));
+    let _ = write!(out, "\n{}{}", columns(&rows), more(conditions.len(), top));
+
+    let patterns = cost.rules.patterns(bench);
+    if !patterns.is_empty() {
+        let mut rows = vec![heads(["regex of", "us/message", "runs", "bytes/run", ""])];
+        rows.extend(patterns.iter().take(top).map(|row| pattern(row, messages)));
+        let figures = columns(&rows);
+        let mut lines = figures.lines();
+        let _ = writeln!(out, "\n{}", lines.next().unwrap_or_default());
+        for (line, row) in lines.zip(&patterns) {
+            let _ = writeln!(out, "{line}\n    {}", shown(row));
+        }
+        out += &more(patterns.len(), top);
+    }
+    out
+}
+
+fn told_of_stages(cost: &Cost) -> String {
     let messages = cost.rules.messages;
     let stages = stages(cost);
     let whole: Duration = stages.iter().map(|(_, _, time)| *time).sum();
-    let mut rows = vec![heads(["stage", "us a message", "%", ""])];
+    let mut rows = vec![heads(["", "us/message", "%", ""])];
     for (name, what, time) in stages {
         rows.push(vec![
             name.to_owned(),
@@ -97,54 +147,33 @@ fn told(cost: &Cost, set: &RuleSet, top: usize) -> String {
         "all".to_owned(),
         micros(each(whole, messages)),
         share(whole, whole),
-        format!("{messages} messages of {} bytes on average", cost.bytes / messages.max(1)),
+        format!(
+            "{messages} messages of {} bytes on average",
+            cost.bytes / messages.max(1)
+        ),
     ]);
-    let mut out = columns(&rows);
-
-    let conditions = cost.rules.conditions(set);
-    let mut rows = vec![heads(["rule", "us a message", "% of deciding", "longest us", "steps a message", "most", ""])];
-    rows.extend(conditions.iter().take(top).map(|row| {
-        let mut remark = row.place.clone();
-        if row.spent.steps_most >= STEPS_MAX {
-            remark += ", over its budget on some message";
-        }
-        vec![
-            row.name.clone(),
-            micros(each(row.spent.time, messages)),
-            share(row.spent.time, cost.rules.deciding()),
-            micros(row.spent.longest),
-            (row.spent.steps / messages.max(1)).to_string(),
-            row.spent.steps_most.to_string(),
-            remark,
-        ]
-    }));
-    let _ = write!(out, "\n{}{}", columns(&rows), more(conditions.len(), top));
-
-    let patterns = cost.rules.patterns(set);
-    if !patterns.is_empty() {
-        let mut rows = vec![heads(["regex of", "us a message", "runs", "bytes a run", ""])];
-        rows.extend(patterns.iter().take(top).map(|row| pattern(row, messages)));
-        let _ = write!(out, "\n{}{}", columns(&rows), more(patterns.len(), top));
-    }
-    out
+    columns(&rows)
 }
 
 fn pattern(row: &Row<'_>, messages: u64) -> Vec<String> {
-    const SHOWN_CHARACTERS_MAX: usize = 60;
-    let written = row.pattern.unwrap_or_default();
-    let cut = written.char_indices().nth(SHOWN_CHARACTERS_MAX).map(|(at, _)| at);
-    let shown = match cut {
-        Some(at) => format!("{}…", written.get(..at).unwrap_or_default()),
-        None => written.to_owned(),
-    };
-    let slow = if row.is_slow { "  slow: requires no literal text" } else { "" };
     vec![
         row.name.clone(),
         micros(each(row.spent.time, messages)),
         row.spent.times.to_string(),
         (row.spent.steps / row.spent.times.max(1)).to_string(),
-        format!("{}{slow}", terminal::plain(&shown)),
+        if row.is_slow { "slow".to_owned() } else { String::new() },
     ]
+}
+
+/// A regex as written, on one line.
+fn shown(row: &Row<'_>) -> String {
+    const SHOWN_CHARACTERS_MAX: usize = 72;
+    let words: Vec<&str> = row.pattern.unwrap_or_default().split_whitespace().collect();
+    let text = terminal::plain(&words.join(" "));
+    match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text,
+    }
 }
 
 fn heads<const CELLS: usize>(cells: [&str; CELLS]) -> Vec<String> {
@@ -173,7 +202,7 @@ fn share(part: Duration, whole: Duration) -> String {
     }
 }
 
-fn print_json(cost: &Cost, set: &RuleSet) {
+fn print_json(cost: &Cost, bench: &Workbench<'_>) {
     let spent = |row: &Row<'_>| {
         json!({
             "times": row.spent.times,
@@ -181,12 +210,14 @@ fn print_json(cost: &Cost, set: &RuleSet) {
             "longest_seconds": row.spent.longest.as_secs_f64(),
         })
     };
-    for row in cost.rules.conditions(set) {
+    for row in cost.rules.conditions(bench) {
         let (steps, most) = (row.spent.steps, row.spent.steps_most);
         let spent = spent(&row);
-        terminal::print_json(&json!({ "rule": row.name, "place": row.place, "spent": spent, "steps": steps, "steps_most": most }));
+        terminal::print_json(
+            &json!({ "rule": row.name, "place": row.place, "spent": spent, "steps": steps, "steps_most": most }),
+        );
     }
-    for row in cost.rules.patterns(set) {
+    for row in cost.rules.patterns(bench) {
         let spent = spent(&row);
         let (rule, pattern, slow, bytes) = (&row.name, row.pattern, row.is_slow, row.spent.steps);
         terminal::print_json(

@@ -2,19 +2,15 @@
 //!
 //! Knows nothing of mail.
 
-use super::describe;
+use super::{describe, no_rule};
 use crate::cli::exit::Exit;
 use crate::cli::{Shared, terminal};
 use crate::rules::RuleSet;
-use crate::rules::diagnostic;
 
 /// Does it.
 pub fn run(set: &RuleSet, id: &str, shared: &Shared) -> Exit {
     let Some(rule) = set.rule(id) else {
-        let near = diagnostic::nearest(id, set.rules().iter().map(|rule| rule.id.as_str()));
-        let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        terminal::complain(&format!("there is no rule {id}{hint}"));
-        return Exit::Findings;
+        return no_rule(id, set);
     };
     if shared.json {
         terminal::print_json(&describe(rule, set));

@@ -1,15 +1,37 @@
-//! `portreeve rules test`: runs the tests that stand beside the rules.
+//! `portreeve rules test`: runs the tests that stand beside the rules, and says what none of them reaches.
 //!
 //! Knows nothing of how a test is judged.
 
+use super::with_rules;
 use crate::cli::exit::Exit;
 use crate::cli::{Shared, terminal};
 use crate::daemon;
 use crate::rules::RuleSet;
+use crate::rules::workbench::coverage::{Clause, coverage};
 use serde_json::json;
 
-/// Does it.
-pub fn run(set: &RuleSet, shared: &Shared) -> Exit {
+/// Arguments of `rules test`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Tell the clauses of conditions that were true in no test, too.
+    #[arg(long)]
+    coverage: bool,
+    #[command(flatten)]
+    paths: super::Paths,
+}
+
+/// Does it. What no test reaches is told, and is no finding.
+pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
+    with_rules(&arguments.paths, shared, |loaded| {
+        let exit = tests(&loaded.set, shared);
+        match arguments.coverage && exit != Exit::BadData {
+            true => exit.worse(untested(&loaded.set, shared)),
+            false => exit,
+        }
+    })
+}
+
+fn tests(set: &RuleSet, shared: &Shared) -> Exit {
     let reports = match daemon::test_rules(set) {
         Ok(reports) => reports,
         Err(why) => {
@@ -30,4 +52,43 @@ pub fn run(set: &RuleSet, shared: &Shared) -> Exit {
     let failed = reports.iter().filter(|report| !report.passed()).count();
     shared.say_unless_json(&format!("{} tests passed, {failed} failed", reports.len() - failed));
     if failed == 0 { Exit::Fine } else { Exit::Findings }
+}
+
+fn untested(set: &RuleSet, shared: &Shared) -> Exit {
+    let clauses = match coverage(set) {
+        Ok(clauses) => clauses,
+        Err(problems) => {
+            super::tell(&problems, shared);
+            return Exit::BadData;
+        }
+    };
+    let never: Vec<&Clause> = clauses.iter().filter(|clause| clause.trues == 0).collect();
+    for clause in &never {
+        if shared.json {
+            terminal::print_json(&json!({
+                "owner": clause.owner,
+                "clause": clause.text,
+                "file": clause.file,
+                "line": clause.line,
+                "column": clause.column,
+                "true": clause.trues,
+                "false": clause.falses,
+                "unknown": clause.unknowns,
+            }));
+        } else {
+            let reached = if clause.falses + clause.unknowns == 0 {
+                "never reached"
+            } else {
+                "never true"
+            };
+            let place = format!("{}:{}:{}", clause.file, clause.line, clause.column);
+            terminal::print(&format!("{place}: {reached} in {}: {}", clause.owner, clause.text));
+        }
+    }
+    let covered = clauses.len() - never.len();
+    if shared.json {
+        terminal::print_json(&json!({ "clauses": clauses.len(), "true_in_a_test": covered }));
+    }
+    shared.say_unless_json(&format!("{covered} of {} clauses are true in some test", clauses.len()));
+    Exit::Fine
 }

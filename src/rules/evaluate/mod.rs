@@ -3,6 +3,7 @@
 //! Total and bounded: every condition ends within its budget of steps, on any message. Knows
 //! nothing of scores, statuses or exceptions.
 
+pub(in crate::rules) mod apart;
 mod compare;
 mod derive;
 mod tally;

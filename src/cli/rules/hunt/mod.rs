@@ -1,17 +1,17 @@
-//! `portreeve rules hunt`: which kept mail a rule, an expression or every rule matches, and how well.
+//! `portreeve rules hunt`: which archived mail a rule, an expression or every rule matches, and how well.
 //!
 //! Judges by the code that judges live mail. Knows how to ask and to list; [`Census`] counts.
 
 mod report;
 
-use super::kept_mail::KeptMail;
-use super::{RulesOption, load, refuse, tell};
+use super::archived::ArchivedMail;
+use super::{RulesOption, load, no_rule, refuse, tell};
 use crate::cli::exit::Exit;
 use crate::cli::{Shared, terminal};
 use crate::clock::{Clock, SystemClock};
 use crate::measure::{Census, Judged, Label, text_digest};
 use crate::pipeline::finding_event;
-use crate::rules::diagnostic::nearest;
+use crate::rules::workbench::asking::asking;
 use crate::rules::{Finding, Loaded, RuleSet, Score, Undecided};
 use serde_json::json;
 
@@ -40,7 +40,7 @@ pub struct Arguments {
     #[command(flatten)]
     rules: RulesOption,
     #[command(flatten)]
-    mail: KeptMail,
+    mail: ArchivedMail,
 }
 
 /// Which mails are named.
@@ -74,7 +74,7 @@ struct Seen {
 /// Does it.
 pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
     if !arguments.mail.is_named() {
-        return super::kept_mail::unnamed();
+        return super::archived::unnamed();
     }
     let asked = load(&arguments.rules.paths, shared).and_then(|loaded| {
         tell(&loaded.warnings, shared);
@@ -90,10 +90,8 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
 fn asked(arguments: &Arguments, loaded: Loaded, shared: &Shared) -> Result<(RuleSet, Wanted), Exit> {
     if let Some(when) = &arguments.when {
         let score = Score::from_points(arguments.score);
-        let (asking, id) = loaded
-            .set
-            .asking("--when", when, score, SystemClock.now())
-            .map_err(|problems| refuse(&problems, shared))?;
+        let (asking, id) =
+            asking(&loaded.set, when, score, SystemClock.now()).map_err(|problems| refuse(&problems, shared))?;
         tell(&asking.warnings, shared);
         let wanted = Wanted {
             id: Some(id),
@@ -102,9 +100,8 @@ fn asked(arguments: &Arguments, loaded: Loaded, shared: &Shared) -> Result<(Rule
         return Ok((asking.set, wanted));
     }
     if let Some(id) = arguments.rule.as_ref().filter(|id| loaded.set.rule(id).is_none()) {
-        let near = nearest(id, loaded.set.rules().iter().map(|rule| rule.id.as_str()));
-        let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        terminal::complain(&format!("there is no rule {id}{hint}"));
+        // 1 would say that something was found.
+        let _ = no_rule(id, &loaded.set);
         return Err(Exit::Usage);
     }
     let wanted = Wanted {

@@ -4,7 +4,7 @@ use super::Wanted;
 use crate::cli::rules::columns::{columns, percent};
 use crate::cli::{Shared, terminal};
 use crate::measure::{Census, Count, Label, RuleCounts, Share, precision};
-use crate::rules::{Action, RuleInfo, RuleSet};
+use crate::rules::{Action, RuleInfo, RuleSet, Status};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -57,115 +57,110 @@ fn all(set: &RuleSet, census: &Census) -> String {
         let Count { messages, texts } = census.messages().of(label);
         out += &format!("{}: {}, {texts} distinct texts\n", label.as_str(), told(messages));
     }
-    out.push('\n');
-    let mut counted: Vec<(&str, &RuleCounts)> = census.rules().collect();
+    let mut matched: Vec<(&str, &RuleCounts)> = census
+        .rules()
+        .filter(|(_, counts)| counts.matched.all().messages > 0)
+        .collect();
     // Of equals the order of the set stays.
-    counted.sort_by_key(|(_, counts)| std::cmp::Reverse(counts.matched.all().messages));
-    let labelled = is_labelled(census);
-    let mut rows = vec![heads("rule", labelled)];
-    let says_something = |counts: &RuleCounts| counts.matched.all().messages + counts.undecided.all().messages > 0;
-    let silent = counted.iter().filter(|(_, counts)| !says_something(counts)).count();
-    for (id, counts) in counted.into_iter().filter(|(_, counts)| says_something(counts)) {
-        let mut cells = vec![id.to_owned()];
-        cells.extend(shares(&counts.matched, census, labelled));
-        cells.extend(solely(&counts.sole_cause, labelled));
-        cells.push(counts.undecided.all().messages.to_string());
-        cells.push(match set.rule(id) {
-            Some(rule) => remarks(rule, counts),
-            None => String::new(),
-        });
-        rows.push(cells);
+    matched.sort_by_key(|(_, counts)| std::cmp::Reverse(counts.matched.all().messages));
+    let is_shadow = |id: &str| set.rule(id).is_some_and(|rule| rule.status == Status::Shadow);
+    let name = |id: &str| if is_shadow(id) { format!("{id}*") } else { id.to_owned() };
+    if is_labelled(census) {
+        for (head, way) in [("by message", MESSAGES), ("by distinct text", TEXTS)] {
+            let mut rows = vec![row([head, "spam", "ham", "spam%", "ham%", "prec%", "sole spam", "ham"])];
+            for (id, counts) in &matched {
+                let mut cells = vec![name(id)];
+                cells.extend(labelled_shares(&counts.matched, census, way));
+                let sole = [Label::Spam, Label::Ham].map(|label| way(counts.sole_cause.of(label)).to_string());
+                cells.extend(sole);
+                rows.push(cells);
+            }
+            rows.push(Vec::new());
+            rows.extend(STEPS.map(|action| {
+                let mut cells = vec![format!("{} or more", action.as_str())];
+                cells.extend(labelled_shares(&census.at_least(action), census, way));
+                cells
+            }));
+            out += &format!("\n{}", columns(&rows));
+        }
+    } else {
+        let mut rows = vec![row(["", "messages", "%", "texts", "%", "sole"])];
+        for (id, counts) in &matched {
+            let mut cells = vec![name(id)];
+            cells.extend(shares(&counts.matched, census));
+            cells.push(counts.sole_cause.all().messages.to_string());
+            rows.push(cells);
+        }
+        rows.push(Vec::new());
+        rows.extend(STEPS.map(|action| {
+            let mut cells = vec![format!("{} or more", action.as_str())];
+            cells.extend(shares(&census.at_least(action), census));
+            cells
+        }));
+        out += &format!("\n{}", columns(&rows));
     }
-    if rows.len() > 1 {
-        out += &columns(&rows);
-    }
-    out += &format!("{silent} rules matched nothing\n\n");
-    let mut rows = vec![heads("action", labelled)];
-    for action in STEPS {
-        let mut cells = vec![format!("{} or more", action.as_str())];
-        cells.extend(shares(&census.at_least(action), census, labelled));
-        rows.push(cells);
-    }
-    rows.iter_mut()
-        .for_each(|cells| cells.truncate(if labelled { 9 } else { 5 }));
-    out += &columns(&rows);
+    out.push('\n');
+    out += &remarks(census, matched.iter().any(|(id, _)| is_shadow(id)));
     out
 }
 
-fn heads(first: &str, labelled: bool) -> Vec<String> {
-    let mut heads = vec![first.to_owned()];
-    heads.extend(match labelled {
-        true => row([
-            "spam",
-            "ham",
-            "spam%",
-            "ham%",
-            "precision",
-            "texts: spam%",
-            "ham%",
-            "precision",
-            "sole: spam",
-            "ham",
-        ])
-        .to_vec(),
-        false => row(["messages", "%", "texts", "%", "sole"]).to_vec(),
-    });
-    heads.extend(row(["undecided", ""]));
-    heads
+/// What figures mustn't be read without.
+fn remarks(census: &Census, has_shadow: bool) -> String {
+    let mut out = String::new();
+    if has_shadow {
+        out += "* in shadow; sole: what it would change if it acted\n";
+    }
+    for (id, counts) in census.rules() {
+        if !counts.lacked.is_empty() {
+            let undecided = told(counts.undecided.all().messages);
+            out += &format!("{id} undecided on {undecided}: {}\n", facts(counts));
+        }
+    }
+    let silent = |counts: &RuleCounts| counts.matched.all().messages + counts.undecided.all().messages == 0;
+    let silent = census.rules().filter(|(_, counts)| silent(counts)).count();
+    out += &format!("{silent} other rules matched nothing\n");
+    out
 }
 
-/// How much of what a count is.
-fn shares(matched: &Share, census: &Census, labelled: bool) -> Vec<String> {
-    if !labelled {
-        let count = matched.all();
-        let (of_messages, of_texts) = count.percent(census.messages().all());
-        return vec![
-            count.messages.to_string(),
-            percent(of_messages),
-            count.texts.to_string(),
-            percent(of_texts),
-        ];
-    }
-    let (spam, ham) = (matched.of(Label::Spam), matched.of(Label::Ham));
-    let of_spam = spam.percent(census.messages().of(Label::Spam));
-    let of_ham = ham.percent(census.messages().of(Label::Ham));
-    let precise = precision(matched);
+/// A count as it is told: of messages, or of distinct texts.
+type Way = fn(Count) -> u64;
+const MESSAGES: Way = |count| count.messages;
+const TEXTS: Way = |count| count.texts;
+
+fn labelled_shares(matched: &Share, census: &Census, way: Way) -> Vec<String> {
+    let share = |(of_messages, of_texts): (Option<f64>, Option<f64>)| {
+        let is_of_texts = way(Count { messages: 0, texts: 1 }) == 1;
+        percent(if is_of_texts { of_texts } else { of_messages })
+    };
+    let of = |label| matched.of(label);
+    let all = |label| census.messages().of(label);
     vec![
-        spam.messages.to_string(),
-        ham.messages.to_string(),
-        percent(of_spam.0),
-        percent(of_ham.0),
-        percent(precise.0),
-        percent(of_spam.1),
-        percent(of_ham.1),
-        percent(precise.1),
+        way(of(Label::Spam)).to_string(),
+        way(of(Label::Ham)).to_string(),
+        share(of(Label::Spam).percent(all(Label::Spam))),
+        share(of(Label::Ham).percent(all(Label::Ham))),
+        share(precision(matched)),
     ]
 }
 
-fn solely(sole: &Share, labelled: bool) -> Vec<String> {
-    match labelled {
-        true => [Label::Spam, Label::Ham]
-            .map(|label| sole.of(label).messages.to_string())
-            .to_vec(),
-        false => vec![sole.all().messages.to_string()],
-    }
+fn shares(matched: &Share, census: &Census) -> Vec<String> {
+    let count = matched.all();
+    let (of_messages, of_texts) = count.percent(census.messages().all());
+    vec![
+        count.messages.to_string(),
+        percent(of_messages),
+        count.texts.to_string(),
+        percent(of_texts),
+    ]
 }
 
-/// What a figure mustn't be read without.
-fn remarks(rule: &RuleInfo, counts: &RuleCounts) -> String {
-    let mut remarks = Vec::new();
-    if rule.status != crate::rules::Status::Active {
-        remarks.push(rule.status.as_str().to_owned());
-    }
-    if !counts.lacked.is_empty() {
-        let facts: Vec<String> = counts
-            .lacked
-            .keys()
-            .map(|(check, cause)| format!("{check} ({cause})"))
-            .collect();
-        remarks.push(format!("unknown: {}", facts.join(", ")));
-    }
-    remarks.join("; ")
+/// The facts for want of which a rule stayed undecided.
+fn facts(counts: &RuleCounts) -> String {
+    let facts = counts.lacked.iter();
+    let facts: Vec<String> = facts
+        .map(|((check, cause), messages)| format!("{check} {messages} ({cause})"))
+        .collect();
+    facts.join(", ")
 }
 
 fn one(wanted: &Wanted, rule: &Arc<RuleInfo>, counts: &RuleCounts, census: &Census) -> String {
@@ -187,8 +182,8 @@ fn one(wanted: &Wanted, rule: &Arc<RuleInfo>, counts: &RuleCounts, census: &Cens
         // Without points it causes nothing.
     } else {
         let would = match rule.status {
-            crate::rules::Status::Active => "alone changes",
-            crate::rules::Status::Shadow => "would alone change",
+            Status::Active => "alone changes",
+            Status::Shadow => "would alone change",
         };
         out += &format!(
             "it {would} the action of {}, distinct texts {}{}\n",
@@ -242,16 +237,11 @@ fn undecided(counts: &RuleCounts, census: &Census) -> String {
     if messages == 0 {
         return String::new();
     }
-    let facts: Vec<String> = counts
-        .lacked
-        .iter()
-        .map(|((check, cause), messages)| format!("{check} {messages} ({cause})"))
-        .collect();
     format!(
         "it stayed undecided on {}{}, for want of: {}\n",
         told(messages),
         split(&counts.undecided, census),
-        facts.join(", ")
+        facts(counts)
     )
 }
 

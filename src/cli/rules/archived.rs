@@ -1,4 +1,4 @@
-//! What `hunt`, `profile` and `diff` look at: kept mail, labelled or not, and how it is to be read.
+//! What `hunt`, `profile` and `diff` look at: archived mail, labelled or not, and how it is to be read.
 
 use crate::cli::exit::Exit;
 use crate::cli::judging::{self, Progress};
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 /// Which mail, and how it is read.
 #[derive(Debug, clap::Args)]
-pub struct KeptMail {
+pub struct ArchivedMail {
     /// Messages: files, folders, mboxes, or - for standard input.
     #[arg(value_name = "MAIL")]
     mails: Vec<PathBuf>,
@@ -52,7 +52,7 @@ pub fn unnamed() -> Exit {
     Exit::Usage
 }
 
-impl KeptMail {
+impl ArchivedMail {
     /// Whether any mail is named.
     pub fn is_named(&self) -> bool {
         !self.mails.is_empty() || self.is_labelled()

@@ -4,10 +4,12 @@
 //! A define counts for itself, not for the rule that asked for it first; a regex counts for itself and
 //! for its rule. Knows nothing of how the clock is read, or of parsing.
 
-use super::RuleSet;
-use super::compile::RuleRef;
-use super::evaluate::Watch;
+use super::Workbench;
 use crate::evidence::Evidence;
+use crate::rules::RuleSet;
+use crate::rules::compile::{Condition, RuleRef};
+use crate::rules::evaluate::{Scope, Watch};
+use jiff::Timestamp;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -50,7 +52,7 @@ pub struct Profile {
 pub struct Row<'s> {
     /// The rule's id, or a define's name with its `@`.
     pub name: String,
-    /// `file:line` of a rule.
+    /// `file:line`.
     pub place: String,
     /// Of a regex: as written.
     pub pattern: Option<&'s str>,
@@ -89,8 +91,15 @@ impl Profile {
             state: RefCell::default(),
         };
         let begun = clock();
-        let (mut read, mut scanned) = (begun, begun);
-        set.evaluate_watched(evidence, &observer, || read = clock(), || scanned = clock());
+        let mut read = begun;
+        let scanned = {
+            let mut scope = Scope::new(evidence, set.scanner()).watched(&observer);
+            let fields = set.needs().iter().map(|(name, _)| *name);
+            scope.look_ahead(fields, || read = clock());
+            let scanned = clock();
+            set.told(&mut scope, evidence.now);
+            scanned
+        };
         let state = observer.state.into_inner();
         Self {
             messages: 1,
@@ -123,9 +132,9 @@ impl Profile {
     }
 
     /// Every rule and define of the set that made the profile, the dearest first.
-    pub fn conditions(&self, set: &RuleSet) -> Vec<Row<'static>> {
+    pub fn conditions(&self, bench: &Workbench<'_>) -> Vec<Row<'static>> {
         let rows = (0..).map_while(|at| {
-            let (name, place) = set.called(RuleRef(at))?;
+            let (name, place) = bench.called(RuleRef(at))?;
             Some(Row {
                 name,
                 place,
@@ -138,10 +147,13 @@ impl Profile {
     }
 
     /// Every regex that ran, the dearest first.
-    pub fn patterns<'s>(&'s self, set: &RuleSet) -> Vec<Row<'s>> {
+    pub fn patterns<'s>(&'s self, bench: &Workbench<'_>) -> Vec<Row<'s>> {
         let rows = self.patterns.iter().filter_map(|((at, written), spent)| {
-            let (name, place) = set.called(RuleRef(*at))?;
-            let slow = set.slow_patterns(RuleRef(*at));
+            let (name, place) = bench.called(RuleRef(*at))?;
+            let slow = bench
+                .set
+                .condition(RuleRef(*at))
+                .map_or(&[][..], Condition::slow_patterns);
             Some(Row {
                 name,
                 place,
@@ -151,6 +163,18 @@ impl Profile {
             })
         });
         dearest(rows.collect())
+    }
+}
+
+impl Workbench<'_> {
+    /// How a condition is called, and where it stands.
+    fn called(&self, at: RuleRef) -> Option<(String, String)> {
+        let written = self.written(at)?;
+        let name = match self.set.rule_of(at, Timestamp::MIN) {
+            Some(rule) => rule.id.clone(),
+            None => format!("@{}", written.name),
+        };
+        Some((name, format!("{}:{}", written.source.name, written.line)))
     }
 }
 
@@ -224,9 +248,9 @@ impl Watch for Observer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::{Root, Source};
     use super::*;
     use crate::rules::compile::house::Scene;
+    use crate::rules::source::{Root, Source};
     use std::cell::Cell;
     use std::sync::Arc;
 
@@ -281,7 +305,7 @@ mod tests {
         assert_eq!((profile.reading.as_secs(), profile.scanning.as_secs()), (1, 1));
         // The first that asks for the define waits for it, before and after; nobody pays for it twice.
         assert_eq!(
-            told(&profile.conditions(&set)),
+            told(&profile.conditions(&Workbench::new(&set))),
             [
                 row("TWO", 1, 2),
                 row("@slow", 1, 1),
@@ -290,7 +314,11 @@ mod tests {
             ]
         );
         assert_eq!(profile.deciding().as_secs(), 5);
-        let steps: Vec<u64> = profile.conditions(&set).iter().map(|row| row.spent.steps).collect();
+        let steps: Vec<u64> = profile
+            .conditions(&Workbench::new(&set))
+            .iter()
+            .map(|row| row.spent.steps)
+            .collect();
         assert!(steps.iter().all(|steps| *steps > 0), "{steps:?}");
     }
 
@@ -305,7 +333,8 @@ mod tests {
         ];
         let set = set(&rules, &[]);
         let profile = profile(&set);
-        let rows = profile.patterns(&set);
+        let bench = Workbench::new(&set);
+        let rows = profile.patterns(&bench);
         assert!(
             !rows.is_empty() && rows.iter().all(|row| row.name == "RUNS" && row.is_slow),
             "{rows:?}"
@@ -324,7 +353,7 @@ mod tests {
         let mut sum = Profile::default();
         (0..3).for_each(|_| sum.merge(&profile(&set)));
         assert_eq!(sum.messages, 3);
-        let rows = sum.conditions(&set);
+        let rows = sum.conditions(&Workbench::new(&set));
         assert_eq!(told(&rows), [row("ONE", 3, 3)]);
         assert_eq!(rows[0].spent.longest.as_secs(), 1);
         assert_eq!(rows[0].spent.steps_most * 3, rows[0].spent.steps);
@@ -333,10 +362,10 @@ mod tests {
     #[test]
     fn what_never_ran_is_told_too_and_nobody_changes_what_is_found() {
         let set = set(&[("ONE", "subject == 'x'")], &[("unasked", "links.length > 0")]);
-        let rows = profile(&set).conditions(&set);
+        let rows = profile(&set).conditions(&Workbench::new(&set));
         assert!(rows.contains(&Row {
             name: "@unasked".to_owned(),
-            place: String::new(),
+            place: "rules.toml:9".to_owned(),
             pattern: None,
             is_slow: false,
             spent: Spent::default(),

@@ -4,10 +4,10 @@
 //! altered, and how. What is compared is what counts: overrides are applied, tests are left out. Knows
 //! nothing of messages.
 
-use super::lists::List;
-use super::pack;
-use super::value::Value;
-use super::{Action, RuleInfo, RuleSet};
+use super::Workbench;
+use crate::rules::lists::List;
+use crate::rules::value::Value;
+use crate::rules::{Action, RuleInfo, RuleSet};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -195,29 +195,26 @@ fn items(set: &RuleSet) -> Items {
     for rule in set.rules() {
         items.insert((Kind::Rule, rule.id.clone()), of_rule(rule, set));
     }
-    for list in &set.built_lists {
-        items.insert((Kind::List, format!("${}", list.name())), of_list(list));
+    let bench = Workbench::new(set);
+    for (name, list) in &bench.lists {
+        items.insert((Kind::List, format!("${name}")), of_list(list));
     }
-    // What is wrong with the files was told when the set was loaded: nothing, or it would not be one.
-    for root in &set.roots {
-        for source in &root.files {
-            let (content, _) = pack::read(source);
-            for define in content.defines {
-                let aspects = vec![("when", Values::one(define.when.text.trim()))];
-                items.insert((Kind::Define, format!("@{}", define.name.value)), item(aspects));
-            }
-            for exception in content.exceptions {
-                let aspects = vec![
-                    ("when", Values::one(exception.when.text.trim())),
-                    ("expires", Values::one(exception.expires)),
-                ];
-                let name = format!("{}: {}", exception.rule.value, exception.name);
-                items.insert((Kind::Exception, name), item(aspects));
-            }
-            for rule in content.rules {
-                if let Some(item) = items.get_mut(&(Kind::Rule, rule.id.value)) {
-                    item.older_names = rule.renamed_from.into_iter().map(|name| name.value).collect();
-                }
+    for content in bench.files.into_iter().map(|file| file.content) {
+        for define in content.defines {
+            let aspects = vec![("when", Values::one(define.when.text.trim()))];
+            items.insert((Kind::Define, format!("@{}", define.name.value)), item(aspects));
+        }
+        for exception in content.exceptions {
+            let aspects = vec![
+                ("when", Values::one(exception.when.text.trim())),
+                ("expires", Values::one(exception.expires)),
+            ];
+            let name = format!("{}: {}", exception.rule.value, exception.name);
+            items.insert((Kind::Exception, name), item(aspects));
+        }
+        for rule in content.rules {
+            if let Some(item) = items.get_mut(&(Kind::Rule, rule.id.value)) {
+                item.older_names = rule.renamed_from.into_iter().map(|name| name.value).collect();
             }
         }
     }
@@ -304,8 +301,8 @@ fn of_list(list: &List) -> Item {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::{Root, Source};
     use super::*;
+    use crate::rules::source::{Root, Source};
     use std::sync::Arc;
 
     const RULE: &str = "[[rule]]\nid = 'ONE'\nsummary = 'x'\ncategory = 'spam'\nseverity = 'low'\nscore = 1.0\nwhen = '@often and subject in $words'\n";
