@@ -208,7 +208,7 @@ fn total(moves: &Moves, shared: &Shared) {
         return;
     }
     for (rule, more, fewer) in moves.rules() {
-        shared.say(&format!("{rule} newly counts on {more} messages, no longer on {fewer}"));
+        shared.say(&format!("{rule} counts on {more} messages more, {fewer} fewer"));
     }
     let heads = [
         "", "messages", "gained", "lost", "moved", "texts", "gained", "lost", "moved",
@@ -224,4 +224,57 @@ fn total(moves: &Moves, shared: &Shared) {
         rows.push(row);
     }
     shared.say(&columns(&rows));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn aspect(old: &[&str], new: &[&str]) -> String {
+        let many = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+        one_aspect(&Aspect {
+            name: "when",
+            old: many(old),
+            new: many(new),
+        })
+    }
+
+    #[test]
+    fn short_values_stand_on_one_line() {
+        assert_eq!(aspect(&["1"], &["2"]), "\n    when: 1 -> 2");
+        assert_eq!(aspect(&[], &["2"]), "\n    when: + 2");
+        assert_eq!(aspect(&["1"], &[]), "\n    when: - 1");
+        assert_eq!(
+            aspect(&["1"], &["2", "3"]),
+            "\n    when:\n      - 1\n      + 2\n      + 3"
+        );
+    }
+
+    #[test]
+    fn of_a_long_condition_only_what_differs_is_shown() {
+        let told = aspect(&["a\nand b\nand c\nand d"], &["a\nand x\nand y\nand d"]);
+        assert_eq!(
+            told,
+            "\n    when:\n      - and b\n      - and c\n      + and x\n      + and y"
+        );
+        // What is repeated isn't taken for the same line twice.
+        assert_eq!(aspect(&["a\na"], &["a\na\na"]), "\n    when:\n      + a");
+        assert_eq!(aspect(&["a\nb"], &["a"]), "\n    when:\n      - b");
+    }
+
+    #[test]
+    fn so_many_values_are_shown_and_no_more() {
+        for (count, rest) in [
+            (VALUES_SHOWN, None),
+            (VALUES_SHOWN + 1, Some("and 1 more")),
+            (VALUES_SHOWN + 9, Some("and 9 more")),
+        ] {
+            let values: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            let told = aspect(&[], &values);
+            let shown = told.lines().filter(|line| line.starts_with("      + ")).count();
+            assert_eq!(shown, VALUES_SHOWN + usize::from(rest.is_some()));
+            assert!(rest.is_none_or(|rest| told.ends_with(rest)), "{told}");
+        }
+    }
 }

@@ -118,7 +118,10 @@ fn remarks(census: &Census, has_shadow: bool) -> String {
     }
     let silent = |counts: &RuleCounts| counts.matched.all().messages + counts.undecided.all().messages == 0;
     let silent = census.rules().filter(|(_, counts)| silent(counts)).count();
-    out += &format!("{silent} other rules matched nothing\n");
+    if silent > 0 {
+        let s = if silent == 1 { "" } else { "s" };
+        out += &format!("{silent} rule{s} matched nothing\n");
+    }
     out
 }
 
