@@ -12,8 +12,10 @@ pub trait Watch {
     fn begins(&self, condition: RuleRef, steps: u64);
     /// The one begun last has been, in so many steps since.
     fn ends(&self, steps: u64);
-    /// A regex is to run over so many bytes.
-    fn pattern(&self, written: &str, bytes: usize, run: &mut dyn FnMut());
+    /// A regex is about to run.
+    fn pattern_begins(&self);
+    /// It has, over so many bytes.
+    fn pattern_ends(&self, written: &str, bytes: usize);
 }
 
 impl<'e> Scope<'e, '_> {
@@ -38,14 +40,14 @@ impl<'e> Scope<'e, '_> {
         }
     }
 
-    /// Runs a regex.
-    pub(super) fn run_pattern<T>(&self, written: &str, text: &str, mut run: impl FnMut() -> T) -> T {
+    /// Runs a regex over so many bytes.
+    pub(super) fn run_pattern<T>(&self, written: &str, bytes: usize, run: impl FnOnce() -> T) -> T {
         let Some(watch) = self.watch else {
             return run();
         };
-        let mut found = None;
-        watch.pattern(written, text.len(), &mut || found = Some(run()));
-        // A watch that runs nothing mustn't change what is found.
-        found.unwrap_or_else(run)
+        watch.pattern_begins();
+        let found = run();
+        watch.pattern_ends(written, bytes);
+        found
     }
 }

@@ -97,7 +97,7 @@ impl Profile {
             let fields = set.needs().iter().map(|(name, _)| *name);
             scope.look_ahead(fields, || read = clock());
             let scanned = clock();
-            set.told(&mut scope, evidence.now);
+            set.evaluate_watched(&mut scope, evidence.now);
             scanned
         };
         let state = observer.state.into_inner();
@@ -195,6 +195,7 @@ struct State {
     /// Conditions under way, outermost first, each with what it has cost so far.
     open: Vec<(usize, Duration, u64)>,
     since: Duration,
+    pattern_since: Duration,
     conditions: BTreeMap<usize, Spent>,
     patterns: BTreeMap<(usize, String), Spent>,
 }
@@ -227,20 +228,20 @@ impl Watch for Observer<'_> {
         }
     }
 
-    fn pattern(&self, written: &str, bytes: usize, run: &mut dyn FnMut()) {
-        let begun = (self.clock)();
-        run();
-        let took = (self.clock)()
-            .saturating_sub(begun)
-            .saturating_sub(self.reading_the_clock);
+    fn pattern_begins(&self) {
+        self.state.borrow_mut().pattern_since = (self.clock)();
+    }
+
+    fn pattern_ends(&self, written: &str, bytes: usize) {
+        let now = (self.clock)();
         let mut state = self.state.borrow_mut();
+        let took = now
+            .saturating_sub(state.pattern_since)
+            .saturating_sub(self.reading_the_clock);
         let at = state.open.last().map_or(usize::MAX, |(at, ..)| *at);
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        state
-            .patterns
-            .entry((at, written.to_owned()))
-            .or_default()
-            .add(took, bytes);
+        let spent = state.patterns.entry((at, written.to_owned())).or_default();
+        spent.add(took, bytes);
         // The two readings that this took are nobody's.
         state.since += self.reading_the_clock * 2;
     }

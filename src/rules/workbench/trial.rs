@@ -83,11 +83,11 @@ impl<'s> Trial<'s> {
         's: 'e,
     {
         let set: &'e RuleSet = self.set;
-        let mut told = set.untold();
+        let mut told = set.untold(evidence.now);
         if !self.condition.references().is_empty() {
             // Conditions of the set are evaluated with the set's own scanner, before this one asks for them.
             let mut scope = Scope::new(evidence, set.scanner());
-            (told, _) = set.told(&mut scope, evidence.now);
+            told = set.told(&mut scope, evidence.now);
             told.face(false);
             told.settle_all(&mut scope);
         }
