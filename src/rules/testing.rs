@@ -114,6 +114,14 @@ pub(super) fn visit<'s>(
     Ok(())
 }
 
+/// The rules that tests of a root run on, with their own lists.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn alone(set: &RuleSet, root: usize) -> Result<RuleSet, Vec<Diagnostic>> {
+    hermetic(&set.roots, reach(&set.roots, root), &Stated::new())
+}
+
 /// What a rule sees in a test.
 pub(super) fn stage<T>(
     scene: &Scene,
