@@ -4,12 +4,7 @@
 //! `PORTREEVE_REWRITE=1` rewrites what came of it; its diff is the review. Beside commands of the program
 //! there are `cat FILE` and `write FILE LINE | LINE`. All run in a copy of the folder.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test program: what goes wrong fails it"
-)]
+#![expect(clippy::unwrap_used, reason = "a test program: what goes wrong fails it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

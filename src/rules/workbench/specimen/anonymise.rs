@@ -109,7 +109,7 @@ fn sites(judge: &mut Judge<'_>, scene: &mut Scene, kept: &mut Vec<String>) {
     let mut example: BTreeMap<String, String> = BTreeMap::new();
     example.extend(to.map(|site| (site, OURS.to_owned())));
     example.extend(from.map(|site| (site, SENDER.to_owned())));
-    let mut hosts: Vec<Domain> = hosts(scene).into_iter().collect();
+    let mut hosts: Vec<Domain> = hosts(scene).into_values().collect();
     // The longest first, so that none is changed within another.
     hosts.sort_by_key(|host| std::cmp::Reverse(host.as_str().len()));
     let mut number = 0;
@@ -133,8 +133,8 @@ fn sites(judge: &mut Judge<'_>, scene: &mut Scene, kept: &mut Vec<String>) {
 }
 
 /// Every host that a text of the scene names.
-fn hosts(scene: &mut Scene) -> BTreeSet<Domain> {
-    let mut found = BTreeSet::new();
+fn hosts(scene: &mut Scene) -> BTreeMap<String, Domain> {
+    let mut found = BTreeMap::new();
     for text in texts(scene) {
         let words = text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-')));
         for word in words {
@@ -145,7 +145,8 @@ fn hosts(scene: &mut Scene) -> BTreeSet<Domain> {
                 let is_made_up = domain.as_str().ends_with(".example") || domain.as_str().ends_with(".test");
                 (domain.has_known_suffix() && domain.site().is_some()) || is_made_up
             };
-            found.extend(domain.filter(is_host));
+            let host = domain.filter(is_host);
+            found.extend(host.map(|host| (host.as_str().to_owned(), host)));
         }
     }
     found
