@@ -91,16 +91,18 @@ pub fn coverage(set: &RuleSet) -> Vec<(&str, usize, usize)> {
         .collect()
 }
 
-/// Calls `visit` with what the rule of each test sees in it, and with the rules that the test runs on;
-/// tests that run on the same rules come together.
+/// A test with its rule's id and its root.
+pub(super) type Own<'s> = (&'s str, &'s TestEntry, &'s Root);
+
+/// Calls `visit` with the tests of all rules, those together that run on the same rules, and with these.
 ///
 /// # Errors
 /// As [`run`].
 pub(super) fn visit<'s>(
     set: &'s RuleSet,
-    visit: &mut dyn FnMut(&RuleSet, &mut dyn Iterator<Item = (&'s str, &'s TestEntry, &'s Root)>),
+    visit: &mut dyn FnMut(&RuleSet, Vec<Own<'s>>),
 ) -> Result<(), Vec<Diagnostic>> {
-    let mut groups: HashMap<(usize, Stated), Vec<(&str, &TestEntry, &Root)>> = HashMap::new();
+    let mut groups: HashMap<(usize, Stated), Vec<Own<'s>>> = HashMap::new();
     for ((rule, tests), root) in set.rules().iter().zip(&set.tests).zip(&set.roots_of_rules) {
         for test in tests {
             let key = (reach(&set.roots, *root), stated(&test.scene));
@@ -109,9 +111,17 @@ pub(super) fn visit<'s>(
         }
     }
     for ((upto, stated), tests) in groups {
-        visit(&hermetic(&set.roots, upto, &stated)?, &mut tests.into_iter());
+        visit(&hermetic(&set.roots, upto, &stated)?, tests);
     }
     Ok(())
+}
+
+/// The rules that tests of a root run on, with their own lists.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn alone(set: &RuleSet, root: usize) -> Result<RuleSet, Vec<Diagnostic>> {
+    hermetic(&set.roots, reach(&set.roots, root), &Stated::new())
 }
 
 /// What a rule sees in a test.

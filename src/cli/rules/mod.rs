@@ -15,6 +15,7 @@ mod portraits;
 mod profile;
 mod show;
 mod test;
+mod test_add;
 mod tree;
 mod try_out;
 
@@ -43,14 +44,9 @@ pub enum Arguments {
     /// Run the tests that stand beside the rules.
     Test(test::Arguments),
     /// Every rule, a line each.
-    List(Paths),
-    /// One rule, whole.
-    Show {
-        /// The rule's id.
-        id: String,
-        #[command(flatten)]
-        paths: Paths,
-    },
+    List(list::Arguments),
+    /// One rule, whole, and what stands around it.
+    Show(show::Arguments),
     /// Write rule files in their one layout, comments and meaning kept.
     Fmt(fmt::Arguments),
     /// Every field that rules may ask for, and what it is of a message.
@@ -103,12 +99,12 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
     match arguments {
         Arguments::Check(paths) => with_rules(&paths, shared, |loaded| check::run(loaded, shared)),
         Arguments::Test(arguments) => test::run(&arguments, shared),
-        Arguments::List(paths) => with_rules(&paths, shared, |loaded| list::run(&loaded.set, shared)),
+        Arguments::List(arguments) => list::run(&arguments, shared),
+        Arguments::Show(arguments) => show::run(&arguments, shared),
         Arguments::Fmt(arguments) => fmt::run(&arguments, shared),
         Arguments::Facts(arguments) => facts::run(&arguments, shared),
         Arguments::Try(arguments) => try_out::run(&arguments, shared),
         Arguments::Explain(arguments) => explain::run(&arguments, shared),
-        Arguments::Show { id, paths } => with_rules(&paths, shared, |loaded| show::run(&loaded.set, &id, shared)),
         Arguments::Hunt(arguments) => hunt::run(&arguments, shared),
         Arguments::Profile(arguments) => profile::run(&arguments, shared),
         Arguments::Diff(arguments) => diff::run(&arguments, shared),
@@ -117,10 +113,7 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
 
 fn with_rules(paths: &Paths, shared: &Shared, then: impl FnOnce(&Loaded) -> Exit) -> Exit {
     match load(&paths.paths, shared) {
-        Ok(loaded) => {
-            tell(&loaded.warnings, shared);
-            then(&loaded)
-        }
+        Ok(loaded) => then(&loaded),
         Err(exit) => exit,
     }
 }
@@ -219,6 +212,26 @@ fn tell(diagnostics: &[Diagnostic], shared: &Shared) {
         }
     } else if !diagnostics.is_empty() {
         terminal::complain_whole(&diagnostic::render_all(diagnostics, std::io::stderr().is_terminal()));
+    }
+}
+
+/// The same of a single message; of several none is looked at.
+fn look_at_one<T>(mail: &Path, now: Option<Timestamp>, one: impl Fn(&Evidence<'_, '_>) -> T) -> Result<T, Exit> {
+    let mut count = 0;
+    let mut found = None;
+    let exit = look(&[mail.to_owned()], now, |_, evidence| {
+        count += 1;
+        if count == 1 {
+            found = Some(one(evidence));
+        }
+    });
+    match found.filter(|_| count == 1) {
+        Some(found) if exit == Exit::Fine => Ok(found),
+        _ if exit != Exit::Fine => Err(exit),
+        _ => {
+            terminal::complain(&format!("{}: {count} messages where one is wanted", mail.display()));
+            Err(Exit::Usage)
+        }
     }
 }
 

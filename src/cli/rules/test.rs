@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of how a test is judged.
 
-use super::with_rules;
+use super::{tell, test_add, with_rules};
 use crate::cli::exit::Exit;
 use crate::cli::{Shared, terminal};
 use crate::daemon;
@@ -12,7 +12,10 @@ use serde_json::json;
 
 /// Arguments of `rules test`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Subcommand>,
     /// Tell the clauses of conditions that were true in no test, too.
     #[arg(long)]
     coverage: bool,
@@ -20,9 +23,20 @@ pub struct Arguments {
     paths: super::Paths,
 }
 
+/// What else there is to do with tests.
+#[derive(Debug, clap::Subcommand)]
+enum Subcommand {
+    /// Add a test made from a real mail to a rule's file: small, and without anybody's names.
+    Add(test_add::Arguments),
+}
+
 /// Does it. What no test reaches is told, and is no finding.
 pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
+    if let Some(Subcommand::Add(arguments)) = &arguments.command {
+        return test_add::run(arguments, shared);
+    }
     with_rules(&arguments.paths, shared, |loaded| {
+        tell(&loaded.warnings, shared);
         let exit = tests(&loaded.set, shared);
         match arguments.coverage && exit != Exit::BadData {
             true => exit.worse(untested(&loaded.set, shared)),
@@ -58,7 +72,7 @@ fn untested(set: &RuleSet, shared: &Shared) -> Exit {
     let clauses = match coverage(set) {
         Ok(clauses) => clauses,
         Err(problems) => {
-            super::tell(&problems, shared);
+            tell(&problems, shared);
             return Exit::BadData;
         }
     };

@@ -300,3 +300,85 @@ fn tree(value: &Value) -> String {
     let expr = meant.and_then(|meant| syntax::parse(&meant).0);
     expr.map_or_else(|| text.value().clone(), |expr| expr.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    fn of(text: &str) -> Result<String, Vec<&'static str>> {
+        let source = Arc::new(Source::new("a.toml", text));
+        formatted(&source).map_err(|problems| problems.iter().map(|problem| problem.code).collect())
+    }
+
+    /// Each shipped rule file, and what a careless editor may make of it.
+    #[test]
+    fn shipped_rules_are_in_their_layout_and_find_back_to_it() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+        let mut files = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "toml") || path.ends_with("pack.toml") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let careless: Vec<String> = text.lines().map(carelessly).collect();
+            for written in [text.clone(), text.replace('\n', "\r\n"), careless.join("\n")] {
+                let laid = of(&written).unwrap();
+                let mut lines = laid.lines().zip(text.lines());
+                let differing = lines.find(|(one, other)| one != other);
+                assert!(laid == text, "{}: {differing:?}", path.display());
+            }
+            files += 1;
+        }
+        assert!(files > 8);
+    }
+
+    /// Without the blanks around a key's sign, and with others before a heading and at the end.
+    fn carelessly(line: &str) -> String {
+        let is_key = |c: char| c.is_ascii_lowercase() || c == '_';
+        match line.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() && key.trim().chars().all(is_key) => {
+                format!("{}={}", key.trim_end(), value.trim_start())
+            }
+            _ if line == "[[rule]]" => "\n \n[[rule]] ".to_owned(),
+            _ => line.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_refused() {
+        for (text, code) in [
+            ("[[rule]", "toml-syntax"),
+            ("a = ", "toml-syntax"),
+            ("[[rule]]\nwhen = 'a and'", "unexpected-end"),
+            ("[[define]]\nwhen = '\na = b'", "toml-syntax"),
+            ("[[exception]]\nwhen = \"a\\u0007\"", "unexpected-character"),
+        ] {
+            assert_eq!(of(text), Err(vec![code]), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_condition_or_odd_keys_is_laid_out_all_the_same() {
+        for (text, expected) in [
+            ("", "\n"),
+            ("# only\n\n\n", "\n# only\n"),
+            ("[other]\nb=1\na  =[1,2]\n", "[other]\nb = 1\na = [1, 2]\n"),
+            ("[[rule]]\nwhen = 5\nid='A'", "[[rule]]\nid   = 'A'\nwhen = 5\n"),
+            (
+                "[[rule]]\nid = 'A'\n[rule.x]\nb=1\n[[rule]]\nid = 'B'",
+                "[[rule]]\nid = 'A'\n[rule.x]\nb = 1\n\n[[rule]]\nid = 'B'\n",
+            ),
+        ] {
+            let laid = of(text).unwrap();
+            assert_eq!(
+                laid.trim_start_matches('\n'),
+                expected.trim_start_matches('\n'),
+                "{text}"
+            );
+            assert_eq!(of(&laid), Ok(laid.clone()), "{text}");
+        }
+    }
+}

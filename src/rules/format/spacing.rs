@@ -34,7 +34,8 @@ pub(super) fn heading(table: &mut Table, is_first: bool, is_apart: bool) {
     let before = text(decor.prefix());
     let mut comments = comments(before);
     // A comment that stands apart from the heading stays apart.
-    let stands_apart = before.trim_end_matches([' ', '\t']).ends_with("\n\n") && !comments.is_empty();
+    let after = before.get(before.trim_end().len()..).unwrap_or_default();
+    let stands_apart = after.matches('\n').count() > 1 && !comments.is_empty();
     if stands_apart {
         comments.push('\n');
     }

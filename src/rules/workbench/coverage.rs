@@ -10,7 +10,6 @@ use crate::rules::diagnostic::Diagnostic;
 use crate::rules::evaluate::Truth;
 use crate::rules::set::RuleSet;
 use crate::rules::syntax;
-use crate::rules::test_entry::TestEntry;
 use crate::rules::testing;
 use std::collections::HashMap;
 
@@ -51,7 +50,7 @@ pub fn coverage(set: &RuleSet) -> Result<Vec<Clause>, Vec<Diagnostic>> {
                 bench.explain_without(rule, evidence, withheld, Extent::ALL)
             });
             if let Ok(Some(explanation)) = explained {
-                look(&explanation, test, &mut seen);
+                look(&explanation, &mut seen);
             }
         }
     })?;
@@ -59,7 +58,7 @@ pub fn coverage(set: &RuleSet) -> Result<Vec<Clause>, Vec<Diagnostic>> {
 }
 
 /// Each clause counts once a test: as true if it was true of any item.
-fn look(explanation: &Explanation, _test: &TestEntry, seen: &mut HashMap<Key, Vec<Truth>>) {
+fn look(explanation: &Explanation, seen: &mut HashMap<Key, Vec<Truth>>) {
     let own = (explanation.rule.id.clone(), &explanation.condition);
     let others = explanation.references.iter();
     let others = others.map(|reference| (reference.name.clone(), &reference.condition));

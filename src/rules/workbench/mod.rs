@@ -8,11 +8,13 @@ pub mod asking;
 pub mod changes;
 pub mod coverage;
 mod dissect;
+pub mod dossier;
 pub mod explain;
 pub mod facts;
 mod operands;
 pub mod portrait;
 pub mod profile;
+pub mod specimen;
 pub mod trial;
 
 #[cfg(test)]
@@ -132,13 +134,17 @@ impl<'s> Workbench<'s> {
         })
     }
 
+    fn rule_of_name(&self, name: &str) -> Option<RuleRef> {
+        self.names.get(name).or_else(|| self.renamed.get(name)).copied()
+    }
+
     /// The exceptions of a rule, in the order in which they are asked.
     fn exceptions_of(&self, at: RuleRef) -> impl Iterator<Item = Written<'_>> {
         let all = self.files.iter().flat_map(|file| {
             let exceptions = file.content.exceptions.iter();
             exceptions.map(move |exception| (file, exception))
         });
-        let own = all.filter(move |(_, exception)| self.rule(&exception.rule.value) == Some(at));
+        let own = all.filter(move |(_, exception)| self.rule_of_name(&exception.rule.value) == Some(at));
         own.map(|(file, exception)| Written {
             name: &exception.name,
             condition: &exception.when,
@@ -154,7 +160,7 @@ impl Names for Workbench<'_> {
     }
 
     fn rule(&self, name: &str) -> Option<RuleRef> {
-        self.names.get(name).or_else(|| self.renamed.get(name)).copied()
+        self.rule_of_name(name)
     }
 
     fn rules_starting(&self, prefix: &str) -> Vec<RuleRef> {
