@@ -28,6 +28,7 @@ pub mod test_entry;
 pub mod testing;
 pub mod text;
 pub mod value;
+mod wakers;
 pub mod workbench;
 
 pub use set::{Loaded, RuleSet};
