@@ -266,27 +266,17 @@ impl RuleSet {
 
     /// The rules, in their order, that didn't come to false, exceptions applied, and the exceptions that did.
     fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Decided, Vec<(String, String)>) {
-        let woken = self.wakers.woken(scope);
-        let places = woken.iter().filter_map(|place| self.order.get(place).copied());
-        let (mut outcomes, excepted) = self.decide(places, &mut self.untold(now), scope);
-        outcomes.sort_by_key(|(place, _)| *place);
+        let (_, outcomes, excepted) = self.told(scope, now);
         (outcomes, excepted)
     }
 
-    /// What every define and rule came to, kept so that more can be asked of it.
-    pub(super) fn told<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> Told<'s> {
+    /// The same, with what conditions may be told of each other.
+    pub(super) fn told<'s>(
+        &'s self,
+        scope: &mut Scope<'s, '_>,
+        now: Timestamp,
+    ) -> (Told<'s>, Decided, Vec<(String, String)>) {
         let mut told = Told {
-            real: self.nodes.iter().map(|_| OnceCell::new()).collect(),
-            keeps_all: true,
-            ..self.untold(now)
-        };
-        self.decide(self.order.iter().copied(), &mut told, scope);
-        told
-    }
-
-    /// Outcomes before any is decided.
-    pub(super) fn untold(&self, now: Timestamp) -> Told<'_> {
-        Told {
             set: self,
             now,
             real: self
@@ -295,22 +285,12 @@ impl RuleSet {
                 .filter_map(|node| node.kept)
                 .map(|_| OnceCell::new())
                 .collect(),
-            keeps_all: false,
             acting: HashMap::new(),
             to_acting: false,
-        }
-    }
-
-    /// Decides nodes, in the order of their evaluation.
-    fn decide<'s>(
-        &'s self,
-        places: impl Iterator<Item = usize>,
-        told: &mut Told<'s>,
-        scope: &mut Scope<'s, '_>,
-    ) -> (Decided, Vec<(String, String)>) {
-        let now = told.now;
+        };
         let (mut outcomes, mut excepted) = (Vec::new(), Vec::new());
-        for at in places {
+        let woken = self.wakers.woken(scope);
+        for at in woken.iter().filter_map(|place| self.order.get(place).copied()) {
             let Some(node) = self.nodes.get(at).filter(|_| !self.is_lazy(at)) else {
                 continue;
             };
@@ -318,21 +298,21 @@ impl RuleSet {
             let rule = place.and_then(|place| self.rule_at(place, now));
             told.to_acting = rule.is_some_and(|rule| rule.status == Status::Active);
             scope.begins(RuleRef(at));
-            let mut outcome = evaluate(&node.linked.condition, scope, told);
+            let mut outcome = evaluate(&node.linked.condition, scope, &told);
             if let (Truth::True, Some(rule)) = (outcome.truth, rule)
-                && let Some(name) = node.exception(scope, told, now)
+                && let Some(name) = node.exception(scope, &told, now)
             {
                 excepted.push((rule.id.clone(), name.to_owned()));
                 outcome = NOTHING;
             }
             if node.two_faced {
                 told.to_acting = true;
-                let outcome = evaluate(&node.linked.condition, scope, told);
+                let outcome = evaluate(&node.linked.condition, scope, &told);
                 told.acting.insert(at, outcome);
             }
             scope.ends();
             match place.filter(|_| outcome.truth != Truth::False) {
-                Some(place) if told.kept(at).is_some() => {
+                Some(place) if node.kept.is_some() => {
                     outcomes.push((place, outcome.clone()));
                     told.settle(RuleRef(at), outcome);
                 }
@@ -340,12 +320,31 @@ impl RuleSet {
                 None => told.settle(RuleRef(at), outcome),
             }
         }
-        (outcomes, excepted)
+        outcomes.sort_by_key(|(place, _)| *place);
+        (told, outcomes, excepted)
     }
 
-    /// The same as [`Self::evaluate`], while somebody looks on.
-    pub(super) fn evaluate_watched<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) {
-        self.outcomes(scope, now);
+    /// What some defines and rules came to, whether they act or not, exceptions applied.
+    pub(super) fn answers<'s>(
+        &'s self,
+        scope: &mut Scope<'s, '_>,
+        now: Timestamp,
+        wanted: &[RuleRef],
+    ) -> HashMap<RuleRef, Outcome> {
+        let (mut told, outcomes, _) = self.told(scope, now);
+        told.face(false);
+        let mut answers = HashMap::new();
+        for at in wanted {
+            let answer = match at.0.checked_sub(self.defines) {
+                Some(rule) => outcomes
+                    .iter()
+                    .find(|(place, _)| *place == rule)
+                    .map(|(_, outcome)| outcome.clone()),
+                None => self.condition(*at).map(|condition| evaluate(condition, scope, &told)),
+            };
+            answers.insert(*at, answer.unwrap_or(NOTHING));
+        }
+        answers
     }
 
     /// Whether a node is a define that refers to nothing: it is evaluated when first asked for.
@@ -458,6 +457,9 @@ impl Node {
     }
 }
 
+/// Rules by their places, and what they came to.
+type Decided = Vec<(usize, Outcome)>;
+
 static NOTHING_SAID: Outcome = NOTHING;
 const NOTHING: Outcome = Outcome {
     truth: Truth::False,
@@ -471,34 +473,21 @@ static HIDDEN: Outcome = Outcome {
     unknown: Vec::new(),
 };
 
-/// Rules that didn't come to false, by their places.
-type Decided = Vec<(usize, Outcome)>;
-
 /// Outcomes so far. To an acting rule, one that doesn't act is unknown.
 pub(super) struct Told<'s> {
     set: &'s RuleSet,
     now: Timestamp,
-    /// Of nodes that others refer to, or of all.
+    /// Of nodes that others refer to.
     real: Vec<OnceCell<Outcome>>,
-    keeps_all: bool,
     /// Where what acting rules are told differs: defines through which a rule that doesn't act is seen.
     acting: HashMap<usize, Outcome>,
     to_acting: bool,
 }
 
-impl<'s> Told<'s> {
+impl Told<'_> {
     /// Says from now on what an acting rule may hear, or one that doesn't act.
     pub(super) fn face(&mut self, acting: bool) {
         self.to_acting = acting;
-    }
-
-    /// Decides what nobody asked for so far, so that conditions of other sets can be told.
-    pub(super) fn settle_all(&self, scope: &mut Scope<'s, '_>) {
-        for at in 0..self.set.nodes.len() {
-            if let Some(condition) = self.pending(RuleRef(at)) {
-                self.settle(RuleRef(at), evaluate(condition, scope, self));
-            }
-        }
     }
 
     fn is_hidden(&self, at: usize) -> bool {
@@ -508,10 +497,7 @@ impl<'s> Told<'s> {
     }
 
     fn kept(&self, at: usize) -> Option<&OnceCell<Outcome>> {
-        let kept = match self.keeps_all {
-            true => at,
-            false => self.set.nodes.get(at)?.kept?,
-        };
+        let kept = self.set.nodes.get(at)?.kept?;
         self.real.get(kept)
     }
 }

@@ -4,7 +4,7 @@
 
 use super::archived::ArchivedMail;
 use super::columns::columns;
-use super::{load, tell};
+use super::load;
 use crate::cli::exit::Exit;
 use crate::cli::mails::Source;
 use crate::cli::{Shared, terminal};
@@ -44,10 +44,7 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
     let set = |path: &PathBuf| {
         let mut paths = arguments.with.clone();
         paths.push(path.clone());
-        load(&paths, shared).map(|loaded| {
-            tell(&loaded.warnings, shared);
-            loaded.set
-        })
+        load(&paths, shared).map(|loaded| loaded.set)
     };
     let (old, new) = match set(&arguments.old).and_then(|old| Ok((old, set(&arguments.new)?))) {
         Ok(sets) => sets,

@@ -4,7 +4,7 @@
 
 use super::archived::ArchivedMail;
 use super::columns::columns;
-use super::{RulesOption, load, tell};
+use super::{RulesOption, load};
 use crate::cli::exit::Exit;
 use crate::cli::mails::Source;
 use crate::cli::{Shared, terminal};
@@ -35,10 +35,7 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
         return super::archived::unnamed();
     }
     let set = match load(&arguments.rules.paths, shared) {
-        Ok(loaded) => {
-            tell(&loaded.warnings, shared);
-            loaded.set
-        }
+        Ok(loaded) => loaded.set,
         Err(exit) => return exit,
     };
     let bench = match arguments.mail.bench(shared) {

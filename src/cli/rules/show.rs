@@ -92,11 +92,9 @@ fn head(rule: &RuleInfo, details: &Details, out: &mut String) {
 
 fn around(dossier: &Dossier, out: &mut String) {
     for (name, kind, entries) in &dossier.lists {
-        line(
-            out,
-            "reads list",
-            &format!("${name}: {entries} entries of kind {}", kind.as_str()),
-        );
+        let noun = if *entries == 1 { "entry" } else { "entries" };
+        let text = format!("${name} ({}, {entries} {noun})", kind.as_str());
+        line(out, "reads list", &text);
     }
     line(out, "refers to", &dossier.refers_to.join(", "));
     line(out, "referred by", &dossier.referred_by.join(", "));

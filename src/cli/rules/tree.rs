@@ -321,7 +321,10 @@ mod tests {
     fn lines_are_broken_at_blanks_and_cut() {
         assert_eq!(wrapped("aa bb cc", 5, 2), ["aa bb", "  cc"]);
         assert_eq!(wrapped("aaaaaaaaa b", 5, 2), ["aaaa…", "  b"]);
-        assert_eq!(wrapped("a b c d e f", 3, 2), ["a b", "  c", "  d", "  …"]);
+        assert_eq!(
+            wrapped("aaa bbb ccc ddd eee fff", 7, 2),
+            ["aaa bbb", "  ccc", "  ddd", "  eee …"]
+        );
         assert_eq!(wrapped("", 5, 2), [""]);
         assert_eq!(cut("abc", 3), "abc");
         assert_eq!(cut("abcd", 3), "ab…");

@@ -6,13 +6,14 @@
 use super::Workbench;
 use super::portrait::Portrait;
 use crate::evidence::Evidence;
-use crate::rules::compile::{self, Atoms, Condition, Scanner};
+use crate::rules::compile::{self, Atoms, Condition, RuleRef, Scanner};
 use crate::rules::diagnostic::{Diagnostic, Level};
-use crate::rules::evaluate::{Outcome, Scope, apart, evaluate};
+use crate::rules::evaluate::{Outcome, Outcomes, Scope, Truth, apart, evaluate};
 use crate::rules::set::RuleSet;
 use crate::rules::source::Source;
 use crate::rules::syntax::{self, Problem};
 use crate::rules::value::{Base, Type};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What the text is called in messages about it.
@@ -83,24 +84,42 @@ impl<'s> Trial<'s> {
         's: 'e,
     {
         let set: &'e RuleSet = self.set;
-        let mut told = set.untold(evidence.now);
-        if !self.condition.references().is_empty() {
+        let references = self.condition.references();
+        let answers = match references.is_empty() {
+            true => Answers::default(),
             // Conditions of the set are evaluated with the set's own scanner, before this one asks for them.
-            let mut scope = Scope::new(evidence, set.scanner());
-            told = set.told(&mut scope, evidence.now);
-            told.face(false);
-            told.settle_all(&mut scope);
-        }
+            false => {
+                let mut scope = Scope::new(evidence, set.scanner());
+                Answers(set.answers(&mut scope, evidence.now, references))
+            }
+        };
         let mut scope = Scope::new(evidence, &self.scanner);
         match self.ty {
-            Type::One(Base::Bool) => Answer::Truth(evaluate(&self.condition, &mut scope, &told)),
+            Type::One(Base::Bool) => Answer::Truth(evaluate(&self.condition, &mut scope, &answers)),
             ty => {
-                let value = apart::value(&self.condition.root, &[], &mut scope, &told);
+                let value = apart::value(&self.condition.root, &[], &mut scope, &answers);
                 Answer::Value(Portrait::of(&value, ty, self.condition.lists()))
             }
         }
     }
 }
+
+/// What rules and defines came to.
+#[derive(Default)]
+struct Answers(HashMap<RuleRef, Outcome>);
+
+impl<'e> Outcomes<'e> for Answers {
+    fn outcome(&self, rule: RuleRef) -> &Outcome {
+        self.0.get(&rule).unwrap_or(&FALSE)
+    }
+}
+
+/// What nobody asked for.
+static FALSE: Outcome = Outcome {
+    truth: Truth::False,
+    snippets: Vec::new(),
+    unknown: Vec::new(),
+};
 
 fn diagnostics(source: &Arc<Source>, problems: Vec<Problem>) -> Vec<Diagnostic> {
     let told = |problem: Problem| Diagnostic {

@@ -76,10 +76,7 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
     if !arguments.mail.is_named() {
         return super::archived::unnamed();
     }
-    let asked = load(&arguments.rules.paths, shared).and_then(|loaded| {
-        tell(&loaded.warnings, shared);
-        asked(arguments, loaded, shared)
-    });
+    let asked = load(&arguments.rules.paths, shared).and_then(|loaded| asked(arguments, loaded, shared));
     match asked {
         Ok((set, wanted)) => hunt(arguments, &set, &wanted, shared),
         Err(exit) => exit,
