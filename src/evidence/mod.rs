@@ -50,7 +50,8 @@ impl Kept {
     /// A message of which only the bytes are known.
     pub const NOTHING: Self = Self::just(false);
 
-    const fn just(truth: bool) -> Self {
+    /// All of them, or none.
+    pub const fn just(truth: bool) -> Self {
         Self {
             client: truth,
             reverse_path: truth,

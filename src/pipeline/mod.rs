@@ -122,10 +122,7 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Time
         mail,
         message: &message,
         outside,
-        kept: match mail.envelope.recipients.is_empty() {
-            true => Kept::NOTHING,
-            false => Kept::ALL,
-        },
+        kept: Kept::just(!mail.envelope.recipients.is_empty()),
     };
     let findings = criteria.rules.evaluate(&evidence);
     let defects: Vec<&'static str> = message.defects().iter().map(|defect| defect.0).collect();

@@ -4,6 +4,7 @@
 //! nothing of policy, thresholds, stores or the wire.
 
 mod assemble;
+mod bits;
 pub mod compile;
 mod compose;
 pub mod diagnostic;
@@ -15,6 +16,8 @@ pub mod guard;
 mod link;
 mod list_entry;
 pub mod lists;
+#[cfg(test)]
+mod naive;
 mod overlay;
 pub mod pack;
 pub mod schema;
@@ -31,6 +34,7 @@ pub mod value;
 mod wakers;
 pub mod workbench;
 
+pub use assemble::RULES_MAX;
 pub use set::{Loaded, RuleSet};
 pub use settings::Settings;
 
@@ -269,6 +273,17 @@ pub struct Undecided {
     pub cause: &'static str,
 }
 
+/// What a rule that was evaluated took.
+#[derive(Debug, Clone)]
+pub struct RuleSpent {
+    /// The rule.
+    pub rule: Arc<RuleInfo>,
+    /// Steps: units of work, about a tenth of a microsecond each.
+    pub steps: u64,
+    /// Whether it took more than it may, so that it is unknown.
+    pub is_over: bool,
+}
+
 /// What the rules say of one message.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
@@ -278,4 +293,6 @@ pub struct Findings {
     pub undecided: Vec<Undecided>,
     /// Names of exceptions that suppressed a rule: (rule, exception).
     pub excepted: Vec<(String, String)>,
+    /// What rules took. Those that slept, as most do, are left out.
+    pub spent: Vec<RuleSpent>,
 }

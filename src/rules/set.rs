@@ -3,17 +3,19 @@
 //! Paths, embedded files or a snapshot go in; evidence in, [`Findings`] out. Knows nothing of
 //! scores' sums, thresholds or what is done with a message.
 
+mod asked;
+
 use super::assemble::{self, Options};
 use super::compile::{self, Cost, RuleRef, Scanner};
 use super::diagnostic::Diagnostic;
-use super::evaluate::{Outcome, Outcomes, Scope, Truth, evaluate};
+use super::evaluate::{OVER_BUDGET, Outcome, Outcomes, Scope, Spent, Truth, evaluate};
 use super::link::Linked;
 use super::lists::ListKind;
 use super::pack::Manifest;
 use super::source::{self, Root};
 use super::test_entry::{TestEntry, VerdictTest};
 use super::wakers::Wakers;
-use super::{Finding, Findings, RuleInfo, Status, Undecided, embedded, snapshot};
+use super::{Finding, Findings, RuleInfo, RuleSpent, Status, Undecided, embedded, snapshot};
 use crate::evidence::Evidence;
 use jiff::Timestamp;
 use ring::digest::{Context, SHA256};
@@ -118,13 +120,45 @@ struct Node {
     kept: Option<usize>,
 }
 
+/// What the rules of a set that are awake came to on one message. The others are false.
+#[derive(Default)]
+struct Evaluated {
+    /// Those that didn't come to false, in their order, exceptions applied.
+    outcomes: Vec<(usize, Outcome)>,
+    /// Rules and the exceptions that suppressed them.
+    excepted: Vec<(String, String)>,
+    /// What each took. Defines count with the rule that first asks, or not at all.
+    spent: Vec<(usize, Spent)>,
+}
+
+impl Evaluated {
+    /// A rule that refers to one over its budget is as good as over its own.
+    fn note(&mut self, rule: Option<usize>, spent: Spent, outcome: &Outcome) {
+        let is_over = spent.is_over || outcome.unknown.contains(&OVER_BUDGET);
+        self.spent.extend(rule.map(|rule| (rule, Spent { is_over, ..spent })));
+    }
+}
+
 impl RuleSet {
     /// Reads rules from files and folders; `now` tells what has expired.
     ///
     /// # Errors
     /// Everything that is wrong, sorted, warnings among it. Nothing is loaded in part.
     pub fn load(paths: &[PathBuf], now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
-        Self::from_roots(source::read(paths)?, now)
+        for _ in 0..source::READS_MAX {
+            let loaded = Self::from_roots(source::read(paths)?, now)?;
+            // Files that changed meanwhile may have been read in part before that and in part after.
+            if loaded.set.roots.iter().all(Root::stands) {
+                return Ok(loaded);
+            }
+        }
+        let name = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
+        let message = format!(
+            "the rules changed each of the {} times that they were read",
+            source::READS_MAX
+        );
+        let help = "once they are at rest, reload";
+        Err(vec![Diagnostic::file_error("changing", name, message).help(help)])
     }
 
     /// The shipped rules, embedded in the binary.
@@ -239,12 +273,20 @@ impl RuleSet {
     /// What the rules say of one message.
     pub fn evaluate(&self, evidence: &Evidence<'_, '_>) -> Findings {
         let mut scope = Scope::new(evidence, &self.scanner);
-        let (outcomes, excepted) = self.outcomes(&mut scope, evidence.now);
+        let told = self.outcomes(&mut scope, evidence.now);
+        let spent = told.spent.iter().filter_map(|(at, spent)| {
+            Some(RuleSpent {
+                rule: Arc::clone(self.rules.get(*at)?),
+                steps: spent.steps,
+                is_over: spent.is_over,
+            })
+        });
         let mut findings = Findings {
-            excepted,
+            spent: spent.collect(),
+            excepted: told.excepted,
             ..Findings::default()
         };
-        for (at, outcome) in outcomes {
+        for (at, outcome) in told.outcomes {
             let Some(rule) = self.rule_at(at, evidence.now) else {
                 continue;
             };
@@ -264,18 +306,13 @@ impl RuleSet {
         findings
     }
 
-    /// The rules, in their order, that didn't come to false, exceptions applied, and the exceptions that did.
-    fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Decided, Vec<(String, String)>) {
-        let (_, outcomes, excepted) = self.told(scope, now);
-        (outcomes, excepted)
+    /// What the rules that are awake came to.
+    fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> Evaluated {
+        self.told(scope, now).1
     }
 
-    /// The same, with what conditions may be told of each other.
-    pub(super) fn told<'s>(
-        &'s self,
-        scope: &mut Scope<'s, '_>,
-        now: Timestamp,
-    ) -> (Told<'s>, Decided, Vec<(String, String)>) {
+    /// The same, with what conditions are told of each other.
+    fn told<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Told<'s>, Evaluated) {
         let mut told = Told {
             set: self,
             now,
@@ -288,7 +325,7 @@ impl RuleSet {
             acting: HashMap::new(),
             to_acting: false,
         };
-        let (mut outcomes, mut excepted) = (Vec::new(), Vec::new());
+        let mut evaluated = Evaluated::default();
         let woken = self.wakers.woken(scope);
         for at in woken.iter().filter_map(|place| self.order.get(place).copied()) {
             let Some(node) = self.nodes.get(at).filter(|_| !self.is_lazy(at)) else {
@@ -302,7 +339,7 @@ impl RuleSet {
             if let (Truth::True, Some(rule)) = (outcome.truth, rule)
                 && let Some(name) = node.exception(scope, &told, now)
             {
-                excepted.push((rule.id.clone(), name.to_owned()));
+                evaluated.excepted.push((rule.id.clone(), name.to_owned()));
                 outcome = NOTHING;
             }
             if node.two_faced {
@@ -311,40 +348,18 @@ impl RuleSet {
                 told.acting.insert(at, outcome);
             }
             scope.ends();
+            evaluated.note(place, scope.take_spent(), &outcome);
             match place.filter(|_| outcome.truth != Truth::False) {
                 Some(place) if node.kept.is_some() => {
-                    outcomes.push((place, outcome.clone()));
+                    evaluated.outcomes.push((place, outcome.clone()));
                     told.settle(RuleRef(at), outcome);
                 }
-                Some(place) => outcomes.push((place, outcome)),
+                Some(place) => evaluated.outcomes.push((place, outcome)),
                 None => told.settle(RuleRef(at), outcome),
             }
         }
-        outcomes.sort_by_key(|(place, _)| *place);
-        (told, outcomes, excepted)
-    }
-
-    /// What some defines and rules came to, whether they act or not, exceptions applied.
-    pub(super) fn answers<'s>(
-        &'s self,
-        scope: &mut Scope<'s, '_>,
-        now: Timestamp,
-        wanted: &[RuleRef],
-    ) -> HashMap<RuleRef, Outcome> {
-        let (mut told, outcomes, _) = self.told(scope, now);
-        told.face(false);
-        let mut answers = HashMap::new();
-        for at in wanted {
-            let answer = match at.0.checked_sub(self.defines) {
-                Some(rule) => outcomes
-                    .iter()
-                    .find(|(place, _)| *place == rule)
-                    .map(|(_, outcome)| outcome.clone()),
-                None => self.condition(*at).map(|condition| evaluate(condition, scope, &told)),
-            };
-            answers.insert(*at, answer.unwrap_or(NOTHING));
-        }
-        answers
+        evaluated.outcomes.sort_by_key(|(place, _)| *place);
+        (told, evaluated)
     }
 
     /// Whether a node is a define that refers to nothing: it is evaluated when first asked for.
@@ -357,36 +372,31 @@ impl RuleSet {
     pub(super) fn outcome_of(&self, id: &str, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Option<Outcome> {
         let at = self.by_id.get(id)?;
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let (outcomes, _) = self.outcomes(&mut scope, evidence.now);
-        let own = outcomes.into_iter().find(|(place, _)| place == at);
+        let told = self.outcomes(&mut scope, evidence.now);
+        let own = told.outcomes.into_iter().find(|(place, _)| place == at);
         Some(own.map_or(NOTHING, |(_, outcome)| outcome))
     }
 
-    /// What conditions of the set are evaluated with.
-    pub(super) fn scanner(&self) -> &Scanner {
-        &self.scanner
+    /// What each rule came to, whether it acts or not, by its id.
+    #[cfg(test)]
+    pub(super) fn rule_outcomes(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Vec<(String, Outcome)> {
+        let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
+        let told = self.outcomes(&mut scope, evidence.now);
+        let mut all: Vec<_> = self.rules.iter().map(|rule| (rule.id.clone(), NOTHING)).collect();
+        for (place, outcome) in told.outcomes {
+            all[place].1 = outcome;
+        }
+        all
     }
 
-    /// The condition of a define or rule: defines first, as [`RuleRef`] counts.
-    pub(super) fn condition(&self, at: RuleRef) -> Option<&compile::Condition> {
-        self.nodes.get(at.0).map(|node| &node.linked.condition)
-    }
-
-    /// The exceptions of a rule: condition, name and end of each.
-    pub(super) fn exceptions(&self, at: RuleRef) -> impl Iterator<Item = (&compile::Condition, &str, Timestamp)> {
-        let node = self.nodes.get(at.0).into_iter();
-        let each = node.flat_map(|node| node.linked.own.iter().zip(&node.exceptions));
-        each.map(|(condition, (name, end))| (condition, name.as_str(), *end))
-    }
-
-    /// A rule's place among conditions.
-    pub(super) fn place_of(&self, id: &str) -> Option<RuleRef> {
-        self.by_id.get(id).map(|at| RuleRef(at + self.defines))
-    }
-
-    /// A rule as it counts at a moment, by its place among conditions; `None` for a define.
-    pub(super) fn rule_of(&self, at: RuleRef, now: Timestamp) -> Option<&Arc<RuleInfo>> {
-        at.0.checked_sub(self.defines).and_then(|rule| self.rule_at(rule, now))
+    /// Every list that a condition refers to.
+    #[cfg(test)]
+    pub(super) fn lists_in_use(&self) -> Vec<Arc<super::lists::List>> {
+        let conditions = self
+            .nodes
+            .iter()
+            .flat_map(|node| std::iter::once(&node.linked.condition).chain(&node.linked.own));
+        conditions.flat_map(|condition| condition.lists().to_vec()).collect()
     }
 
     fn rule_at(&self, at: usize, now: Timestamp) -> Option<&Arc<RuleInfo>> {
@@ -457,9 +467,6 @@ impl Node {
     }
 }
 
-/// Rules by their places, and what they came to.
-type Decided = Vec<(usize, Outcome)>;
-
 static NOTHING_SAID: Outcome = NOTHING;
 const NOTHING: Outcome = Outcome {
     truth: Truth::False,
@@ -485,11 +492,6 @@ pub(super) struct Told<'s> {
 }
 
 impl Told<'_> {
-    /// Says from now on what an acting rule may hear, or one that doesn't act.
-    pub(super) fn face(&mut self, acting: bool) {
-        self.to_acting = acting;
-    }
-
     fn is_hidden(&self, at: usize) -> bool {
         let place = at.checked_sub(self.set.defines);
         let rule = place.and_then(|place| self.set.rule_at(place, self.now));

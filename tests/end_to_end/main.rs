@@ -33,6 +33,7 @@ mod machine_faults;
 mod postfix;
 mod relay_guard;
 mod reload;
+mod reload_storm;
 mod seen;
 mod smuggling;
 mod stand_in;

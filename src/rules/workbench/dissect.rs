@@ -49,7 +49,7 @@ impl<'e, 'm> Dissection<'e, 'm> {
         extent: Extent,
     ) -> Self {
         let mut scope = Scope::new(evidence, bench.set.scanner()).withhold(withheld);
-        let (told, _, _) = bench.set.told(&mut scope, evidence.now);
+        let told = bench.set.hearsay(&mut scope, evidence.now);
         Self {
             bench,
             scope,

@@ -97,7 +97,7 @@ impl Profile {
             let fields = set.needs().iter().map(|(name, _)| *name);
             scope.look_ahead(fields, || read = clock());
             let scanned = clock();
-            set.told(&mut scope, evidence.now);
+            set.decide(&mut scope, evidence.now);
             scanned
         };
         let state = observer.state.into_inner();

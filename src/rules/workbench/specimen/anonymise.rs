@@ -123,9 +123,14 @@ fn sites(judge: &mut Judge<'_>, scene: &mut Scene, kept: &mut Vec<String>) {
             "" => example.clone(),
             labels => format!("{labels}.{example}"),
         };
-        let is_changed = [example.as_str(), &with_labels]
-            .into_iter()
-            .any(|other| replace(judge, scene, host.as_str(), other, is_of_host));
+        // Some rules go by where a site is registered.
+        let under_tld = host.tld().map(|tld| format!("example.{tld}"));
+        let others = [Some(example.as_str()), Some(with_labels.as_str()), under_tld.as_deref()];
+        let is_changed = host.as_str() == example
+            || others
+                .into_iter()
+                .flatten()
+                .any(|other| replace(judge, scene, host.as_str(), other, is_of_host));
         if !is_changed {
             kept.push(format!("the host {}, which the rule asks for", host.as_str()));
         }
@@ -308,6 +313,9 @@ fn free_text(scene: &Scene, kept: &mut Vec<String>) {
         if let Some(text) = text {
             kept.push(format!("the words of the {what}: {}", cut(text)));
         }
+    }
+    if let Some(date) = &mail.date {
+        kept.push(format!("the field Date: {}", cut(date)));
     }
     for (name, value) in &mail.headers {
         kept.push(format!("the field {name}: {}", cut(value)));

@@ -91,7 +91,7 @@ pub fn specimen(set: &RuleSet, id: &str, evidence: &Evidence<'_, '_>, name: &str
         )
     })?;
     reduce::reduce(&mut judge, &mut scene);
-    if texts(&mut scene).is_empty() && scene.mail.attachments.is_empty() {
+    if texts(&mut scene).is_empty() && scene.mail.attachments.is_empty() && scene.mail.date.is_none() {
         let message = "nothing of this mail matters to the rule: a test of it would show nothing";
         return Err(Refusal::Cannot(message.to_owned()));
     }

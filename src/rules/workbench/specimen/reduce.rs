@@ -11,6 +11,7 @@ pub(super) fn reduce(judge: &mut Judge<'_>, scene: &mut Scene) {
     judge.change(scene, |scene| scene.mail.headers.clear());
     judge.change(scene, |scene| scene.mail.attachments.clear());
     judge.change(scene, |scene| (scene.mail.date, scene.now) = (None, None));
+    judge.change(scene, |scene| scene.now = None);
     judge.change(scene, |scene| scene.mail.cc.clear());
     judge.change(scene, |scene| scene.mail.reply_to.clear());
     judge.change(scene, |scene| scene.mail.to.clear());

@@ -5,6 +5,7 @@
 use crate::evidence::Evidence;
 use crate::mail::message::{Field, Mailbox};
 use crate::rules::test_entry::{AttachmentSketch, Scene, Sketch};
+use jiff::Timestamp;
 
 /// Header fields that a sketch has keys for, or that follow from how it is put together.
 const TOLD_OTHERWISE: [&str; 11] = [
@@ -31,9 +32,14 @@ pub(super) fn whole(evidence: &Evidence<'_, '_>) -> Scene {
         },
         envelope_from: evidence.message.from().map(|from| from.address.clone()),
         envelope_to: evidence.message.to().iter().map(|to| to.address.clone()).collect(),
-        now: Some(evidence.now),
+        now: Some(second(evidence.now)),
         ..Scene::default()
     }
+}
+
+/// A moment as a person would write it.
+fn second(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 /// The mail in few words: with its text, its HTML, or both.
@@ -50,7 +56,7 @@ pub(super) fn sketches(evidence: &Evidence<'_, '_>) -> Vec<Scene> {
             html: html.map(|html| html.replace("\r\n", "\n")),
             ..outside(evidence)
         },
-        now: Some(evidence.now),
+        now: Some(second(evidence.now)),
         ..Scene::default()
     };
     bodies.into_iter().map(scene).collect()
