@@ -466,6 +466,39 @@ async fn under_overload_silence_is_shorter() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn overload_ends_waits_that_are_under_way() {
+    let mut line = Setting::default().connect().await;
+    line.expect(b"", "220").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    // Whoever speaks goes on, and waits anew.
+    line.service.overloaded.store(true, Ordering::Relaxed);
+    line.expect(b"NOOP\r\n", "250").await;
+    line.service.overloaded.store(false, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    line.service.overloaded.store(true, Ordering::Relaxed);
+    let before = Instant::now();
+    line.expect(b"", "421 4.4.2").await;
+    assert!(before.elapsed().as_secs() <= 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn overload_never_makes_waits_longer() {
+    let setting = Setting {
+        deadlines: Deadlines {
+            command: Span(Duration::from_secs(3)),
+            ..Deadlines::default()
+        },
+        ..Setting::default()
+    };
+    let mut line = setting.connect().await;
+    line.service.overloaded.store(true, Ordering::Relaxed);
+    line.expect(b"", "220").await;
+    let before = Instant::now();
+    line.expect(b"", "421 4.4.2").await;
+    assert_eq!(before.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dawdling_body_is_told_of_once_and_still_taken() {
     let mut line = Setting::default().connect().await;
     line.begin_data().await;
