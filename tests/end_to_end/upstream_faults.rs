@@ -115,6 +115,35 @@ fn a_target_that_fails_at_the_dot_hands_nothing_to_the_next() {
     assert_eq!((preferred.received().len(), other.received().len()), (1, 0));
 }
 
+/// Three who hold every connection to the server behind, after MAIL, after RCPT and in the body: a fourth gets one all
+/// the same, and when they go on, so do they.
+#[test]
+fn who_dawdles_in_a_transaction_doesnt_keep_others_from_the_server_behind() {
+    let sink = Sink::start();
+    let settings = "[upstream]\nconnections = 3\n[deadlines]\nupstream_pool = \"50s\"\nslow_data = \"50s\"\n";
+    let gate = Gate::before(&sink, settings);
+    let [mut after_mail, mut after_rcpt, mut in_body] = [(); 3].map(|()| Client::greeted(gate.smtp));
+    for client in [&mut after_mail, &mut after_rcpt, &mut in_body] {
+        assert_eq!(client.say(&format!("MAIL FROM:<{FROM}>")).code, 250);
+    }
+    for client in [&mut after_rcpt, &mut in_body] {
+        assert_eq!(client.say(&format!("RCPT TO:<{TO}>")).code, 250);
+    }
+    assert_eq!(in_body.say("DATA").code, 354);
+    in_body.send(b"Subject: Half");
+    for _ in 0..3 {
+        assert_eq!(attempt(&gate).code, 250);
+    }
+    assert_eq!(after_mail.say(&format!("RCPT TO:<{TO}>")).code, 250);
+    for client in [&mut after_mail, &mut after_rcpt] {
+        assert_eq!(client.data(&mail::plain("At last")).code, 250);
+    }
+    in_body.send(b" and half\r\n\r\n.\r\n");
+    assert_eq!(in_body.reply().code, 250);
+    assert_eq!(sink.received().len(), 6);
+    assert_eq!(gate.metric_sum("portreeve_rejects_total"), 0.0);
+}
+
 #[test]
 fn an_upstream_that_goes_away_or_talks_nonsense_is_a_reason_to_retry() {
     let endless = b"250-more\r\n".repeat(20_000);

@@ -14,7 +14,7 @@ use super::limits::{Deadlines, Limits};
 use super::line::{Found, LineFinder};
 use super::refusal::Refusal;
 use super::session::{Abilities, Declared, Manner, Session, Step};
-use super::{Desk, MailCommand, Reply};
+use super::{Desk, Hold, MailCommand, Reply};
 use crate::mail::{Client, Recipient};
 use crate::telemetry::Telemetry;
 use body::Receiving;
@@ -28,6 +28,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use wire::Wire;
+
+/// How long a client may keep us waiting with what others wait for, such as a connection to the server behind: a
+/// few clients that dawdle between two commands could hold them all.
+const LEND_AFTER: Duration = Duration::from_millis(20);
 
 /// The least time between two looks at whether places have become scarce, however short the deadlines.
 const LOOK_LEAST: Duration = Duration::from_secs(1);
@@ -243,6 +247,7 @@ where
     /// Reads once, until the command that is waited for since then is overdue or the daemon stops.
     async fn read(&mut self, since: Instant) -> Result<(), Over> {
         let refusal = loop {
+            self.lend(since).await?;
             let overdue = since + self.patience();
             if overdue <= Instant::now() {
                 break Refusal::Timeout;
@@ -273,10 +278,23 @@ where
         }
     }
 
-    /// When to see whether places have become scarce since: whoever already waits has to make room too,
-    /// or those who came first could keep every place for the long deadline.
+    /// When to see whether places, or what the transaction holds, have become scarce since: whoever already waits
+    /// has to make room too, or those who came first could keep every place for the long deadline.
     fn next_look(&self) -> Instant {
-        Instant::now() + self.rest.service.deadlines.command_overload.0.max(LOOK_LEAST)
+        let after = match self.rest.desk.hold() {
+            Hold::Nothing => self.rest.service.deadlines.command_overload.0.max(LOOK_LEAST),
+            Hold::Spare | Hold::Wanted => LEND_AFTER,
+        };
+        Instant::now() + after
+    }
+
+    /// Lets go of what others wait for where the client has kept us waiting since then.
+    async fn lend(&mut self, since: Instant) -> Result<(), Over> {
+        if self.rest.desk.hold() == Hold::Wanted && since + LEND_AFTER <= Instant::now() {
+            let answered = guard(self.rest.desk.slow()).await;
+            self.unless_broken(answered)?;
+        }
+        Ok(())
     }
 
     async fn take(&mut self, step: Step) -> Result<(), Over> {

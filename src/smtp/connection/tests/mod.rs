@@ -16,6 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 struct Scripted {
     offer: Offer,
     asked: Arc<Mutex<VecDeque<String>>>,
+    /// Whether others wait for what it holds.
+    wanted: Arc<AtomicBool>,
 }
 
 impl Scripted {
@@ -81,7 +83,16 @@ impl Desk for Scripted {
         }
     }
 
+    fn hold(&self) -> Hold {
+        if self.wanted.load(Ordering::Relaxed) {
+            Hold::Wanted
+        } else {
+            Hold::Spare
+        }
+    }
+
     async fn slow(&mut self) {
+        self.wanted.store(false, Ordering::Relaxed);
         self.note("slow".to_owned());
     }
 
@@ -168,6 +179,7 @@ impl Setting {
         let desk = Scripted {
             offer: self.offer,
             asked: Arc::default(),
+            wanted: Arc::default(),
         };
         let connection = Connection::new(server, desk.clone(), self.opening, Arc::clone(&service));
         let serving = tokio::spawn(async move {
@@ -465,6 +477,31 @@ async fn under_overload_silence_is_shorter() {
     assert!(before.elapsed().as_secs() <= 10);
 }
 
+/// After MAIL, after RCPT, in a command of which an octet comes now and then, and in a body.
+#[tokio::test(start_paused = true)]
+async fn what_others_wait_for_is_let_go_of_wherever_the_client_dawdles() {
+    let mut line = Setting::default().connect().await;
+    line.expect(b"", "220").await;
+    line.expect(b"EHLO client.example\r\n", "250").await;
+    for (said, code) in [
+        ("MAIL FROM:<a@example.org>\r\n", "250"),
+        ("RCPT TO:<b@example.net>\r\n", "250"),
+        ("DATA\r\n", "354"),
+    ] {
+        line.expect(said.as_bytes(), code).await;
+        line.desk.notes();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(line.desk.notes(), Vec::<String>::new(), "nobody waits");
+        line.desk.wanted.store(true, Ordering::Relaxed);
+        for _ in 0..5 {
+            line.send(if code == "354" { b"x\r\n" } else { b"" }).await;
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+        assert_eq!(line.desk.notes(), ["slow"], "{said}");
+    }
+    line.expect(b".\r\n", "250").await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn overload_ends_waits_that_are_under_way() {
     let mut line = Setting::default().connect().await;
@@ -704,6 +741,7 @@ fn an_idle_connection_is_small() {
     let desk = Scripted {
         offer: Setting::default().offer,
         asked: Arc::default(),
+        wanted: Arc::default(),
     };
     let serving = Connection::new(server, desk, Opening::default(), service).serve();
     assert!(size_of_val(&serving) < 4096, "{} bytes", size_of_val(&serving));
