@@ -27,6 +27,7 @@ pub mod test_entry;
 pub mod testing;
 pub mod text;
 pub mod value;
+mod wakers;
 
 pub use set::{Loaded, RuleSet};
 pub use settings::Settings;

@@ -12,6 +12,7 @@ use super::lists::ListKind;
 use super::pack::Manifest;
 use super::source::{self, Root};
 use super::test_entry::{TestEntry, VerdictTest};
+use super::wakers::Wakers;
 use super::{Finding, Findings, RuleInfo, Status, Undecided, embedded, snapshot};
 use crate::evidence::Evidence;
 use jiff::Timestamp;
@@ -42,6 +43,8 @@ pub struct RuleSet {
     /// How many of the nodes, at the front, are defines.
     defines: usize,
     order: Vec<usize>,
+    /// Which of them, by their places in the order, a message has evaluated.
+    wakers: Wakers,
     scanner: Scanner,
     packs: Vec<Manifest>,
     lists: Vec<ListInfo>,
@@ -111,6 +114,8 @@ struct Node {
     exceptions: Vec<(String, Timestamp)>,
     /// Whether what it says depends on who asks: a define through which a rule that may not act is seen.
     two_faced: bool,
+    /// Its place among the outcomes that are kept, where others refer to it.
+    kept: Option<usize>,
 }
 
 impl RuleSet {
@@ -187,18 +192,23 @@ impl RuleSet {
             }
         }
         let exceptions = std::iter::repeat_with(Vec::new).take(defines).chain(parts.exceptions);
+        let kept = kept(&parts.linked);
         let nodes: Vec<Node> = parts
             .linked
             .into_iter()
             .zip(exceptions)
-            .zip(two_faced)
-            .map(|((linked, exceptions), two_faced)| Node {
+            .zip(two_faced.into_iter().zip(kept))
+            .map(|((linked, exceptions), (two_faced, kept))| Node {
                 linked,
                 exceptions,
                 two_faced,
+                kept,
             })
             .collect();
         let needs = needs(&nodes);
+        let in_order = parts.order.iter().map(|at| nodes.get(*at));
+        let conditions = in_order.map(|node| node.map(|node| &node.linked.condition));
+        let wakers = Wakers::new(conditions, &parts.scanner);
         Self {
             by_id: parts
                 .rules
@@ -212,6 +222,7 @@ impl RuleSet {
             nodes,
             defines,
             order: parts.order,
+            wakers,
             scanner: parts.scanner,
             packs,
             lists,
@@ -232,7 +243,7 @@ impl RuleSet {
             excepted,
             ..Findings::default()
         };
-        for (at, outcome) in outcomes.into_iter().skip(self.defines).enumerate() {
+        for (at, outcome) in outcomes {
             let Some(rule) = self.rule_at(at, evidence.now) else {
                 continue;
             };
@@ -252,20 +263,27 @@ impl RuleSet {
         findings
     }
 
-    /// What each define and rule came to, exceptions applied, and the exceptions that did.
-    fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Vec<Outcome>, Vec<(String, String)>) {
+    /// The rules, in their order, that didn't come to false, exceptions applied, and the exceptions that did.
+    fn outcomes<'s>(
+        &'s self,
+        scope: &mut Scope<'s, '_>,
+        now: Timestamp,
+    ) -> (Vec<(usize, Outcome)>, Vec<(String, String)>) {
         let mut told = Told {
             set: self,
-            real: self.nodes.iter().map(|_| OnceCell::new()).collect(),
+            now,
+            real: self.nodes.iter().filter_map(|node| node.kept).map(|_| OnceCell::new()).collect(),
             acting: HashMap::new(),
             to_acting: false,
         };
-        let mut excepted = Vec::new();
-        for at in &self.order {
-            let Some(node) = self.nodes.get(*at).filter(|_| !self.is_lazy(*at)) else {
+        let (mut outcomes, mut excepted) = (Vec::new(), Vec::new());
+        let woken = self.wakers.woken(scope);
+        for at in woken.iter().filter_map(|place| self.order.get(place).copied()) {
+            let Some(node) = self.nodes.get(at).filter(|_| !self.is_lazy(at)) else {
                 continue;
             };
-            let rule = at.checked_sub(self.defines).and_then(|rule| self.rule_at(rule, now));
+            let place = at.checked_sub(self.defines);
+            let rule = place.and_then(|place| self.rule_at(place, now));
             told.to_acting = rule.is_some_and(|rule| rule.status == Status::Active);
             let mut outcome = evaluate(&node.linked.condition, scope, &told);
             if let (Truth::True, Some(rule)) = (outcome.truth, rule)
@@ -274,25 +292,22 @@ impl RuleSet {
                 excepted.push((rule.id.clone(), name.to_owned()));
                 outcome = NOTHING;
             }
-            if rule.is_some_and(|rule| rule.status == Status::Shadow) {
-                // A rule that doesn't act mustn't act through another.
-                let hidden = Outcome {
-                    truth: Truth::Unknown,
-                    ..NOTHING
-                };
-                told.acting.insert(*at, hidden);
-            } else if node.two_faced {
+            if node.two_faced {
                 told.to_acting = true;
                 let outcome = evaluate(&node.linked.condition, scope, &told);
-                told.acting.insert(*at, outcome);
+                told.acting.insert(at, outcome);
             }
-            told.settle(RuleRef(*at), outcome);
+            match place.filter(|_| outcome.truth != Truth::False) {
+                Some(place) if node.kept.is_some() => {
+                    outcomes.push((place, outcome.clone()));
+                    told.settle(RuleRef(at), outcome);
+                }
+                Some(place) => outcomes.push((place, outcome)),
+                None => told.settle(RuleRef(at), outcome),
+            }
         }
-        let real = told
-            .real
-            .into_iter()
-            .map(|outcome| outcome.into_inner().unwrap_or(NOTHING));
-        (real.collect(), excepted)
+        outcomes.sort_by_key(|(place, _)| *place);
+        (outcomes, excepted)
     }
 
     /// Whether a node is a define that refers to nothing: it is evaluated when first asked for.
@@ -306,7 +321,8 @@ impl RuleSet {
         let at = self.by_id.get(id)?;
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
         let (outcomes, _) = self.outcomes(&mut scope, evidence.now);
-        outcomes.into_iter().nth(at + self.defines)
+        let own = outcomes.into_iter().find(|(place, _)| place == at);
+        Some(own.map_or(NOTHING, |(_, outcome)| outcome))
     }
 
     fn rule_at(&self, at: usize, now: Timestamp) -> Option<&Arc<RuleInfo>> {
@@ -383,36 +399,73 @@ const NOTHING: Outcome = Outcome {
     snippets: Vec::new(),
     unknown: Vec::new(),
 };
+/// A rule that doesn't act mustn't act through another.
+static HIDDEN: Outcome = Outcome {
+    truth: Truth::Unknown,
+    snippets: Vec::new(),
+    unknown: Vec::new(),
+};
 
 /// Outcomes so far. To an acting rule, one that doesn't act is unknown.
 struct Told<'s> {
     set: &'s RuleSet,
+    now: Timestamp,
+    /// Of nodes that others refer to.
     real: Vec<OnceCell<Outcome>>,
-    /// Where what acting rules are told differs.
+    /// Where what acting rules are told differs: defines through which a rule that doesn't act is seen.
     acting: HashMap<usize, Outcome>,
     to_acting: bool,
 }
 
+impl Told<'_> {
+    fn is_hidden(&self, at: usize) -> bool {
+        let place = at.checked_sub(self.set.defines);
+        let rule = place.and_then(|place| self.set.rule_at(place, self.now));
+        rule.is_some_and(|rule| rule.status == Status::Shadow)
+    }
+
+    fn kept(&self, at: usize) -> Option<&OnceCell<Outcome>> {
+        let kept = self.set.nodes.get(at)?.kept?;
+        self.real.get(kept)
+    }
+}
+
 impl<'s> Outcomes<'s> for Told<'s> {
     fn outcome(&self, rule: RuleRef) -> &Outcome {
+        if self.to_acting && self.is_hidden(rule.0) {
+            return &HIDDEN;
+        }
         let differs = if self.to_acting { self.acting.get(&rule.0) } else { None };
-        let real = || self.real.get(rule.0).and_then(OnceCell::get);
+        let real = || self.kept(rule.0).and_then(OnceCell::get);
         differs.or_else(real).unwrap_or(&NOTHING_SAID)
     }
 
     fn pending(&self, rule: RuleRef) -> Option<&'s compile::Condition> {
-        let is_open = self.real.get(rule.0).is_some_and(|outcome| outcome.get().is_none());
         let set = self.set;
-        let node = set.nodes.get(rule.0).filter(|_| is_open && set.is_lazy(rule.0));
+        let is_open = set.is_lazy(rule.0) && self.kept(rule.0).is_some_and(|outcome| outcome.get().is_none());
+        let node = set.nodes.get(rule.0).filter(|_| is_open);
         node.map(|node| &node.linked.condition)
     }
 
     fn settle(&self, rule: RuleRef, outcome: Outcome) {
-        if let Some(real) = self.real.get(rule.0) {
+        if let Some(real) = self.kept(rule.0) {
             // Each is settled once: in its turn, or when first asked for.
             let _ = real.set(outcome);
         }
     }
+}
+
+/// The places of the outcomes that are kept: those of nodes that others refer to.
+fn kept(linked: &[Linked]) -> Vec<Option<usize>> {
+    let mut kept = vec![None; linked.len()];
+    let mut count = 0;
+    for at in linked.iter().flat_map(Linked::references) {
+        if let Some(place @ None) = kept.get_mut(at) {
+            *place = Some(count);
+            count += 1;
+        }
+    }
+    kept
 }
 
 fn needs(nodes: &[Node]) -> Vec<(&'static str, Cost)> {

@@ -3,14 +3,18 @@
 //! Knows nothing of files, scores or rules' metadata; other rules are indices.
 
 pub(crate) mod atoms;
+mod grams;
+pub(crate) mod needles;
 pub(crate) mod shared;
 mod methods;
 pub(crate) mod node;
 mod operators;
-mod pattern;
+pub(crate) mod pattern;
+pub(crate) mod required;
 mod resolve;
 mod rows;
 mod text_tests;
+pub(crate) mod triggers;
 
 #[cfg(test)]
 pub(crate) mod house;
@@ -131,6 +135,8 @@ struct Variable {
     label: String,
     /// The list whose items it stands for, as a text.
     list: String,
+    /// The field that the list is, if it is one as it stands.
+    field: Option<usize>,
 }
 
 /// A node with its type and what evidence calls it.
@@ -356,7 +362,7 @@ fn weight(node: &Node) -> u32 {
         Node::InValues { item, values, .. } => 2 + weight(item) + weight(values),
         Node::Text(test) => 3 + weight(&test.subject.node) + 40 * u32::from(test.subject.source.is_some()),
         Node::Matches { subject, patterns, .. } => {
-            let is_gated = subject.source.is_some() && patterns.iter().all(|pattern| !pattern.gate.is_empty());
+            let is_gated = subject.source.is_some() && patterns.iter().all(|pattern| pattern.gate.is_some());
             weight(&subject.node) + if is_gated { 60 } else { 300 }
         }
         Node::CountMatches { .. } => 400,

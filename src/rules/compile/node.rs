@@ -3,7 +3,7 @@
 //! The compiler makes them, evaluation walks them. Their depth is that of the author's tree.
 
 use super::RuleRef;
-use super::atoms::{AtomSet, Automaton};
+use super::needles::AtomSet;
 use super::pattern::Pattern;
 use super::shared::Shared;
 use crate::rules::lists::List;
@@ -126,8 +126,17 @@ pub(crate) struct Subject {
     pub label: Label,
     /// Its place among the scanner's, when it is one of the message's own texts.
     pub source: Option<usize>,
+    /// When it is a text of an item: the place of all items' texts among the scanner's.
+    pub of_items: Option<usize>,
     /// Whether offsets in it are offsets in the field.
     pub is_field: bool,
+}
+
+impl Subject {
+    /// Its place, or that of all items' texts, among the scanner's.
+    pub(crate) fn place(&self) -> Option<usize> {
+        self.source.or(self.of_items)
+    }
 }
 
 /// `x.icontains('a', $b)` and its kin.
@@ -138,11 +147,11 @@ pub(crate) struct TextTest {
     pub subject: Subject,
     pub needles: Vec<Needle>,
     pub quantity: Quantity,
-    /// For texts that aren't the message's own: the needles, to be found in one pass.
-    pub automaton: Option<Automaton>,
+    /// Whether there are so many needles that any text is worth a scan.
+    pub has_many: bool,
     /// All atoms of the needles, so that one look says that none stands in a scanned text; `None`
     /// where a needle has no atom.
-    pub gate: Option<AtomSet>,
+    pub gate: Option<Gate>,
     /// Whether a needle counts only until some day.
     pub expires: bool,
 }
@@ -175,7 +184,26 @@ pub(crate) enum Needle {
 #[derive(Debug)]
 pub(crate) struct GatedPattern {
     pub pattern: Pattern,
-    pub gate: Vec<usize>,
+    pub gate: Option<Gate>,
+}
+
+/// Atoms of which one must stand in a text.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub atoms: Vec<usize>,
+    /// The same, to be asked at once.
+    pub set: AtomSet,
+}
+
+impl Gate {
+    pub(crate) fn new(mut atoms: Vec<usize>) -> Self {
+        atoms.sort_unstable();
+        atoms.dedup();
+        Self {
+            set: atoms.iter().copied().collect(),
+            atoms,
+        }
+    }
 }
 
 /// What can be computed of a single value.

@@ -1,34 +1,87 @@
 //! Regexes: from what stands between the slashes to an automaton that runs in linear time.
 //!
 //! Perl classes and word boundaries are ASCII unless the flag `u` stands; everything else is
-//! Unicode. Also says which literal texts a match requires, so that most messages need no run at
-//! all. Knows nothing of fields.
+//! Unicode. A regex is compiled when it is first run, unless its size must be checked. Knows nothing of
+//! fields.
 
+use super::required::{Reach, required_and_reach};
 use crate::rules::syntax::Problem;
-use crate::rules::text::fold;
-use regex::{Regex, RegexBuilder};
+use regex_automata::Input;
+use regex_automata::meta::{BuildError, Regex};
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::util::syntax;
 use regex_syntax::ast::{self, Ast, ClassPerlKind, ClassSetItem};
 use regex_syntax::hir::{Class, Hir, HirKind};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// The largest compiled regex, in bytes.
 pub const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Groups and classes nested in a regex.
 const NEST_MAX: u32 = 50;
-/// Shorter literals occur in nearly every text.
-const REQUIRED_BYTES_MIN: usize = 3;
-/// More alternatives aren't worth looking for.
-const REQUIRED_TEXTS_MAX: usize = 32;
+/// What surely compiles within the limit is compiled when it is first run: most regexes of a large set never
+/// are, and reading a set must be quick.
+const SURELY_SMALL_STATES: usize = 2_000;
 
 /// A regex, ready to run.
 #[derive(Debug)]
 pub(crate) struct Pattern {
-    /// The automaton.
-    pub regex: Regex,
+    written: Written,
+    regex: OnceLock<Option<Box<Regex>>>,
     /// Whether it can match nothing at all.
     pub can_be_empty: bool,
     /// Case-folded texts of which one occurs in whatever matches; `None` when there are none.
     pub required: Option<Vec<String>>,
+    /// Where around one of them a match lies.
+    pub reach: Reach,
+}
+
+/// A regex as it is compiled.
+#[derive(Debug)]
+struct Written {
+    text: String,
+    syntax: syntax::Config,
+}
+
+impl Written {
+    fn compile(&self) -> Result<Regex, Box<BuildError>> {
+        let settings = Regex::config()
+            .nfa_size_limit(Some(COMPILED_BYTES_MAX))
+            .which_captures(WhichCaptures::Implicit);
+        let mut builder = Regex::builder();
+        builder.syntax(self.syntax).configure(settings);
+        builder.build(&self.text).map_err(Box::new)
+    }
+
+    fn hir(&self) -> Result<Hir, Box<regex_syntax::Error>> {
+        syntax::parse_with(&self.text, &self.syntax).map_err(Box::new)
+    }
+}
+
+impl Pattern {
+    /// The first match in a stretch of a text, anchored at its beginning if asked; what stands around the
+    /// stretch counts for `^`, `$` and `\b`.
+    pub(crate) fn find(&self, text: &str, stretch: Range<usize>, anchored: bool) -> Option<Range<usize>> {
+        let anchored = if anchored {
+            regex_automata::Anchored::Yes
+        } else {
+            regex_automata::Anchored::No
+        };
+        let input = Input::new(text).span(stretch).anchored(anchored);
+        self.regex()?.find(input).map(|found| found.range())
+    }
+
+    /// How many matches follow each other in a text, up to a limit.
+    pub(crate) fn count(&self, text: &str, most: usize) -> usize {
+        self.regex()
+            .map_or(0, |regex| regex.find_iter(text).take(most).count())
+    }
+
+    /// Compiled at the latest here. It can't fail: what isn't surely small was compiled when it was read.
+    fn regex(&self) -> Option<&Regex> {
+        let regex = self.regex.get_or_init(|| self.written.compile().ok().map(Box::new));
+        regex.as_deref()
+    }
 }
 
 /// Compiles a regex literal whose first slash stands at `span.start`.
@@ -44,37 +97,60 @@ pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pa
             .to_owned();
         Problem::error("bad-regex", span.clone(), format!("this regex can't be used: {reason}"))
     };
-    let regex = RegexBuilder::new(&text)
+    let syntax = syntax::Config::new()
         .case_insensitive(has('i'))
         .multi_line(has('m'))
         .dot_matches_new_line(has('s'))
         .ignore_whitespace(has('x'))
-        .nest_limit(NEST_MAX)
-        .size_limit(COMPILED_BYTES_MAX)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(limit) => Problem::error(
+        .nest_limit(NEST_MAX);
+    let written = Written { text, syntax };
+    let hir = written.hir().map_err(|error| invalid(error.to_string()))?;
+    let regex = OnceLock::new();
+    if states(&hir) > SURELY_SMALL_STATES {
+        let compiled = written.compile().map_err(|error| match error.size_limit() {
+            Some(limit) => Problem::error(
                 "regex-too-large",
                 span.clone(),
                 format!("this regex takes more than {} KiB compiled", limit >> 10),
             )
             .help("bound its repetitions more tightly"),
-            other => invalid(other.to_string()),
+            None => invalid(error.to_string()),
         })?;
-    let hir = regex_syntax::ParserBuilder::new()
-        .case_insensitive(has('i'))
-        .multi_line(has('m'))
-        .dot_matches_new_line(has('s'))
-        .ignore_whitespace(has('x'))
-        .nest_limit(NEST_MAX)
-        .build()
-        .parse(&text)
-        .map_err(|error| invalid(error.to_string()))?;
+        // Nobody else has seen it yet.
+        let _ = regex.set(Some(Box::new(compiled)));
+    }
+    let (required, reach) = required_and_reach(&hir);
     Ok(Pattern {
+        written,
         regex,
         can_be_empty: hir.properties().minimum_len().is_none_or(|length| length == 0),
-        required: required(&hir).best(),
+        required,
+        reach,
     })
+}
+
+/// At least as many states as the regex has compiled, roughly.
+// The parser's nest limit bounds the recursion.
+fn states(hir: &Hir) -> usize {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        // A range of characters beyond ASCII takes several sequences of up to four bytes.
+        HirKind::Class(Class::Unicode(class)) if !class.is_ascii() => class.ranges().len().saturating_mul(16),
+        HirKind::Class(_) => 2,
+        HirKind::Capture(capture) => states(&capture.sub).saturating_add(2),
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min).max(repetition.min).max(1);
+            states(&repetition.sub)
+                .saturating_add(2)
+                .saturating_mul(times as usize + 1)
+        }
+        HirKind::Concat(parts) => parts.iter().map(states).fold(0, usize::saturating_add),
+        HirKind::Alternation(branches) => branches
+            .iter()
+            .map(|branch| states(branch).saturating_add(1))
+            .fold(0, usize::saturating_add),
+    }
 }
 
 /// The regex with its Perl classes and boundaries spelled out as ASCII, unless `u` stands.
@@ -255,142 +331,6 @@ fn edge(tree: &Ast, begins: bool) -> bool {
     }
 }
 
-/// What is known of the texts that a part of a regex matches, all case-folded.
-enum Required {
-    /// It matches exactly one of these.
-    Exact(Vec<String>),
-    /// One of these occurs within; `None` says nothing.
-    Within(Option<Vec<String>>),
-}
-
-impl Required {
-    fn nothing() -> Self {
-        Self::Within(None)
-    }
-
-    fn empty() -> Self {
-        Self::Exact(vec![String::new()])
-    }
-
-    /// The texts to look for.
-    fn best(self) -> Option<Vec<String>> {
-        let texts = match self {
-            Self::Exact(texts) => Some(texts),
-            Self::Within(texts) => texts,
-        };
-        texts.filter(|texts| shortest(texts) >= REQUIRED_BYTES_MIN && texts.len() <= REQUIRED_TEXTS_MAX)
-    }
-}
-
-fn shortest(texts: &[String]) -> usize {
-    texts.iter().map(String::len).min().unwrap_or(0)
-}
-
-// The parser's nest limit bounds the recursion.
-fn required(hir: &Hir) -> Required {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => Required::empty(),
-        HirKind::Literal(literal) => match str::from_utf8(&literal.0) {
-            Ok(text) => Required::Exact(vec![text.chars().map(fold).collect()]),
-            Err(_) => Required::nothing(),
-        },
-        HirKind::Class(class) => required_of_class(class),
-        HirKind::Capture(capture) => required(&capture.sub),
-        HirKind::Repetition(repetition) => match (repetition.min, repetition.max, required(&repetition.sub)) {
-            (0, Some(1), Required::Exact(mut texts)) => {
-                texts.push(String::new());
-                Required::Exact(texts)
-            }
-            (0, _, _) => Required::nothing(),
-            (1, Some(1), inner) => inner,
-            (_, _, inner) => Required::Within(inner.best()),
-        },
-        HirKind::Concat(parts) => required_of_concat(parts),
-        HirKind::Alternation(branches) => required_of_alternation(branches),
-    }
-}
-
-/// A small class is as good as a literal: `[Pp]` folds to one letter.
-fn required_of_class(class: &Class) -> Required {
-    let Class::Unicode(class) = class else {
-        return Required::nothing();
-    };
-    let is_small = class
-        .ranges()
-        .iter()
-        .map(regex_syntax::hir::ClassUnicodeRange::len)
-        .sum::<usize>()
-        <= 8;
-    if !is_small {
-        return Required::nothing();
-    }
-    let mut texts: Vec<String> = Vec::new();
-    for c in class.iter().flat_map(|range| range.start()..=range.end()) {
-        let text = fold(c).to_string();
-        if !texts.contains(&text) {
-            texts.push(text);
-        }
-    }
-    Required::Exact(texts)
-}
-
-fn required_of_concat(parts: &[Hir]) -> Required {
-    let mut run = vec![String::new()];
-    let mut best: Option<Vec<String>> = None;
-    let mut is_exact = true;
-    let offer = |candidate: Option<Vec<String>>, best: &mut Option<Vec<String>>| {
-        let length = |texts: &Option<Vec<String>>| texts.as_deref().map_or(0, shortest);
-        if length(&candidate) > length(best) {
-            *best = candidate;
-        }
-    };
-    for part in parts {
-        match required(part) {
-            Required::Exact(texts) if texts.len() * run.len() <= REQUIRED_TEXTS_MAX => {
-                run = run
-                    .iter()
-                    .flat_map(|head| texts.iter().map(move |tail| format!("{head}{tail}")))
-                    .collect();
-            }
-            other => {
-                is_exact = false;
-                offer(
-                    Required::Exact(std::mem::replace(&mut run, vec![String::new()])).best(),
-                    &mut best,
-                );
-                offer(other.best(), &mut best);
-            }
-        }
-    }
-    if is_exact {
-        return Required::Exact(run);
-    }
-    offer(Required::Exact(run).best(), &mut best);
-    Required::Within(best)
-}
-
-fn required_of_alternation(branches: &[Hir]) -> Required {
-    let mut texts = Vec::new();
-    let mut is_exact = true;
-    for branch in branches {
-        let found = match required(branch) {
-            Required::Exact(found) => Some(found),
-            Required::Within(found) => {
-                is_exact = false;
-                found
-            }
-        };
-        match found {
-            Some(found) if texts.len() + found.len() <= REQUIRED_TEXTS_MAX => texts.extend(found),
-            _ => return Required::nothing(),
-        }
-    }
-    match is_exact {
-        true => Required::Exact(texts),
-        false => Required::Within(Some(texts)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -428,7 +368,7 @@ mod tests {
             (r"\bé", "u", "é", true),
         ] {
             assert_eq!(
-                compiled(text, flags).regex.is_match(subject),
+                compiled(text, flags).find(subject, 0..subject.len(), false).is_some(),
                 matches,
                 "/{text}/{flags} {subject:?}"
             );
@@ -464,28 +404,6 @@ mod tests {
         assert!(pattern("a{9999}", "", &(0..9)).is_ok());
         let problem = pattern("(a{999}){99}", "", &(0..14)).unwrap_err();
         assert_eq!(problem.code, "regex-too-large");
-    }
-
-    #[test]
-    fn required_texts_are_found() {
-        for (text, flags, expected) in [
-            ("pay now", "i", Some(vec!["pay now"])),
-            (r"\bVerify\s+your", "", Some(vec!["verify"])),
-            ("(invoice|Rechnung) due", "", Some(vec!["invoice due", "rechnung due"])),
-            ("https?://", "", Some(vec!["https://", "http://"])),
-            (r"\w+@example", "", Some(vec!["@example"])),
-            (r"\d{2}-\d{2}", "", None),
-            ("ab|[a-z]+", "", None),
-            ("(foo|bar)+", "", Some(vec!["foo", "bar"])),
-            ("[ab]cd", "", Some(vec!["acd", "bcd"])),
-            (".*", "s", None),
-        ] {
-            let found = compiled(text, flags).required;
-            let found = found
-                .as_deref()
-                .map(|texts| texts.iter().map(String::as_str).collect::<Vec<_>>());
-            assert_eq!(found, expected, "/{text}/{flags}");
-        }
     }
 
     #[test]

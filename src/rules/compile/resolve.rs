@@ -281,6 +281,10 @@ impl Compiler<'_> {
             ty: Type::One(list.ty.base()),
             label: list.label.clone(),
             list: written.to_string(),
+            field: match list.node {
+                Node::Field(field) => Some(field),
+                _ => None,
+            },
         });
         let compiled = body(self);
         self.variables.pop();

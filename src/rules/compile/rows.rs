@@ -5,9 +5,8 @@
 //! the text. Knows nothing of what else a row must meet.
 
 use super::Compiler;
-use super::atoms::Needles;
 use super::node::{Node, Test, TextTest};
-use super::text_tests::{Scan, gate};
+use super::text_tests::{Scan, gate, has_many};
 use crate::rules::lists::ListKind;
 use crate::rules::syntax::tree::Quantity;
 use crate::rules::syntax::{Expr, ExprKind};
@@ -43,23 +42,18 @@ impl Compiler<'_> {
         let mut subject = self.subject(text?);
         // The row's own test shows what was found.
         subject.label = "".into();
-        let mut own = Needles::default();
         let cells = table
             .rows()
             .iter()
             .filter_map(|row| row.get(column).and_then(Value::as_text));
         let needles = cells
-            .map(|cell| {
-                let mut scan = subject.source.map_or(Scan::Own(&mut own), Scan::Shared);
-                self.literal(&cell, wanted.ignores_case, &mut scan)
-            })
+            .map(|cell| self.literal(&cell, wanted.ignores_case, Scan::In(subject.place())))
             .collect::<Vec<_>>();
-        let automaton = own.build().ok()?;
         Some(Node::Text(Box::new(TextTest {
             test: Test::Contains,
             ignores_case: wanted.ignores_case,
-            automaton: subject.source.is_none().then_some(automaton),
             subject,
+            has_many: has_many(&needles),
             gate: gate(&needles),
             expires: false,
             needles,

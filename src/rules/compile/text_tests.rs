@@ -2,9 +2,9 @@
 //!
 //! Literal needles on a text of the message itself become atoms of the shared scan.
 
-use super::atoms::{AtomSet, Needles};
-use super::node::{Derivation, GatedPattern, Needle, Node, Subject, Test, TextTest};
+use super::node::{Derivation, Gate, GatedPattern, Needle, Node, Subject, Test, TextTest};
 use super::pattern::{self, Pattern};
+use super::required::Reach;
 use super::{Compiler, Typed, shown};
 use crate::rules::lists::{List, ListKind};
 use crate::rules::syntax::tree::Quantity;
@@ -17,14 +17,16 @@ use std::sync::Arc;
 /// The largest distance of `similar_to`.
 const DISTANCE_MAX: i64 = 5;
 
-/// Where needles are gathered.
-pub(super) enum Scan<'n> {
-    /// With all others, for this text of the message.
-    Shared(usize),
-    /// For the one test.
-    Own(&'n mut Needles),
+/// So many needles are found by one scan sooner than one by one, even in a short text.
+const MANY_NEEDLES_MIN: usize = 5;
+
+/// Where needles are looked for by scanning.
+#[derive(Clone, Copy)]
+pub(super) enum Scan {
+    /// In this text of the message, or in any.
+    In(Option<usize>),
     /// Nowhere: the test looks at an end of the text only.
-    None,
+    Nowhere,
 }
 
 impl Compiler<'_> {
@@ -53,46 +55,42 @@ impl Compiler<'_> {
             return self.refuse(Problem::error("wrong-arguments", name_span.clone(), message));
         }
         let subject = self.subject(base);
-        let mut own = Needles::default();
+        let scan = match test {
+            Test::Contains => Scan::In(subject.place()),
+            _ => Scan::Nowhere,
+        };
         let needles: Vec<Option<Needle>> = arguments
             .iter()
-            .map(|argument| {
-                let mut scan = match (test, subject.source) {
-                    (Test::Contains, Some(source)) => Scan::Shared(source),
-                    (Test::Contains, None) => Scan::Own(&mut own),
-                    _ => Scan::None,
-                };
-                self.needle(argument, name, ignores_case, &mut scan)
-            })
+            .map(|argument| self.needle(argument, name, ignores_case, scan))
             .collect();
         let needles = needles.into_iter().collect::<Option<Vec<_>>>()?;
-        let automaton = match own.build() {
-            Ok(automaton) => (test == Test::Contains && subject.source.is_none()).then_some(automaton),
-            Err(message) => return self.refuse(Problem::error("too-large", expr.span.clone(), message)),
-        };
         Some(Typed::condition(Node::Text(Box::new(TextTest {
             test,
             ignores_case,
             subject,
             gate: gate(&needles).filter(|_| test == Test::Contains),
+            has_many: has_many(&needles) && test == Test::Contains,
             expires: needles.iter().any(expires),
             needles,
             quantity: Quantity::AtLeast(1),
-            automaton,
         }))))
     }
 
     pub(super) fn subject(&mut self, base: Typed) -> Subject {
         let is_field = !matches!(base.node, Node::Derived { .. } | Node::Arithmetic { .. });
+        let variables = &self.variables;
+        let place = self.atoms.source(&base.node, |slot| variables.get(slot)?.field);
+        let place = |of_items: bool| place.filter(|(_, is_of_items)| *is_of_items == of_items).map(|(place, _)| place);
         Subject {
-            source: self.atoms.source(&base.node),
+            source: place(false),
+            of_items: place(true),
             node: Box::new(base.node),
             label: base.label.into(),
             is_field,
         }
     }
 
-    fn needle(&mut self, argument: &Expr, method: &str, ignores_case: bool, scan: &mut Scan<'_>) -> Option<Needle> {
+    fn needle(&mut self, argument: &Expr, method: &str, ignores_case: bool, scan: Scan) -> Option<Needle> {
         match &argument.kind {
             ExprKind::Text(text) => {
                 if text.is_empty() {
@@ -127,18 +125,17 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn literal(&mut self, text: &str, ignores_case: bool, scan: &mut Scan<'_>) -> Needle {
+    pub(super) fn literal(&mut self, text: &str, ignores_case: bool, scan: Scan) -> Needle {
         Needle::Literal {
             text: comparable(text, ignores_case),
             atom: self.atom(scan, text, ignores_case),
         }
     }
 
-    fn atom(&mut self, scan: &mut Scan<'_>, text: &str, ignores_case: bool) -> Option<usize> {
+    fn atom(&mut self, scan: Scan, text: &str, ignores_case: bool) -> Option<usize> {
         match scan {
-            Scan::Shared(source) => self.atoms.atom(*source, text, ignores_case),
-            Scan::Own(needles) => needles.add(text, ignores_case),
-            Scan::None => None,
+            Scan::In(source) => self.atoms.atom(source, text, ignores_case),
+            Scan::Nowhere => None,
         }
     }
 
@@ -147,7 +144,7 @@ impl Compiler<'_> {
         argument: &Expr,
         list: Arc<List>,
         ignores_case: bool,
-        scan: &mut Scan<'_>,
+        scan: Scan,
     ) -> Option<Needle> {
         if matches!(list.kind(), ListKind::Table | ListKind::Cidr) {
             let message = format!("`${}` is a list of kind {}", list.name(), list.kind().as_str());
@@ -186,13 +183,17 @@ impl Compiler<'_> {
                     "this regex matches every text, for it can match nothing at all",
                 ));
             }
-            let gate = match (subject.source, &pattern.required) {
+            let gate = match (subject.place(), &pattern.required) {
                 (Some(source), Some(texts)) => {
-                    let atoms = texts.iter().map(|text| self.atoms.atom(source, text, true));
-                    atoms.collect::<Option<Vec<_>>>().unwrap_or_default()
+                    let atoms = texts.iter().map(|text| self.atoms.atom(Some(source), text, true));
+                    atoms.collect::<Option<Vec<_>>>().map(Gate::new)
                 }
-                _ => Vec::new(),
+                _ => None,
             };
+            if pattern.reach != Reach::Everywhere && subject.source.is_some() {
+                let atoms = gate.iter().flat_map(|gate| &gate.atoms);
+                atoms.for_each(|atom| self.atoms.want_all_places(*atom));
+            }
             patterns.push(GatedPattern { pattern, gate });
         }
         Some(Typed::condition(Node::Matches {
@@ -250,7 +251,7 @@ impl Compiler<'_> {
                 return self.refuse(problem.help(format!("it is a whole number from 1 to {DISTANCE_MAX}")));
             }
         };
-        let others = vec![self.needle(other, "similar_to", true, &mut Scan::None)?];
+        let others = vec![self.needle(other, "similar_to", true, Scan::Nowhere)?];
         Some(Typed::condition(Node::Similar {
             subject: self.subject(base),
             others,
@@ -284,14 +285,22 @@ fn expires(needle: &Needle) -> bool {
 }
 
 /// The atoms of all needles, if all have some.
-pub(super) fn gate(needles: &[Needle]) -> Option<AtomSet> {
+pub(super) fn gate(needles: &[Needle]) -> Option<Gate> {
     let atoms = needles.iter().map(|needle| match needle {
         Needle::Literal { atom, .. } => Some(atom.as_slice()),
         Needle::List { atoms, .. } => Some(atoms.as_slice()),
         Needle::Dynamic(_) => None,
     });
     let atoms: Vec<&[usize]> = atoms.collect::<Option<_>>()?;
-    Some(atoms.into_iter().flatten().copied().collect())
+    Some(Gate::new(atoms.into_iter().flatten().copied().collect()))
+}
+
+pub(super) fn has_many(needles: &[Needle]) -> bool {
+    let count = needles.iter().map(|needle| match needle {
+        Needle::List { texts, .. } => texts.len(),
+        Needle::Literal { .. } | Needle::Dynamic(_) => 1,
+    });
+    count.sum::<usize>() >= MANY_NEEDLES_MIN
 }
 
 fn comparable(text: &str, ignores_case: bool) -> String {

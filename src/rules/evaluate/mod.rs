@@ -7,6 +7,7 @@ mod compare;
 mod derive;
 mod tally;
 mod remembered;
+mod stretches;
 mod text_tests;
 mod truths;
 mod values;
@@ -18,9 +19,10 @@ use self::remembered::Remembered;
 use super::Snippet;
 use super::compile::{Condition, RuleRef, Scanner};
 use super::schema::FIELDS;
-use super::value::{Value, Why};
+use super::value::{Items, Value, Why};
 use crate::evidence::Evidence;
-use crate::rules::compile::atoms::Scanned;
+use crate::rules::compile::needles::Scanned;
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// The steps that one condition may take on one message. A step is about a tenth of a microsecond.
@@ -170,18 +172,22 @@ impl<'e, 'm> Scope<'e, 'm> {
         value
     }
 
-    /// A text of the message, scanned once for all rules; `None` where it is absent or unknown.
+    /// What stands in one of the scanner's texts; `None` where it can't be told of all of it.
+    pub(crate) fn found(&mut self, source: usize) -> Option<Rc<Scanned<'e>>> {
+        let place = self.scanner.source(source)?;
+        let is_cut = place.is_of_items && matches!(self.field(place.field), Value::List(Items { cut: Some(_), .. }));
+        self.scan(source).filter(|_| !is_cut)
+    }
+
+    /// A text of the message, or all items' of a list in it, scanned once for all rules; `None` where any is
+    /// absent or unknown.
     fn scan(&mut self, source: usize) -> Option<Rc<Scanned<'e>>> {
         if let Some(Some(scanned)) = self.scanned.get(source) {
             return scanned.clone();
         }
-        let (field, member) = self.scanner.place(source)?;
-        let root = self.field(field);
-        let value = match member {
-            Some(member) => member.read_member(&root),
-            None => root,
-        };
-        let scanned = self.scan_value(source, value);
+        let place = self.scanner.source(source)?;
+        let text = place.text(&self.field(place.field));
+        let scanned = text.map(|text| self.scan_text(source, text));
         if let Some(slot) = self.scanned.get_mut(source) {
             *slot = Some(scanned.clone());
         }
@@ -189,14 +195,13 @@ impl<'e, 'm> Scope<'e, 'm> {
     }
 
     /// Texts are often alike: the newest part of a thread is mostly the whole text.
-    fn scan_value(&self, source: usize, value: Value<'e>) -> Option<Rc<Scanned<'e>>> {
-        let text = value.as_text()?;
+    fn scan_text(&self, source: usize, text: Cow<'e, str>) -> Rc<Scanned<'e>> {
         let known = self.scanned.iter().enumerate();
         let whole = known.filter(|(source, _)| self.scanner.looks_for_all(*source));
         let mut whole = whole.filter_map(|(_, scanned)| scanned.as_ref()?.as_ref());
         match whole.find(|scanned| scanned.text == text) {
-            Some(scanned) => Some(Rc::clone(scanned)),
-            None => self.scanner.scan(source, value).map(Rc::new),
+            Some(scanned) => Rc::clone(scanned),
+            None => Rc::new(self.scanner.scan(source, text)),
         }
     }
 }

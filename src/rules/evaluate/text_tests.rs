@@ -3,10 +3,11 @@
 //! Literal needles on the message's own texts are looked up in the shared scan; the rest is
 //! searched here.
 
+use super::stretches::Stretches;
 use super::tally::Tally;
 use super::{Run, Truth};
-use crate::rules::compile::atoms::Scanned;
-use crate::rules::compile::node::{GatedPattern, Needle, Subject, Test, TextTest};
+use crate::rules::compile::needles::Scanned;
+use crate::rules::compile::node::{Gate, GatedPattern, Needle, Subject, Test, TextTest};
 use crate::rules::syntax::tree::Quantity;
 use crate::rules::text::{Folded, SIMILAR_BYTES_MAX, folded, is_similar, prefix_ignoring_case, suffix_ignoring_case};
 use crate::rules::value::Value;
@@ -32,26 +33,38 @@ impl Haystack<'_> {
     }
 }
 
+impl<'e> Haystack<'e> {
+    fn into_text(self) -> Cow<'e, str> {
+        match self {
+            Self::Scanned(scanned) => Cow::Owned(scanned.text.clone().into_owned()),
+            Self::Plain(value) => value.into_text().unwrap_or_default(),
+        }
+    }
+}
+
 impl<'e> Run<'_, 'e, '_> {
     pub(super) fn text_test(&mut self, test: &'e TextTest) -> Truth {
+        let wants_some = matches!(test.quantity, Quantity::AtLeast(1..));
+        if wants_some && self.is_in_no_item(&test.subject, test.gate.as_ref()) {
+            return Truth::False;
+        }
         let scans = test.test == Test::Contains;
         let mut haystack = match self.haystack(&test.subject, scans) {
             Ok(haystack) => haystack,
             Err(truth) => return truth,
         };
-        if let (Haystack::Plain(value), Some(automaton)) = (&haystack, &test.automaton) {
-            if !self.pay_for(&haystack.text()) {
+        if matches!(haystack, Haystack::Plain(_)) && test.has_many {
+            let text = haystack.into_text();
+            if !self.pay_for(&text) {
                 return Truth::Unknown;
             }
-            if let Some(scanned) = automaton.scan(value.clone()) {
-                haystack = Haystack::Scanned(Rc::new(scanned));
-            }
+            haystack = Haystack::Scanned(Rc::new(self.scope.scanner.scan_other(text)));
         }
         // Most needles stand nowhere: one look says so for all of them.
         if let (Haystack::Scanned(scanned), Some(gate), Quantity::AtLeast(wanted @ 1..)) =
             (&haystack, &test.gate, test.quantity)
         {
-            let holds = scanned.holds_any(gate);
+            let holds = scanned.holds_any(&gate.set);
             let says_all = wanted == 1 && !test.expires && !self.shows;
             if says_all || !holds {
                 return holds.into();
@@ -64,6 +77,15 @@ impl<'e> Run<'_, 'e, '_> {
             }
         }
         tally.truth(false)
+    }
+
+    /// Whether a test of an item's text is false of every item, since no item's text holds a needle.
+    fn is_in_no_item(&mut self, subject: &Subject, gate: Option<&Gate>) -> bool {
+        let (Some(items), Some(gate)) = (subject.of_items, gate) else {
+            return false;
+        };
+        let scanned = self.scope.scan(items);
+        scanned.is_some_and(|scanned| !scanned.holds_any(&gate.set))
     }
 
     /// The text under test, or unknown.
@@ -153,7 +175,7 @@ impl<'e> Run<'_, 'e, '_> {
     }
 
     pub(super) fn matches(&mut self, subject: &'e Subject, patterns: &'e [GatedPattern], quantity: Quantity) -> Truth {
-        let scans = patterns.iter().any(|pattern| !pattern.gate.is_empty());
+        let scans = patterns.iter().any(|pattern| pattern.gate.is_some());
         let haystack = match self.haystack(subject, scans) {
             Ok(haystack) => haystack,
             Err(truth) => return truth,
@@ -161,17 +183,20 @@ impl<'e> Run<'_, 'e, '_> {
         let text = haystack.text();
         let mut tally = Tally::new(quantity);
         for GatedPattern { pattern, gate } in patterns {
-            let is_shut = match &haystack {
-                Haystack::Scanned(scanned) => !gate.is_empty() && gate.iter().all(|atom| scanned.hit(*atom).is_none()),
-                Haystack::Plain(_) => false,
+            let found = if self.is_in_no_item(subject, gate.as_ref()) {
+                None
+            } else {
+                let stretches = match (&haystack, gate) {
+                    (Haystack::Scanned(scanned), Some(gate)) => Stretches::of(scanned, gate, pattern.reach),
+                    _ => Stretches::Everywhere,
+                };
+                if !self.pay_for_bytes(stretches.bytes(text.len())) {
+                    return Truth::Unknown;
+                }
+                stretches.find(pattern, &text)
             };
-            let found = match is_shut {
-                true => None,
-                false if !self.pay_for(&text) => return Truth::Unknown,
-                false => pattern.regex.find(&text),
-            };
-            if let Some(found) = found {
-                self.show(subject, &text, &found.range());
+            if let Some(found) = &found {
+                self.show(subject, &text, found);
             }
             if tally.add(found.is_some().into()) {
                 break;

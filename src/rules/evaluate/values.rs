@@ -60,7 +60,7 @@ impl<'e> Run<'_, 'e, '_> {
                 Value::Unknown(why) => Value::Unknown(why),
                 value => match value.as_text() {
                     Some(text) if self.pay_for(&text) => {
-                        counted(pattern.regex.find_iter(&text).take(MATCHES_MAX).count())
+                        counted(pattern.count(&text, MATCHES_MAX))
                     }
                     Some(_) => Value::Unknown(SPENT),
                     None => Value::Absent,
@@ -74,8 +74,13 @@ impl<'e> Run<'_, 'e, '_> {
 
     /// Pays for reading a text from end to end.
     pub(super) fn pay_for(&mut self, text: &str) -> bool {
+        self.pay_for_bytes(text.len())
+    }
+
+    /// Pays for reading so many bytes.
+    pub(super) fn pay_for_bytes(&mut self, bytes: usize) -> bool {
         const BYTES_PER_STEP: usize = 16;
-        self.pay(1 + text.len() / BYTES_PER_STEP)
+        self.pay(1 + bytes / BYTES_PER_STEP)
     }
 
     /// A condition as a value: absent where only absence keeps it from being told.

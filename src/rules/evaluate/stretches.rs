@@ -1,0 +1,121 @@
+//! Where in a text a regex is run: around the places where its required texts stand, and nowhere else.
+//!
+//! Enters: a scanned text, the atoms of which a match holds one, and how far a match reaches from there.
+//! Leaves: the first match, as a run over the whole text would find one. Knows nothing of conditions.
+
+use crate::rules::compile::needles::{PLACES_MAX, Scanned};
+use crate::rules::compile::node::Gate;
+use crate::rules::compile::pattern::Pattern;
+use crate::rules::compile::required::Reach;
+use std::ops::Range;
+
+/// More beginnings than this aren't tried one by one: each may go on to the text's end.
+const BEGINNINGS_MAX: usize = 16;
+
+/// Where a match may lie.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stretches {
+    /// Within one of these, in order and apart from each other.
+    Within(Vec<Range<usize>>),
+    /// From one of these places on, in order.
+    From(Vec<usize>),
+    /// Anywhere.
+    Everywhere,
+}
+
+impl Stretches {
+    /// Where a pattern may match a text that was scanned for what it requires.
+    pub(super) fn of(scanned: &Scanned<'_>, gate: &Gate, reach: Reach) -> Self {
+        if !scanned.holds_any(&gate.set) {
+            return Self::Within(Vec::new());
+        }
+        if reach == Reach::Everywhere {
+            return Self::Everywhere;
+        }
+        let mut places = Vec::new();
+        for atom in &gate.atoms {
+            let known = places.len();
+            places.extend(scanned.places(*atom));
+            if places.len() - known > usize::from(PLACES_MAX) {
+                return Self::Everywhere;
+            }
+        }
+        places.sort_unstable();
+        places.dedup();
+        let text = &*scanned.text;
+        let around = |place: usize| match reach {
+            Reach::Within(most) => {
+                let (from, to) = (place.saturating_sub(most), text.len().min(place + most));
+                text.floor_char_boundary(from)..text.ceil_char_boundary(to)
+            }
+            _ => line(text, place),
+        };
+        match reach {
+            Reach::From if places.len() > BEGINNINGS_MAX => Self::Everywhere,
+            Reach::From => Self::From(places),
+            _ => Self::Within(joined(places.into_iter().map(around))),
+        }
+    }
+
+    /// How many bytes of a text of this length are looked at, at most or nearly.
+    pub(super) fn bytes(&self, text: usize) -> usize {
+        match self {
+            Self::Within(stretches) => stretches.iter().map(Range::len).sum(),
+            Self::From(places) => places.first().map_or(0, |first| text.saturating_sub(*first)),
+            Self::Everywhere => text,
+        }
+    }
+
+    /// The first match.
+    pub(super) fn find(self, pattern: &Pattern, text: &str) -> Option<Range<usize>> {
+        match self {
+            Self::Within(stretches) => {
+                let mut stretches = stretches.into_iter();
+                stretches.find_map(|stretch| pattern.find(text, stretch, false))
+            }
+            Self::From(places) => {
+                let mut places = places.into_iter();
+                places.find_map(|place| pattern.find(text, place..text.len(), true))
+            }
+            Self::Everywhere => pattern.find(text, 0..text.len(), false),
+        }
+    }
+}
+
+fn line(text: &str, place: usize) -> Range<usize> {
+    let (before, after) = text.split_at_checked(place).unwrap_or((text, ""));
+    let from = before.rfind('\n').map_or(0, |end| end + 1);
+    let to = after.find('\n').map_or(text.len(), |end| place + end);
+    from..to
+}
+
+/// Stretches that touch become one; they come in order of their beginnings.
+fn joined(stretches: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
+    let mut joined: Vec<Range<usize>> = Vec::new();
+    for stretch in stretches {
+        match joined.last_mut().filter(|last| stretch.start <= last.end) {
+            Some(last) => last.end = last.end.max(stretch.end),
+            None => joined.push(stretch),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_that_touch_are_one() {
+        let one = |stretches: &[Range<usize>]| joined(stretches.iter().cloned());
+        assert_eq!(one(&[0..3, 3..5, 4..4, 7..9]), [0..5, 7..9]);
+        assert!(one(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_line_has_its_ends() {
+        for (text, place, expected) in [("ab\ncd\ne", 3, 3..5), ("ab", 0, 0..2), ("ab\n", 1, 0..2), ("\nab", 1, 1..3)] {
+            assert_eq!(line(text, place), expected, "{text:?} {place}");
+        }
+    }
+}
