@@ -459,3 +459,52 @@ fn a_packs_tests_see_nothing_of_the_house() {
     assert!(reports[3].place.contains("a.toml:"), "{}", reports[3].place);
     assert_eq!(reports[3].failures[0], "expected no-match, got match");
 }
+
+/// Two sets take turns behind a link while they are read: what loads is one or the other.
+#[test]
+fn a_set_read_while_it_is_swapped_is_never_of_two() {
+    let parent = tempfile::tempdir().unwrap();
+    let at = |name: &str| parent.path().join(name);
+    for side in ["RED", "BLUE"] {
+        fs::create_dir(at(side)).unwrap();
+        for number in 0..20 {
+            let list = format!("[lists.list_{number}]\nkind = 'text'\nfile = 'list.txt'\n");
+            let when = format!("subject in $list_{number}");
+            let text = rule(&format!("{side}_{number}"), "", &when) + &list;
+            fs::write(at(side).join(format!("{number}.toml")), text).unwrap();
+        }
+        fs::write(at(side).join("list.txt"), "x\n".repeat(side.len())).unwrap();
+    }
+    std::os::unix::fs::symlink(at("RED"), at("rules")).unwrap();
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for side in ["BLUE", "RED"].iter().cycle() {
+                if over.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+                std::os::unix::fs::symlink(at(side), at("next")).unwrap();
+                fs::rename(at("next"), at("rules")).unwrap();
+            }
+        });
+        let mut mixed = Vec::new();
+        for _ in 0..60 {
+            match load(&at("rules")) {
+                Ok(loaded) => {
+                    let rules: Vec<&str> = loaded.set.rules().iter().map(|rule| rule.id.as_str()).collect();
+                    let reds = rules.iter().filter(|id| id.starts_with("RED")).count();
+                    let entries = if reds == 0 { "BLUE".len() } else { "RED".len() };
+                    let lists = loaded.set.lists().iter();
+                    if !matches!(reds, 0 | 20) || lists.clone().any(|list| list.entries != entries) {
+                        mixed.push(format!("{rules:?} {:?}", loaded.set.lists()));
+                    }
+                }
+                // What was in the middle of a change may be refused; it is read again when that is over.
+                Err(_) => {}
+            }
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(load(&at("rules")).is_ok());
+        assert!(mixed.is_empty(), "{} sets, the first {}", mixed.len(), mixed[0]);
+    });
+}

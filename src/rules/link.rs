@@ -13,6 +13,8 @@ use super::syntax;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+/// Names that a wrong one is compared with: as many wrong ones may have to be.
+const SUGGESTIONS_MAX: usize = 1_000;
 /// Names of a cycle that are shown.
 const CYCLE_SHOWN_MAX: usize = 8;
 
@@ -104,11 +106,16 @@ impl Names for Seen<'_, '_> {
     }
 
     fn list_names(&self) -> Vec<&str> {
-        self.catalogue.lists.keys().map(String::as_str).collect()
+        self.catalogue
+            .lists
+            .keys()
+            .take(SUGGESTIONS_MAX)
+            .map(String::as_str)
+            .collect()
     }
 
     fn rule_names(&self) -> Vec<&str> {
-        self.catalogue.nodes.keys().copied().collect()
+        self.catalogue.nodes.keys().take(SUGGESTIONS_MAX).copied().collect()
     }
 }
 

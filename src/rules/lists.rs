@@ -244,6 +244,12 @@ impl List {
         self.has(&address.to_ascii_lowercase(), now)
     }
 
+    /// How many entries of a `url` list have the URL's host: each is looked at.
+    pub fn paths_of(&self, url: &Url) -> usize {
+        let host = url.domain.as_ref().map(Domain::as_str);
+        host.and_then(|host| self.index.paths.get(host)).map_or(0, Vec::len)
+    }
+
     /// Whether a `url` list holds the URL's host and what its path begins with.
     pub fn contains_url(&self, url: &Url, now: Timestamp) -> bool {
         let host = url.domain.as_ref().map(Domain::as_str);

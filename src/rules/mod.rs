@@ -4,6 +4,7 @@
 //! nothing of policy, thresholds, stores or the wire.
 
 mod assemble;
+mod bits;
 pub mod compile;
 mod compose;
 pub mod diagnostic;
@@ -14,6 +15,8 @@ pub mod guard;
 mod link;
 mod list_entry;
 pub mod lists;
+#[cfg(test)]
+mod naive;
 mod overlay;
 pub mod pack;
 pub mod schema;
@@ -29,6 +32,7 @@ pub mod text;
 pub mod value;
 mod wakers;
 
+pub use assemble::RULES_MAX;
 pub use set::{Loaded, RuleSet};
 pub use settings::Settings;
 
@@ -267,6 +271,17 @@ pub struct Undecided {
     pub cause: &'static str,
 }
 
+/// What a rule that was evaluated took.
+#[derive(Debug, Clone)]
+pub struct RuleSpent {
+    /// The rule.
+    pub rule: Arc<RuleInfo>,
+    /// Steps: units of work, about a tenth of a microsecond each.
+    pub steps: u64,
+    /// Whether it took more than it may, so that it is unknown.
+    pub is_over: bool,
+}
+
 /// What the rules say of one message.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
@@ -276,4 +291,6 @@ pub struct Findings {
     pub undecided: Vec<Undecided>,
     /// Names of exceptions that suppressed a rule: (rule, exception).
     pub excepted: Vec<(String, String)>,
+    /// What rules took. Those that slept, as most do, are left out.
+    pub spent: Vec<RuleSpent>,
 }

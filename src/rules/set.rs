@@ -6,14 +6,14 @@
 use super::assemble::{self, Options};
 use super::compile::{self, Cost, RuleRef, Scanner};
 use super::diagnostic::Diagnostic;
-use super::evaluate::{Outcome, Outcomes, Scope, Truth, evaluate};
+use super::evaluate::{OVER_BUDGET, Outcome, Outcomes, Scope, Spent, Truth, evaluate};
 use super::link::Linked;
 use super::lists::ListKind;
 use super::pack::Manifest;
 use super::source::{self, Root};
 use super::test_entry::{TestEntry, VerdictTest};
 use super::wakers::Wakers;
-use super::{Finding, Findings, RuleInfo, Status, Undecided, embedded, snapshot};
+use super::{Finding, Findings, RuleInfo, RuleSpent, Status, Undecided, embedded, snapshot};
 use crate::evidence::Evidence;
 use jiff::Timestamp;
 use ring::digest::{Context, SHA256};
@@ -118,13 +118,45 @@ struct Node {
     kept: Option<usize>,
 }
 
+/// What the rules of a set that are awake came to on one message. The others are false.
+#[derive(Default)]
+struct Evaluated {
+    /// Those that didn't come to false, in their order, exceptions applied.
+    outcomes: Vec<(usize, Outcome)>,
+    /// Rules and the exceptions that suppressed them.
+    excepted: Vec<(String, String)>,
+    /// What each took. Defines count with the rule that first asks, or not at all.
+    spent: Vec<(usize, Spent)>,
+}
+
+impl Evaluated {
+    /// A rule that refers to one over its budget is as good as over its own.
+    fn note(&mut self, rule: Option<usize>, spent: Spent, outcome: &Outcome) {
+        let is_over = spent.is_over || outcome.unknown.contains(&OVER_BUDGET);
+        self.spent.extend(rule.map(|rule| (rule, Spent { is_over, ..spent })));
+    }
+}
+
 impl RuleSet {
     /// Reads rules from files and folders; `now` tells what has expired.
     ///
     /// # Errors
     /// Everything that is wrong, sorted, warnings among it. Nothing is loaded in part.
     pub fn load(paths: &[PathBuf], now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
-        Self::from_roots(source::read(paths)?, now)
+        for _ in 0..source::READS_MAX {
+            let loaded = Self::from_roots(source::read(paths)?, now)?;
+            // Files that changed meanwhile may have been read in part before that and in part after.
+            if loaded.set.roots.iter().all(Root::stands) {
+                return Ok(loaded);
+            }
+        }
+        let name = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
+        let message = format!(
+            "the rules changed each of the {} times that they were read",
+            source::READS_MAX
+        );
+        let help = "once they are at rest, reload";
+        Err(vec![Diagnostic::file_error("changing", name, message).help(help)])
     }
 
     /// The shipped rules, embedded in the binary.
@@ -238,12 +270,20 @@ impl RuleSet {
     /// What the rules say of one message.
     pub fn evaluate(&self, evidence: &Evidence<'_, '_>) -> Findings {
         let mut scope = Scope::new(evidence, &self.scanner);
-        let (outcomes, excepted) = self.outcomes(&mut scope, evidence.now);
+        let told = self.outcomes(&mut scope, evidence.now);
+        let spent = told.spent.iter().filter_map(|(at, spent)| {
+            Some(RuleSpent {
+                rule: Arc::clone(self.rules.get(*at)?),
+                steps: spent.steps,
+                is_over: spent.is_over,
+            })
+        });
         let mut findings = Findings {
-            excepted,
+            spent: spent.collect(),
+            excepted: told.excepted,
             ..Findings::default()
         };
-        for (at, outcome) in outcomes {
+        for (at, outcome) in told.outcomes {
             let Some(rule) = self.rule_at(at, evidence.now) else {
                 continue;
             };
@@ -263,20 +303,21 @@ impl RuleSet {
         findings
     }
 
-    /// The rules, in their order, that didn't come to false, exceptions applied, and the exceptions that did.
-    fn outcomes<'s>(
-        &'s self,
-        scope: &mut Scope<'s, '_>,
-        now: Timestamp,
-    ) -> (Vec<(usize, Outcome)>, Vec<(String, String)>) {
+    /// What the rules that are awake came to.
+    fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> Evaluated {
         let mut told = Told {
             set: self,
             now,
-            real: self.nodes.iter().filter_map(|node| node.kept).map(|_| OnceCell::new()).collect(),
+            real: self
+                .nodes
+                .iter()
+                .filter_map(|node| node.kept)
+                .map(|_| OnceCell::new())
+                .collect(),
             acting: HashMap::new(),
             to_acting: false,
         };
-        let (mut outcomes, mut excepted) = (Vec::new(), Vec::new());
+        let mut evaluated = Evaluated::default();
         let woken = self.wakers.woken(scope);
         for at in woken.iter().filter_map(|place| self.order.get(place).copied()) {
             let Some(node) = self.nodes.get(at).filter(|_| !self.is_lazy(at)) else {
@@ -289,7 +330,7 @@ impl RuleSet {
             if let (Truth::True, Some(rule)) = (outcome.truth, rule)
                 && let Some(name) = node.exception(scope, &told, now)
             {
-                excepted.push((rule.id.clone(), name.to_owned()));
+                evaluated.excepted.push((rule.id.clone(), name.to_owned()));
                 outcome = NOTHING;
             }
             if node.two_faced {
@@ -297,17 +338,18 @@ impl RuleSet {
                 let outcome = evaluate(&node.linked.condition, scope, &told);
                 told.acting.insert(at, outcome);
             }
+            evaluated.note(place, scope.take_spent(), &outcome);
             match place.filter(|_| outcome.truth != Truth::False) {
                 Some(place) if node.kept.is_some() => {
-                    outcomes.push((place, outcome.clone()));
+                    evaluated.outcomes.push((place, outcome.clone()));
                     told.settle(RuleRef(at), outcome);
                 }
-                Some(place) => outcomes.push((place, outcome)),
+                Some(place) => evaluated.outcomes.push((place, outcome)),
                 None => told.settle(RuleRef(at), outcome),
             }
         }
-        outcomes.sort_by_key(|(place, _)| *place);
-        (outcomes, excepted)
+        evaluated.outcomes.sort_by_key(|(place, _)| *place);
+        evaluated
     }
 
     /// Whether a node is a define that refers to nothing: it is evaluated when first asked for.
@@ -320,9 +362,31 @@ impl RuleSet {
     pub(super) fn outcome_of(&self, id: &str, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Option<Outcome> {
         let at = self.by_id.get(id)?;
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let (outcomes, _) = self.outcomes(&mut scope, evidence.now);
-        let own = outcomes.into_iter().find(|(place, _)| place == at);
+        let told = self.outcomes(&mut scope, evidence.now);
+        let own = told.outcomes.into_iter().find(|(place, _)| place == at);
         Some(own.map_or(NOTHING, |(_, outcome)| outcome))
+    }
+
+    /// What each rule came to, whether it acts or not, by its id.
+    #[cfg(test)]
+    pub(super) fn rule_outcomes(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Vec<(String, Outcome)> {
+        let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
+        let told = self.outcomes(&mut scope, evidence.now);
+        let mut all: Vec<_> = self.rules.iter().map(|rule| (rule.id.clone(), NOTHING)).collect();
+        for (place, outcome) in told.outcomes {
+            all[place].1 = outcome;
+        }
+        all
+    }
+
+    /// Every list that a condition refers to.
+    #[cfg(test)]
+    pub(super) fn lists_in_use(&self) -> Vec<Arc<super::lists::List>> {
+        let conditions = self
+            .nodes
+            .iter()
+            .flat_map(|node| std::iter::once(&node.linked.condition).chain(&node.linked.own));
+        conditions.flat_map(|condition| condition.lists().to_vec()).collect()
     }
 
     fn rule_at(&self, at: usize, now: Timestamp) -> Option<&Arc<RuleInfo>> {

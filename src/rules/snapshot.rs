@@ -115,6 +115,7 @@ impl KeptRoot {
                 .into_iter()
                 .map(|(path, file)| (path, file.source()))
                 .collect(),
+            ..Root::default()
         }
     }
 }

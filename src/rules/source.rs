@@ -10,6 +10,7 @@ use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::ops::Range;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub const LIST_FILE_BYTES_MAX: u64 = 64 << 20;
 pub const FOLDER_DEPTH_MAX: usize = 8;
 /// Rule files in all.
 pub const RULE_FILES_MAX: usize = 10_000;
+/// How often files that change under the reader are read before it gives up.
+pub const READS_MAX: usize = 5;
 /// The file that makes a folder a pack.
 pub const MANIFEST: &str = "pack.toml";
 
@@ -48,6 +51,32 @@ pub struct Root {
     pub files: Vec<Arc<Source>>,
     /// List files read so far, by their path within the root.
     pub lists: BTreeMap<String, Arc<Source>>,
+    /// What was read of the file system, as it was then.
+    pub(super) seen: Vec<(PathBuf, Stamp)>,
+}
+
+/// What tells one state of a file or folder from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    /// Seconds and nanoseconds of the last change of the content, and of anything.
+    changed: [(i64, i64); 2],
+}
+
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            changed: [
+                (metadata.mtime(), metadata.mtime_nsec()),
+                (metadata.ctime(), metadata.ctime_nsec()),
+            ],
+        }
+    }
 }
 
 /// By name and size: a text may be long.
@@ -131,6 +160,13 @@ impl Root {
         }
     }
 
+    /// Whether everything is still as it was when it was read: else some of it may be of before a change and
+    /// some of after.
+    pub(super) fn stands(&self) -> bool {
+        let mut seen = self.seen.iter();
+        seen.all(|(path, stamp)| fs::metadata(path).is_ok_and(|now| Stamp::of(&now) == *stamp))
+    }
+
     /// The text of a list file, read when it is first asked for.
     ///
     /// # Errors
@@ -154,7 +190,9 @@ impl Root {
         if !folder.canonicalize().is_ok_and(|folder| real.starts_with(folder)) {
             return Err("a list file must lie inside its pack; this link leads out of it".to_owned());
         }
-        let source = Arc::new(read_text(&path, self.shown(relative), LIST_FILE_BYTES_MAX)?);
+        let (source, stamp) = read_text(&path, self.shown(relative), LIST_FILE_BYTES_MAX)?;
+        self.seen.push((path, stamp));
+        let source = Arc::new(source);
         self.lists.insert(relative.to_owned(), Arc::clone(&source));
         Ok(source)
     }
@@ -186,7 +224,8 @@ impl Walk {
                     folder: Some(folder),
                     ..Root::default()
                 };
-                root.files.extend(self.file(path, name));
+                let file = self.file(path, name, &mut root);
+                root.files.extend(file);
                 self.house.push(root);
             }
             Err(error) => self
@@ -212,8 +251,15 @@ impl Walk {
 
     fn folder(&mut self, folder: &Path, root: &mut Root, depth: usize) {
         let shown = folder.display().to_string();
-        let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-            Ok(entries) => entries,
+        let listed = fs::metadata(folder).and_then(|metadata| {
+            let entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+            Ok((Stamp::of(&metadata), entries))
+        });
+        let entries = match listed {
+            Ok((stamp, entries)) => {
+                root.seen.push((folder.to_owned(), stamp));
+                entries
+            }
             Err(error) => {
                 return self
                     .problems
@@ -229,7 +275,7 @@ impl Walk {
         paths.sort();
         if depth == 0 && folder.join(MANIFEST).exists() {
             let path = folder.join(MANIFEST);
-            root.manifest = self.file(&path, path.display().to_string());
+            root.manifest = self.file(&path, path.display().to_string(), root);
         }
         for path in paths {
             self.entry(&path, root, depth);
@@ -263,11 +309,12 @@ impl Walk {
         } else if path.extension().is_some_and(|extension| extension == "toml")
             && path.file_name().is_some_and(|name| name != MANIFEST)
         {
-            root.files.extend(self.file(path, name));
+            let file = self.file(path, name, root);
+            root.files.extend(file);
         }
     }
 
-    fn file(&mut self, path: &Path, name: String) -> Option<Arc<Source>> {
+    fn file(&mut self, path: &Path, name: String, root: &mut Root) -> Option<Arc<Source>> {
         self.files += 1;
         if self.files > RULE_FILES_MAX {
             if self.files == RULE_FILES_MAX + 1 {
@@ -278,7 +325,10 @@ impl Walk {
             return None;
         }
         match read_text(path, name.clone(), RULE_FILE_BYTES_MAX) {
-            Ok(source) => Some(Arc::new(source)),
+            Ok((source, stamp)) => {
+                root.seen.push((path.to_owned(), stamp));
+                Some(Arc::new(source))
+            }
             Err(message) => {
                 self.problems.push(Diagnostic::file_error("unreadable", name, message));
                 None
@@ -287,10 +337,15 @@ impl Walk {
     }
 }
 
-/// Reads a regular file of at most so many bytes. Its kind is looked at before it is opened: opening a
-/// FIFO would wait for a writer.
-fn read_text(path: &Path, name: String, bytes_max: u64) -> Result<Source, String> {
-    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+/// Reads a regular file of at most so many bytes.
+fn read_text(path: &Path, name: String, bytes_max: u64) -> Result<(Source, Stamp), String> {
+    // A FIFO is opened without waiting for its writer, and then seen to be one.
+    let opened = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path);
+    let file = opened.map_err(|error| error.to_string())?;
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
     if !metadata.is_file() {
         return Err("not a regular file".to_owned());
     }
@@ -299,8 +354,8 @@ fn read_text(path: &Path, name: String, bytes_max: u64) -> Result<Source, String
         return Err(too_large());
     }
     let mut bytes = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes))
+    file.take(bytes_max + 1)
+        .read_to_end(&mut bytes)
         .map_err(|error| error.to_string())?;
     if bytes.len() as u64 > bytes_max {
         return Err(too_large());
@@ -310,11 +365,13 @@ fn read_text(path: &Path, name: String, bytes_max: u64) -> Result<Source, String
     if text.trim().is_empty() && path.extension().is_some_and(|extension| extension == "toml") {
         return Err("empty: write a comment into a file that is to hold no rules".to_owned());
     }
-    Ok(Source {
+    let modified = metadata.modified().ok();
+    let source = Source {
         name,
         text,
-        modified: metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok()),
-    })
+        modified: modified.and_then(|time| Timestamp::try_from(time).ok()),
+    };
+    Ok((source, Stamp::of(&metadata)))
 }
 
 /// UTF-8 with or without a byte order mark.

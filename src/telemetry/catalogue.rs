@@ -324,6 +324,7 @@ pub const CAUSES: &[&str] = &[
     "failed",
     "limit",
     "budget",
+    "crowded",
     "panic",
     "deadline",
 ];

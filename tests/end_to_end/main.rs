@@ -36,6 +36,7 @@ mod postfix;
 mod recipes;
 mod relay_guard;
 mod reload;
+mod reload_storm;
 mod seen;
 mod smuggling;
 mod stand_in;

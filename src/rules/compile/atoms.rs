@@ -4,6 +4,7 @@
 //! automaton of all needles. The conditions that rules share are gathered along with them. Knows nothing
 //! of what conditions say.
 
+use super::extent::Extent;
 use super::needles::{Automaton, Few, Needles, Scanned};
 use super::node::Node;
 use super::shared::{Places, SharedConditions};
@@ -22,6 +23,7 @@ pub struct Atoms {
     sources: Vec<(Source, Vec<usize>)>,
     needles: Needles,
     pub(super) shared: SharedConditions,
+    pub(super) extent: Extent,
 }
 
 /// A text of the message: a field or what is reached from it by members; or of a list, all its items'.
@@ -52,10 +54,20 @@ impl Eq for Members {}
 /// one scan. `Send + Sync`.
 #[derive(Debug)]
 pub struct Scanner {
-    /// Each with its needles, where they are so few that looking for one after the other is faster.
-    sources: Vec<(Source, Option<Few>)>,
+    sources: Vec<(Source, Wanted)>,
     automaton: Automaton,
     shared: Places,
+}
+
+/// What is looked for in a text.
+#[derive(Debug)]
+enum Wanted {
+    /// So few needles that looking for one after the other is faster.
+    Few(Few),
+    /// Every needle, but the shortest, which take a pass of their own.
+    AllButShort,
+    /// Every needle.
+    All,
 }
 
 impl Atoms {
@@ -108,12 +120,18 @@ impl Atoms {
     /// Fails only when the needles are more than an automaton can hold.
     pub fn build(self) -> Result<Scanner, String> {
         let automaton = self.needles.build()?;
-        let few = |mut atoms: Vec<usize>| {
+        let wanted = |mut atoms: Vec<usize>| {
             atoms.sort_unstable();
             atoms.dedup();
-            (atoms.len() <= FEW_MAX).then(|| automaton.few(&atoms))
+            if atoms.len() <= FEW_MAX {
+                Wanted::Few(automaton.few(&atoms))
+            } else if atoms.iter().any(|atom| automaton.is_short(*atom)) {
+                Wanted::All
+            } else {
+                Wanted::AllButShort
+            }
         };
-        let sources = self.sources.into_iter().map(|(source, atoms)| (source, few(atoms)));
+        let sources = self.sources.into_iter().map(|(source, atoms)| (source, wanted(atoms)));
         Ok(Scanner {
             sources: sources.collect(),
             automaton,
@@ -142,7 +160,9 @@ impl Source {
 
     fn member<'e>(&self, root: &Value<'e>) -> Value<'e> {
         let mut members = self.members.0.iter();
-        let Some(first) = members.next() else { return root.clone() };
+        let Some(first) = members.next() else {
+            return root.clone();
+        };
         members.fold(first.read_member(root), |value, member| member.read_member(&value))
     }
 }
@@ -161,19 +181,25 @@ impl Scanner {
     /// Scans one of them.
     pub(crate) fn scan<'e>(&self, source: usize, text: Cow<'e, str>) -> Scanned<'e> {
         match self.sources.get(source) {
-            Some((_, Some(few))) => self.automaton.find_few(few, text),
-            _ => self.automaton.scan(text),
+            Some((_, Wanted::Few(few))) => self.automaton.find_few(few, text),
+            Some((_, Wanted::AllButShort)) => self.automaton.scan(text, false),
+            Some((_, Wanted::All)) | None => self.automaton.scan(text, true),
         }
     }
 
     /// Scans a text that is none of the message's own.
     pub(crate) fn scan_other<'e>(&self, text: Cow<'e, str>) -> Scanned<'e> {
-        self.automaton.scan(text)
+        self.automaton.scan(text, true)
     }
 
-    /// Whether a scan of this text looks for every needle, so that it says all of any text like it.
-    pub(crate) fn looks_for_all(&self, source: usize) -> bool {
-        matches!(self.sources.get(source), Some((_, None)))
+    /// Whether a scan of one text says all that one of another would, were the texts alike.
+    pub(crate) fn says_all(&self, source: usize, of: usize) -> bool {
+        let wanted = |source: usize| self.sources.get(source).map(|(_, wanted)| wanted);
+        match wanted(source) {
+            Some(Wanted::All) => true,
+            Some(Wanted::AllButShort) => matches!(wanted(of), Some(Wanted::AllButShort)),
+            Some(Wanted::Few(_)) | None => false,
+        }
     }
 
     /// One of the texts.
@@ -246,7 +272,7 @@ mod tests {
         for chosen in [&NEEDLES[..FEW_MAX], &NEEDLES[NEEDLES.len() - FEW_MAX..], &NEEDLES] {
             for others in [0, 1, 100, 10_000] {
                 let scanner = scanner(chosen, others);
-                assert_eq!(scanner.looks_for_all(0), chosen.len() + others > FEW_MAX);
+                assert_eq!(scanner.says_all(0, 0), chosen.len() + others > FEW_MAX);
                 for text in TEXTS {
                     let scanned = scanner.scan(0, text.into());
                     for (atom, (needle, ignores_case)) in chosen.iter().enumerate() {
@@ -285,7 +311,12 @@ mod tests {
         }
         let scanner = atoms.build().unwrap();
         let most = usize::from(super::super::needles::PLACES_MAX);
-        for (count, told) in [(most - 1, most - 1), (most, most), (most + 1, most + 1), (most + 2, most + 1)] {
+        for (count, told) in [
+            (most - 1, most - 1),
+            (most, most),
+            (most + 1, most + 1),
+            (most + 2, most + 1),
+        ] {
             let scanned = scanner.scan(0, "\u{c4}ccount pay once, ACCOUNT ".repeat(count).into());
             for (atom, expected) in [(0, told), (1, told), (2, 1), (3, 0)] {
                 assert_eq!(scanned.places(atom).count(), expected, "{atom} {count}");

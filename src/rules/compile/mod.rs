@@ -3,7 +3,9 @@
 //! Knows nothing of files, scores or rules' metadata; other rules are indices.
 
 pub(crate) mod atoms;
+pub mod extent;
 mod grams;
+mod letters;
 pub(crate) mod needles;
 pub(crate) mod shared;
 mod methods;
@@ -17,6 +19,8 @@ mod text_tests;
 pub(crate) mod triggers;
 
 #[cfg(test)]
+mod atoms_proof;
+#[cfg(test)]
 pub(crate) mod house;
 #[cfg(test)]
 mod tests;
@@ -24,6 +28,8 @@ mod tests;
 pub use super::schema::Cost;
 pub use atoms::{Atoms, Scanner};
 pub use pattern::COMPILED_BYTES_MAX;
+#[cfg(test)]
+pub(crate) use pattern::regex_of;
 
 use super::lists::List;
 use super::syntax::tree::Comparison;
@@ -135,6 +141,8 @@ struct Variable {
     label: String,
     /// The list whose items it stands for, as a text.
     list: String,
+    /// Whether these items stand in the message as they are.
+    is_of_message: bool,
     /// The field that the list is, if it is one as it stands.
     field: Option<usize>,
 }
@@ -332,6 +340,17 @@ impl Compiler<'_> {
     fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
         self.problems.push(problem);
         None
+    }
+
+    /// Goes on where there is room in the set for what was asked.
+    fn room(&mut self, span: &Range<usize>, found: Result<(), String>) -> Option<()> {
+        match found {
+            Ok(()) => Some(()),
+            Err(message) => {
+                let problem = Problem::error("too-large", span.clone(), message);
+                self.refuse(problem.help("write less of it, or split the rules over several gates"))
+            }
+        }
     }
 
     fn need(&mut self, name: &'static str, cost: Cost) {

@@ -358,6 +358,8 @@ impl Compiler<'_> {
             let message = format!("no rule is one of `{pattern}`");
             return self.refuse(Problem::error("unknown-rule", expr.span.clone(), message));
         }
+        let fits = self.atoms.extent.references(found.len());
+        self.room(&expr.span, fits)?;
         found.iter().for_each(|rule| self.refer(*rule));
         Some(found.into_iter().map(Node::Rule).collect())
     }

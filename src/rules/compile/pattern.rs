@@ -34,6 +34,8 @@ pub(crate) struct Pattern {
     pub required: Option<Vec<String>>,
     /// Where around one of them a match lies.
     pub reach: Reach,
+    /// At least as many states as it has compiled, roughly.
+    pub states: usize,
 }
 
 /// A regex as it is compiled.
@@ -73,8 +75,7 @@ impl Pattern {
 
     /// How many matches follow each other in a text, up to a limit.
     pub(crate) fn count(&self, text: &str, most: usize) -> usize {
-        self.regex()
-            .map_or(0, |regex| regex.find_iter(text).take(most).count())
+        self.regex().map_or(0, |regex| regex.find_iter(text).take(most).count())
     }
 
     /// Compiled at the latest here. It can't fail: what isn't surely small was compiled when it was read.
@@ -106,7 +107,8 @@ pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pa
     let written = Written { text, syntax };
     let hir = written.hir().map_err(|error| invalid(error.to_string()))?;
     let regex = OnceLock::new();
-    if states(&hir) > SURELY_SMALL_STATES {
+    let states = states(&hir);
+    if states > SURELY_SMALL_STATES {
         let compiled = written.compile().map_err(|error| match error.size_limit() {
             Some(limit) => Problem::error(
                 "regex-too-large",
@@ -126,7 +128,14 @@ pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pa
         can_be_empty: hir.properties().minimum_len().is_none_or(|length| length == 0),
         required,
         reach,
+        states,
     })
+}
+
+/// A regex that was compiled before, to be run over a whole text.
+#[cfg(test)]
+pub(crate) fn regex_of(text: &str, flags: &str) -> Regex {
+    pattern(text, flags, &(0..0)).unwrap().written.compile().unwrap()
 }
 
 /// At least as many states as the regex has compiled, roughly.

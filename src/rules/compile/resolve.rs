@@ -281,6 +281,7 @@ impl Compiler<'_> {
             ty: Type::One(list.ty.base()),
             label: list.label.clone(),
             list: written.to_string(),
+            is_of_message: self.is_of_message(&list.node),
             field: match list.node {
                 Node::Field(field) => Some(field),
                 _ => None,

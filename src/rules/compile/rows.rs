@@ -35,6 +35,7 @@ impl Compiler<'_> {
         if table.kind() != ListKind::Table {
             return None;
         }
+        self.atoms.extent.needles(table.len()).ok()?;
         // Whatever there is to say of the text was said when the body was compiled.
         let told = self.problems.len();
         let text = self.lower(wanted.text);

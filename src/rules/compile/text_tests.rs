@@ -14,6 +14,8 @@ use crate::rules::value::{Base, Kind, Type};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// What a regex that is refused takes of the room for all.
+const REFUSED_STATES: usize = 1_000;
 /// The largest distance of `similar_to`.
 const DISTANCE_MAX: i64 = 5;
 
@@ -77,16 +79,34 @@ impl Compiler<'_> {
     }
 
     pub(super) fn subject(&mut self, base: Typed) -> Subject {
-        let is_field = !matches!(base.node, Node::Derived { .. } | Node::Arithmetic { .. });
+        let is_field = self.is_of_message(&base.node);
         let variables = &self.variables;
         let place = self.atoms.source(&base.node, |slot| variables.get(slot)?.field);
-        let place = |of_items: bool| place.filter(|(_, is_of_items)| *is_of_items == of_items).map(|(place, _)| place);
+        let place = |of_items: bool| {
+            place
+                .filter(|(_, is_of_items)| *is_of_items == of_items)
+                .map(|(place, _)| place)
+        };
         Subject {
             source: place(false),
             of_items: place(true),
             node: Box::new(base.node),
             label: base.label.into(),
             is_field,
+        }
+    }
+
+    /// Whether a value stands in the message as it is, so that places in it mean something to a reader.
+    pub(super) fn is_of_message(&self, node: &Node) -> bool {
+        match node {
+            Node::Field(_) | Node::Header { .. } => true,
+            Node::Variable(slot) => self.variables.get(*slot).is_some_and(|item| item.is_of_message),
+            Node::Member { base, .. }
+            | Node::Derived {
+                base,
+                how: Derivation::First,
+            } => self.is_of_message(base),
+            _ => false,
         }
     }
 
@@ -139,13 +159,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn list_needle(
-        &mut self,
-        argument: &Expr,
-        list: Arc<List>,
-        ignores_case: bool,
-        scan: Scan,
-    ) -> Option<Needle> {
+    fn list_needle(&mut self, argument: &Expr, list: Arc<List>, ignores_case: bool, scan: Scan) -> Option<Needle> {
         if matches!(list.kind(), ListKind::Table | ListKind::Cidr) {
             let message = format!("`${}` is a list of kind {}", list.name(), list.kind().as_str());
             let problem = Problem::error("wrong-type", argument.span.clone(), message);
@@ -154,6 +168,8 @@ impl Compiler<'_> {
                 _ => problem,
             });
         }
+        let found = self.atoms.extent.needles(list.len());
+        self.room(&argument.span, found)?;
         let texts = list
             .entries()
             .iter()
@@ -230,14 +246,22 @@ impl Compiler<'_> {
                 _ => problem.help("a regex stands between slashes: /…/"),
             });
         };
+        let found = self.atoms.extent.states(0);
+        self.room(&argument.span, found)?;
         match pattern::pattern(pattern, flags, &argument.span) {
             Ok(compiled) => {
+                let found = self.atoms.extent.states(compiled.states);
+                self.room(&argument.span, found)?;
                 if compiled.required.is_none() {
                     self.slow_patterns.push(format!("/{pattern}/{flags}"));
                 }
                 Some(compiled)
             }
-            Err(problem) => self.refuse(problem),
+            Err(problem) => {
+                // Finding out that one is too large takes about as long as compiling the largest.
+                let _ = self.atoms.extent.states(REFUSED_STATES);
+                self.refuse(problem)
+            }
         }
     }
 

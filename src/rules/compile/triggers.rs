@@ -45,7 +45,9 @@ fn of_node(node: &Node, scanner: &Scanner) -> Option<Vec<Trigger>> {
         }
         Node::Shared { condition, .. } => of_node(condition, scanner),
         Node::Any { list, condition, .. } => of_items(list, of_node(condition, scanner)?, scanner),
-        Node::Text(test) if matches!(test.quantity, Quantity::AtLeast(1..)) => of_gate(&test.subject, test.gate.as_ref()),
+        Node::Text(test) if matches!(test.quantity, Quantity::AtLeast(1..)) => {
+            of_gate(&test.subject, test.gate.as_ref())
+        }
         Node::Matches {
             subject,
             patterns,
@@ -68,9 +70,11 @@ fn of_items(list: &Node, found: Vec<Trigger>, scanner: &Scanner) -> Option<Vec<T
     is_certain.then_some(found)
 }
 
+/// Without a needle nothing would say that the text itself is unknown.
 fn of_gate(subject: &Subject, gate: Option<&Gate>) -> Option<Vec<Trigger>> {
     let source = subject.place()?;
-    Some(gate?.atoms.iter().map(|atom| (source, *atom)).collect())
+    let found: Vec<Trigger> = gate?.atoms.iter().map(|atom| (source, *atom)).collect();
+    (!found.is_empty()).then_some(found)
 }
 
 fn union(all: impl Iterator<Item = Option<Vec<Trigger>>>) -> Option<Vec<Trigger>> {

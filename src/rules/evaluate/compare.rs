@@ -13,10 +13,7 @@ impl<'e> Run<'_, 'e, '_> {
             self.missing(&left);
             return self.missing(&right);
         }
-        let truth = match (bounds(&left), bounds(&right)) {
-            (Some(one), Some(other)) => compare_bounds(operator, one, other),
-            _ => Some(holds(operator, order(&left, &right))),
-        };
+        let truth = tell(operator, &left, &right);
         let shown = if matches!(sides.0, Node::Constant(_)) {
             &right
         } else {
@@ -57,7 +54,10 @@ impl<'e> Run<'_, 'e, '_> {
         }
         let list = match self.value(nodes.1) {
             Value::List(list) => list,
-            other => return self.missing(&other),
+            other => {
+                self.missing(&item);
+                return self.missing(&other);
+            }
         };
         if !item.is_known() {
             return self.missing(&item);
@@ -81,9 +81,12 @@ impl<'e> Run<'_, 'e, '_> {
         if !self.pay(1) {
             return Truth::Unknown;
         }
-        match value.is_known() {
-            true => (order(item, value) == Some(Ordering::Equal)).into(),
-            false => self.missing(value),
+        match tell(Comparison::Equal, item, value).filter(|_| value.is_known()) {
+            Some(truth) => truth.into(),
+            None => {
+                self.missing(item);
+                self.missing(value)
+            }
         }
     }
 
@@ -92,6 +95,19 @@ impl<'e> Run<'_, 'e, '_> {
             true => Truth::Unknown,
             false => self.decided(negated, label, item),
         }
+    }
+}
+
+/// Whether a comparison of two known values holds; `None` where bounds don't tell.
+fn tell(operator: Comparison, left: &Value<'_>, right: &Value<'_>) -> Option<bool> {
+    match (bounds(left), bounds(right)) {
+        (Some(one), Some(other)) => compare_bounds(operator, one, other),
+        (None, None) => Some(holds(operator, order(left, right))),
+        // A count of which only the bounds are known, beside a fraction.
+        _ => match (float_bounds(left), float_bounds(right)) {
+            (Some(one), Some(other)) => compare_bounds(operator, one, other),
+            _ => Some(holds(operator, order(left, right))),
+        },
     }
 }
 
@@ -146,8 +162,16 @@ fn bounds(value: &Value<'_>) -> Option<(i64, i64)> {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "comparing with a fraction is inexact anyway")]
+fn float_bounds(value: &Value<'_>) -> Option<(f64, f64)> {
+    match value {
+        Value::Between(least, most, _) => Some((*least as f64, *most as f64)),
+        _ => float(value).map(|number| (number, number)),
+    }
+}
+
 /// Compares numbers of which only the bounds may be known.
-fn compare_bounds(operator: Comparison, left: (i64, i64), right: (i64, i64)) -> Option<bool> {
+fn compare_bounds<N: PartialOrd + Copy>(operator: Comparison, left: (N, N), right: (N, N)) -> Option<bool> {
     let (surely, possibly) = match operator {
         Comparison::Equal => {
             let is_one = left.0 == left.1 && left == right;

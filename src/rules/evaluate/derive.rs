@@ -94,7 +94,7 @@ fn limited<'e>(values: impl Iterator<Item = Value<'e>>) -> Value<'e> {
 }
 
 /// The first parameter of this name, decoded; empty without one.
-fn parameter(query: &str, name: &str) -> String {
+pub(in crate::rules) fn parameter(query: &str, name: &str) -> String {
     let decode = |text: &str| {
         let spaced = text.replace('+', " ");
         percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
@@ -108,7 +108,7 @@ fn parameter(query: &str, name: &str) -> String {
 
 /// Words of a text that are host names under a suffix that exists, or one reserved for examples
 /// (RFC 2606).
-fn domains(text: &str) -> impl Iterator<Item = Domain> {
+pub(in crate::rules) fn domains(text: &str) -> impl Iterator<Item = Domain> {
     let words = text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-')));
     words.filter_map(|word| {
         let word = word.trim_matches(['.', '-']);
@@ -120,7 +120,7 @@ fn domains(text: &str) -> impl Iterator<Item = Domain> {
 }
 
 /// Words of a text that are mail addresses.
-fn addresses(text: &str) -> impl Iterator<Item = String> {
+pub(in crate::rules) fn addresses(text: &str) -> impl Iterator<Item = String> {
     let is_border = |c: char| c.is_whitespace() || c.is_control() || "<>()[]{},;:\"'|\\".contains(c);
     text.split(is_border).filter_map(|word| {
         let word = word.trim_matches('.');

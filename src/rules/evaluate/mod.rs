@@ -3,6 +3,7 @@
 //! Total and bounded: every condition ends within its budget of steps, on any message. Knows
 //! nothing of scores, statuses or exceptions.
 
+mod columns;
 mod compare;
 mod derive;
 mod tally;
@@ -13,7 +14,12 @@ mod truths;
 mod values;
 
 #[cfg(test)]
+mod regressions;
+#[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(super) use derive::{addresses as read_addresses, domains as read_domains, parameter as read_parameter};
 
 use self::remembered::Remembered;
 use super::Snippet;
@@ -27,6 +33,18 @@ use std::rc::Rc;
 
 /// The steps that one condition may take on one message. A step is about a tenth of a microsecond.
 pub const STEPS_MAX: u64 = 1_000_000;
+/// The steps that all conditions together may take on one message: some seconds.
+pub const MESSAGE_STEPS_MAX: u64 = 50_000_000;
+/// Why a condition can't be told that took too long.
+pub(crate) const OVER_BUDGET: Why = Why {
+    check: "rule",
+    cause: "budget",
+};
+/// Why one can't be told when those before it took too long.
+const CROWDED: Why = Why {
+    check: "rule",
+    cause: "crowded",
+};
 /// The most snippets of an outcome.
 pub const SNIPPETS_MAX: usize = 8;
 /// The longest snippet, in characters.
@@ -105,6 +123,15 @@ pub trait Outcomes<'e> {
     }
 }
 
+/// What conditions took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Steps.
+    pub steps: u64,
+    /// Whether one took more than a condition may.
+    pub is_over: bool,
+}
+
 /// One message under evaluation: its evidence and what has been computed of it. Made once a
 /// message, used for every condition of the set.
 pub struct Scope<'e, 'm> {
@@ -112,6 +139,10 @@ pub struct Scope<'e, 'm> {
     scanner: &'e Scanner,
     withheld: Vec<String>,
     steps_max: u64,
+    /// What is left for all conditions that are still to come.
+    steps_left: u64,
+    /// Steps taken and budgets overrun since somebody last asked.
+    spent: Spent,
     /// Fields read so far, by their place in the schema.
     fields: Vec<Option<Value<'e>>>,
     /// Texts scanned so far, by their place in the scanner; `Some(None)` where there is no text.
@@ -127,6 +158,8 @@ impl<'e, 'm> Scope<'e, 'm> {
             scanner,
             withheld: Vec::new(),
             steps_max: STEPS_MAX,
+            steps_left: MESSAGE_STEPS_MAX,
+            spent: Spent::default(),
             fields: vec![None; FIELDS.len()],
             scanned: vec![None; scanner.len()],
             remembered: Remembered::new(scanner.shared().count()),
@@ -145,6 +178,17 @@ impl<'e, 'm> Scope<'e, 'm> {
     #[must_use]
     pub fn limit_steps(self, steps_max: u64) -> Self {
         Self { steps_max, ..self }
+    }
+
+    /// Changes the budget of steps for all conditions together.
+    #[must_use]
+    pub fn limit_message_steps(self, steps_left: u64) -> Self {
+        Self { steps_left, ..self }
+    }
+
+    /// What conditions took since this was last asked.
+    pub(crate) fn take_spent(&mut self) -> Spent {
+        std::mem::take(&mut self.spent)
     }
 
     /// The value of a field by its place in the schema, read once.
@@ -197,7 +241,7 @@ impl<'e, 'm> Scope<'e, 'm> {
     /// Texts are often alike: the newest part of a thread is mostly the whole text.
     fn scan_text(&self, source: usize, text: Cow<'e, str>) -> Rc<Scanned<'e>> {
         let known = self.scanned.iter().enumerate();
-        let whole = known.filter(|(source, _)| self.scanner.looks_for_all(*source));
+        let whole = known.filter(|(known, _)| self.scanner.says_all(*known, source));
         let mut whole = whole.filter_map(|(_, scanned)| scanned.as_ref()?.as_ref());
         match whole.find(|scanned| scanned.text == text) {
             Some(scanned) => Rc::clone(scanned),
@@ -216,8 +260,9 @@ pub fn evaluate<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcome
 }
 
 fn look<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcomes: &dyn Outcomes<'e>, shows: bool) -> Outcome {
+    let steps = scope.steps_max.min(scope.steps_left);
     let mut run = Run {
-        steps_left: Some(scope.steps_max),
+        steps_left: Some(steps),
         scope,
         outcomes,
         shows,
@@ -227,8 +272,16 @@ fn look<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcomes: &dyn 
         unknown: Vec::new(),
     };
     let truth = run.truth(&condition.root);
-    if run.steps_left.is_none() {
-        return Outcome::unknown("rule", "budget");
+    let left = run.steps_left;
+    let taken = steps - left.unwrap_or(0);
+    run.scope.steps_left = run.scope.steps_left.saturating_sub(taken);
+    run.scope.spent.steps += taken;
+    if left.is_none() {
+        let is_over = steps == run.scope.steps_max;
+        run.scope.spent.is_over |= is_over;
+        // Where the message as a whole has used up its budget, no single rule is to blame.
+        let why = if is_over { OVER_BUDGET } else { CROWDED };
+        return Outcome::unknown(why.check, why.cause);
     }
     run.snippets.truncate(SNIPPETS_MAX);
     Outcome {

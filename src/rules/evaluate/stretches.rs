@@ -114,7 +114,12 @@ mod tests {
 
     #[test]
     fn a_line_has_its_ends() {
-        for (text, place, expected) in [("ab\ncd\ne", 3, 3..5), ("ab", 0, 0..2), ("ab\n", 1, 0..2), ("\nab", 1, 1..3)] {
+        for (text, place, expected) in [
+            ("ab\ncd\ne", 3, 3..5),
+            ("ab", 0, 0..2),
+            ("ab\n", 1, 0..2),
+            ("\nab", 1, 1..3),
+        ] {
             assert_eq!(line(text, place), expected, "{text:?} {place}");
         }
     }

@@ -15,7 +15,7 @@ fn letter(outcome: &Outcome) -> char {
     }
 }
 
-fn table(rows: &str) {
+pub(super) fn table(rows: &str) {
     let (house, scene) = (House::new(), Scene::new());
     for row in rows.lines().map(str::trim).filter(|row| !row.is_empty()) {
         let (expected, text) = row.split_once(' ').unwrap();
@@ -512,6 +512,34 @@ fn a_rule_over_its_budget_is_unknown() {
     assert_eq!(house.judge(nested, &scene), spent);
     scene.steps = STEPS_MAX;
     assert_eq!(letter(&house.judge(nested, &scene)), 'F');
+}
+
+/// No single one is to blame then: the budget of all was used up by others.
+#[test]
+fn conditions_are_crowded_out_once_the_message_has_had_its_steps() {
+    let (house, scene) = (House::new(), Scene::new());
+    let mut atoms = Atoms::default();
+    let texts = ["subject.length > 1", "message.size > 1", "parts.length > 0"];
+    let conditions = texts.map(|text| house.read(text, &mut atoms).0.unwrap());
+    let scanner = atoms.build().unwrap();
+    let judged = |steps: u64| {
+        scene.see(|evidence| {
+            let mut scope = Scope::new(evidence, &scanner).limit_message_steps(steps);
+            let outcomes = conditions
+                .each_ref()
+                .map(|condition| evaluate(condition, &mut scope, &house));
+            (outcomes, scope.take_spent())
+        })
+    };
+    let (outcomes, all) = judged(MESSAGE_STEPS_MAX);
+    assert!(outcomes.iter().all(|outcome| outcome.truth == Truth::True) && !all.is_over);
+    for (steps, last) in [(all.steps + 1, 'T'), (all.steps, 'T'), (all.steps - 1, 'U')] {
+        let (outcomes, spent) = judged(steps);
+        assert_eq!(outcomes.each_ref().map(letter), ['T', 'T', last], "{steps}");
+        assert!(spent.steps <= steps && !spent.is_over);
+        let crowded = outcomes[2].unknown.iter().all(|why| why.cause == "crowded");
+        assert!(crowded && outcomes[2].unknown.len() == usize::from(last == 'U'));
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::rules::syntax::tree::Quantity;
 use crate::rules::text::{Folded, SIMILAR_BYTES_MAX, folded, is_similar, prefix_ignoring_case, suffix_ignoring_case};
 use crate::rules::value::Value;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -22,6 +23,19 @@ type Found = Option<Range<usize>>;
 enum Haystack<'e> {
     Scanned(Rc<Scanned<'e>>),
     Plain(Value<'e>),
+}
+
+/// What came of the needles tried so far.
+struct Sought {
+    tally: Tally,
+    /// Those found, where several are wanted: alike ones count once, wherever they come from.
+    found: HashSet<String>,
+}
+
+impl Sought {
+    fn is_first(&mut self, quantity: Quantity, needle: &str) -> bool {
+        !matches!(quantity, Quantity::AtLeast(2..)) || self.found.insert(needle.to_owned())
+    }
 }
 
 impl Haystack<'_> {
@@ -70,13 +84,16 @@ impl<'e> Run<'_, 'e, '_> {
                 return holds.into();
             }
         }
-        let mut tally = Tally::new(test.quantity);
+        let mut sought = Sought {
+            tally: Tally::new(test.quantity),
+            found: HashSet::new(),
+        };
         for needle in &test.needles {
-            if self.try_needle(test, needle, &haystack, &mut tally) || self.steps_left.is_none() {
+            if self.try_needle(test, needle, &haystack, &mut sought) || self.steps_left.is_none() {
                 break;
             }
         }
-        tally.truth(false)
+        sought.tally.truth(false)
     }
 
     /// Whether a test of an item's text is false of every item, since no item's text holds a needle.
@@ -108,12 +125,12 @@ impl<'e> Run<'_, 'e, '_> {
         test: &'e TextTest,
         needle: &'e Needle,
         haystack: &Haystack<'e>,
-        tally: &mut Tally,
+        sought: &mut Sought,
     ) -> bool {
         match needle {
             Needle::Literal { text, atom } => {
                 let found = self.find(test, text, *atom, haystack);
-                self.count(test, found, haystack, tally)
+                self.count((test, text), found, haystack, sought)
             }
             Needle::List { list, texts, atoms } => {
                 let now = self.scope.evidence.now;
@@ -125,7 +142,7 @@ impl<'e> Run<'_, 'e, '_> {
                         continue;
                     }
                     let found = self.find(test, text, atoms.get(place).copied(), haystack);
-                    if self.count(test, found, haystack, tally) || self.steps_left.is_none() {
+                    if self.count((test, text), found, haystack, sought) || self.steps_left.is_none() {
                         return true;
                     }
                 }
@@ -135,20 +152,29 @@ impl<'e> Run<'_, 'e, '_> {
                 let value = self.value(node);
                 let Some(text) = value.as_text() else {
                     let truth = self.missing(&value);
-                    return tally.add(truth);
+                    return sought.tally.add(truth);
                 };
                 let text = if test.ignores_case { folded(&text) } else { text };
                 let found = self.find(test, &text, None, haystack);
-                self.count(test, found, haystack, tally)
+                self.count((test, &text), found, haystack, sought)
             }
         }
     }
 
-    fn count(&mut self, test: &TextTest, found: Found, haystack: &Haystack<'e>, tally: &mut Tally) -> bool {
+    fn count(
+        &mut self,
+        (test, needle): (&TextTest, &str),
+        found: Found,
+        haystack: &Haystack<'e>,
+        sought: &mut Sought,
+    ) -> bool {
+        if found.is_some() && !sought.is_first(test.quantity, needle) {
+            return false;
+        }
         if let Some(place) = &found {
             self.show(&test.subject, &haystack.text(), place);
         }
-        tally.add(found.is_some().into())
+        sought.tally.add(found.is_some().into())
     }
 
     /// Where a needle, already folded if case is ignored, stands. An empty one never matches.
@@ -213,6 +239,14 @@ impl<'e> Run<'_, 'e, '_> {
         let folded_text = folded(&text);
         let mut candidates: Vec<Cow<'e, str>> = Vec::new();
         for other in others {
+            let length = if let Needle::List { texts, .. } = other {
+                texts.len()
+            } else {
+                1
+            };
+            if !self.pay(1 + length / 4) {
+                return Truth::Unknown;
+            }
             match other {
                 Needle::Literal { text, .. } => candidates.push(Cow::Borrowed(text)),
                 Needle::List { list, texts, .. } => {

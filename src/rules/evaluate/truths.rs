@@ -177,6 +177,12 @@ impl<'e> Run<'_, 'e, '_> {
             Value::List(list) => list,
             other => return self.missing(&other),
         };
+        if quantity == Quantity::AtLeast(1)
+            && let Some(holds) = self.any_by_columns(&list.items, condition)
+            && (holds || list.cut.is_none())
+        {
+            return holds.into();
+        }
         let mut tally = Tally::new(quantity);
         for (place, item) in list.items.iter().enumerate() {
             let shown = self.snippets.len();
@@ -210,6 +216,11 @@ impl<'e> Run<'_, 'e, '_> {
     fn in_list(&mut self, negated: bool, item: &'e Node, list: &List, label: &str) -> Truth {
         let now = self.scope.evidence.now;
         let value = self.value(item);
+        if let Value::Record(Record::Url(url)) = &value
+            && !self.pay(list.paths_of(url) / 8)
+        {
+            return Truth::Unknown;
+        }
         let found = match (&value, list.kind()) {
             (Value::Domain(domain), ListKind::Domain) => list.contains_domain(domain, now),
             (Value::Address(address), ListKind::Address) => list.contains_address(address, now),

@@ -2,7 +2,7 @@
 
 use super::compare::float;
 use super::tally::Tally;
-use super::{Run, Truth};
+use super::{OVER_BUDGET, Run, Truth};
 use crate::mail::Domain;
 use crate::mail::message::Field;
 use crate::rules::compile::node::Node;
@@ -14,10 +14,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// The reason while the budget is spent; the whole outcome then says so.
-const SPENT: Why = Why {
-    check: "rule",
-    cause: "budget",
-};
+const SPENT: Why = OVER_BUDGET;
 
 /// The most matches of a regex that are counted: finding all of them can take quadratic time.
 const MATCHES_MAX: usize = 1_000;
@@ -59,9 +56,7 @@ impl<'e> Run<'_, 'e, '_> {
             Node::CountMatches { subject, pattern } => match self.value(subject) {
                 Value::Unknown(why) => Value::Unknown(why),
                 value => match value.as_text() {
-                    Some(text) if self.pay_for(&text) => {
-                        counted(pattern.count(&text, MATCHES_MAX))
-                    }
+                    Some(text) if self.pay_for(&text) => counted(pattern.count(&text, MATCHES_MAX)),
                     Some(_) => Value::Unknown(SPENT),
                     None => Value::Absent,
                 },
@@ -85,16 +80,21 @@ impl<'e> Run<'_, 'e, '_> {
 
     /// A condition as a value: absent where only absence keeps it from being told.
     fn truth_value(&mut self, node: &'e Node) -> Value<'e> {
-        let reasons = self.unknown.len();
-        match self.truth(node) {
+        let (truth, why) = self.apart(|run| run.truth(node));
+        match truth {
             Truth::True => Value::Bool(true),
             Truth::False => Value::Bool(false),
-            Truth::Unknown => {
-                let why = self.unknown.get(reasons).copied();
-                self.unknown.truncate(reasons);
-                why.map_or(Value::Absent, Value::Unknown)
-            }
+            Truth::Unknown => why.map_or(Value::Absent, Value::Unknown),
         }
+    }
+
+    /// Does something apart from the reasons gathered so far, and gives the reason that it found. Of several
+    /// the first in their order stands for all, so that it doesn't hang on what was asked first.
+    fn apart<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> (T, Option<Why>) {
+        let before = std::mem::take(&mut self.unknown);
+        let result = act(self);
+        let found = std::mem::replace(&mut self.unknown, before);
+        (result, found.into_iter().min())
     }
 
     fn header(&mut self, name: &'e str, raw: bool) -> Value<'e> {
@@ -106,11 +106,11 @@ impl<'e> Run<'_, 'e, '_> {
     }
 
     fn entries(&mut self, list: &'e List) -> Value<'e> {
-        if list.kind() == ListKind::Table {
-            return Value::list(list.rows().iter().map(|row| Value::Record(Record::Row(row))));
-        }
         if !self.pay(list.len()) {
             return Value::Unknown(SPENT);
+        }
+        if list.kind() == ListKind::Table {
+            return Value::list(list.rows().iter().map(|row| Value::Record(Record::Row(row))));
         }
         let now = self.scope.evidence.now;
         let current = list
@@ -130,19 +130,22 @@ impl<'e> Run<'_, 'e, '_> {
             Value::List(list) => list,
             other => return other,
         };
-        let reasons = self.unknown.len();
         let shown = self.snippets.len();
-        let mut tally = Tally::new(Quantity::All);
-        for (place, item) in list.items.iter().enumerate() {
-            let truth = self.with((place, item), |run| run.truth(condition));
-            tally.add(truth);
-            if self.steps_left.is_none() {
-                return Value::Unknown(SPENT);
+        let (tally, why) = self.apart(|run| {
+            let mut tally = Tally::new(Quantity::All);
+            for (place, item) in list.items.iter().enumerate() {
+                tally.add(run.with((place, item), |run| run.truth(condition)));
+                if run.steps_left.is_none() {
+                    break;
+                }
             }
+            tally
+        });
+        if self.steps_left.is_none() {
+            return Value::Unknown(SPENT);
         }
         self.snippets.truncate(shown);
-        let why = list.cut.or(self.unknown.get(reasons).copied());
-        self.unknown.truncate(reasons);
+        let why = list.cut.or(why);
         match tally.bounds(list.cut.is_some()) {
             (least, most) if least == most => Value::Int(least),
             (least, most) => Value::Between(least, most, why),
