@@ -192,6 +192,7 @@ pub fn criteria_with(config: &Config, rules: Arc<RuleSet>) -> Result<Criteria, U
         rules,
         policy,
         levers: Arc::default(),
+        held: Arc::default(),
         parsing: message::Limits::default(),
     })
 }

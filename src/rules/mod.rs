@@ -11,6 +11,7 @@ mod embedded;
 pub mod evaluate;
 pub mod function;
 pub mod guard;
+pub mod held;
 mod link;
 mod list_entry;
 pub mod lists;

@@ -7,6 +7,7 @@ use super::assemble::{self, Options};
 use super::compile::{self, Cost, RuleRef, Scanner};
 use super::diagnostic::Diagnostic;
 use super::evaluate::{OVER_BUDGET, Outcome, Outcomes, Scope, Spent, Truth, evaluate};
+use super::held::Held;
 use super::link::Linked;
 use super::lists::ListKind;
 use super::pack::Manifest;
@@ -269,8 +270,13 @@ impl RuleSet {
 
     /// What the rules say of one message.
     pub fn evaluate(&self, evidence: &Evidence<'_, '_>) -> Findings {
+        self.evaluate_held(evidence, &Held::default())
+    }
+
+    /// The same while some rules stand otherwise than they were written.
+    pub fn evaluate_held(&self, evidence: &Evidence<'_, '_>, held: &Held) -> Findings {
         let mut scope = Scope::new(evidence, &self.scanner);
-        let told = self.outcomes(&mut scope, evidence.now);
+        let told = self.outcomes(&mut scope, evidence.now, held);
         let spent = told.spent.iter().filter_map(|(at, spent)| {
             Some(RuleSpent {
                 rule: Arc::clone(self.rules.get(*at)?),
@@ -284,7 +290,7 @@ impl RuleSet {
             ..Findings::default()
         };
         for (at, outcome) in told.outcomes {
-            let Some(rule) = self.rule_at(at, evidence.now) else {
+            let Some(rule) = self.rule_at(at, evidence.now, held) else {
                 continue;
             };
             match outcome.truth {
@@ -304,10 +310,11 @@ impl RuleSet {
     }
 
     /// What the rules that are awake came to.
-    fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> Evaluated {
+    fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp, held: &'s Held) -> Evaluated {
         let mut told = Told {
             set: self,
             now,
+            held,
             real: self
                 .nodes
                 .iter()
@@ -324,7 +331,7 @@ impl RuleSet {
                 continue;
             };
             let place = at.checked_sub(self.defines);
-            let rule = place.and_then(|place| self.rule_at(place, now));
+            let rule = place.and_then(|place| self.rule_at(place, now, held));
             told.to_acting = rule.is_some_and(|rule| rule.status == Status::Active);
             let mut outcome = evaluate(&node.linked.condition, scope, &told);
             if let (Truth::True, Some(rule)) = (outcome.truth, rule)
@@ -333,7 +340,8 @@ impl RuleSet {
                 evaluated.excepted.push((rule.id.clone(), name.to_owned()));
                 outcome = NOTHING;
             }
-            if node.two_faced {
+            // Through any define an acting rule may see one that is held.
+            if node.two_faced || (at < self.defines && !held.is_empty()) {
                 told.to_acting = true;
                 let outcome = evaluate(&node.linked.condition, scope, &told);
                 told.acting.insert(at, outcome);
@@ -362,7 +370,7 @@ impl RuleSet {
     pub(super) fn outcome_of(&self, id: &str, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Option<Outcome> {
         let at = self.by_id.get(id)?;
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let told = self.outcomes(&mut scope, evidence.now);
+        let told = self.outcomes(&mut scope, evidence.now, &Held::default());
         let own = told.outcomes.into_iter().find(|(place, _)| place == at);
         Some(own.map_or(NOTHING, |(_, outcome)| outcome))
     }
@@ -371,7 +379,7 @@ impl RuleSet {
     #[cfg(test)]
     pub(super) fn rule_outcomes(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Vec<(String, Outcome)> {
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let told = self.outcomes(&mut scope, evidence.now);
+        let told = self.outcomes(&mut scope, evidence.now, &Held::default());
         let mut all: Vec<_> = self.rules.iter().map(|rule| (rule.id.clone(), NOTHING)).collect();
         for (place, outcome) in told.outcomes {
             all[place].1 = outcome;
@@ -389,11 +397,29 @@ impl RuleSet {
         conditions.flat_map(|condition| condition.lists().to_vec()).collect()
     }
 
-    fn rule_at(&self, at: usize, now: Timestamp) -> Option<&Arc<RuleInfo>> {
+    fn rule_at<'s>(&'s self, at: usize, now: Timestamp, held: &'s Held) -> Option<&'s Arc<RuleInfo>> {
         match self.endings.get(at) {
             Some(Some((end, expired))) if now >= *end => Some(expired),
-            _ => self.rules.get(at),
+            _ => self.rules.get(at).map(|rule| held.standing(rule)),
         }
+    }
+
+    /// Each rule's id and a digest of what it says and does, to tell whether that has changed.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, String)> {
+        let rules = self.rules.iter().zip(&self.details);
+        rules.map(|(rule, details)| {
+            let acts = (
+                rule.category,
+                rule.severity,
+                rule.score,
+                rule.status,
+                rule.floor,
+                rule.cap,
+            );
+            let among = (&rule.group, &rule.replaces, &details.condition);
+            let sum = ring::digest::digest(&SHA256, format!("{acts:?} {among:?}").as_bytes());
+            (rule.id.as_str(), hex(sum.as_ref()))
+        })
     }
 
     /// Every rule, in the order of packs, files and lines.
@@ -474,6 +500,7 @@ static HIDDEN: Outcome = Outcome {
 struct Told<'s> {
     set: &'s RuleSet,
     now: Timestamp,
+    held: &'s Held,
     /// Of nodes that others refer to.
     real: Vec<OnceCell<Outcome>>,
     /// Where what acting rules are told differs: defines through which a rule that doesn't act is seen.
@@ -484,7 +511,7 @@ struct Told<'s> {
 impl Told<'_> {
     fn is_hidden(&self, at: usize) -> bool {
         let place = at.checked_sub(self.set.defines);
-        let rule = place.and_then(|place| self.set.rule_at(place, self.now));
+        let rule = place.and_then(|place| self.set.rule_at(place, self.now, self.held));
         rule.is_some_and(|rule| rule.status == Status::Shadow)
     }
 
@@ -550,10 +577,9 @@ fn digest(roots: &[Root]) -> String {
             context.update(text.text.as_bytes());
         }
     }
-    context
-        .finish()
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(context.finish().as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
