@@ -86,7 +86,7 @@ impl Canvas {
 
     /// Writes text line by line, as plain text and `<pre>` are shown.
     pub(super) fn push_lines(&mut self, text: &str) {
-        for (number, line) in text.split('\n').enumerate() {
+        for (number, line) in lines(text).enumerate() {
             if self.is_cut {
                 return;
             }
@@ -139,6 +139,18 @@ impl Canvas {
             self.text.push_str(fitting);
         }
     }
+}
+
+/// What stands between line feeds; an empty text is one empty line.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut ends = memchr::memchr_iter(b'\n', text.as_bytes());
+    let mut next = Some(0);
+    std::iter::from_fn(move || {
+        let from = next?;
+        let end = ends.next();
+        next = end.map(|end| end + 1);
+        text.get(from..end.unwrap_or(text.len()))
+    })
 }
 
 /// How many bytes are words parted by single spaces, and so are written as they stand: nearly all of
@@ -242,6 +254,13 @@ mod tests {
                     assert_eq!(plain_run(&bytes), slow_run(&bytes), "{other:#x} at {at} of {length}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn lines_are_split_at_each_end() {
+        for text in ["", "a", "a\nb", "\n", "a\n\n\u{e9}\n"] {
+            assert!(lines(text).eq(text.split('\n')), "{text:?}");
         }
     }
 

@@ -4,13 +4,13 @@
 //! [`Canvas`], or the text without its history. The newest part is what remains when quoted lines are
 //! dropped and everything behind a header of an older message is cut. Knows nothing of MIME.
 
-use super::canvas::Canvas;
+use super::canvas::{self, Canvas};
 use std::ops::Range;
 
 /// Writes plain text; in `flowed` text (RFC 3676) a line that ends in a space goes on.
 pub(super) fn render(text: &str, flowed: bool, canvas: &mut Canvas) {
     canvas.line_break();
-    for line in text.split('\n') {
+    for line in canvas::lines(text) {
         if canvas.is_cut() {
             break;
         }
@@ -78,7 +78,7 @@ struct Line<'t> {
 fn lines<'t>(text: &'t str, quoted: &[Range<usize>]) -> Vec<Line<'t>> {
     let mut stretches = quoted.iter().peekable();
     let mut start = 0;
-    text.split('\n')
+    canvas::lines(text)
         .map(|line| {
             let end = start + line.len();
             while stretches.next_if(|stretch| stretch.end <= start).is_some() {}
@@ -178,6 +178,13 @@ fn starts_older_message(line: &str, following: &[Line<'_>]) -> bool {
 /// Whether a text begins with a word of lower case, in any case. Makes no copy, since it is asked of every
 /// line.
 fn begins(text: &str, word: &str) -> bool {
+    // Nearly every line ends it with its first letter.
+    if let (Some(first), Some(wanted)) = (text.as_bytes().first(), word.as_bytes().first())
+        && first.is_ascii()
+        && !first.eq_ignore_ascii_case(wanted)
+    {
+        return false;
+    }
     let mut letters = text.chars().flat_map(char::to_lowercase);
     word.chars().all(|wanted| letters.next() == Some(wanted))
 }

@@ -4,6 +4,7 @@
 //! nothing of policy, thresholds, stores or the wire.
 
 mod assemble;
+mod bits;
 pub mod compile;
 mod compose;
 pub mod diagnostic;

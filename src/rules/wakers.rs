@@ -4,6 +4,7 @@
 //! Enters: the conditions of a set and what a scan of a message found. Leaves: places in the order of
 //! evaluation. What isn't among them is false. Knows nothing of what conditions say.
 
+use super::bits::Bits;
 use super::compile::triggers::triggers;
 use super::compile::{Condition, Scanner};
 use super::evaluate::Scope;
@@ -13,7 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 /// The wakers of a whole set.
 #[derive(Debug)]
 pub(super) struct Wakers {
-    always: Places,
+    /// Those that are evaluated for every message.
+    always: Bits,
     sources: Vec<Listening>,
 }
 
@@ -25,15 +27,11 @@ struct Listening {
     by_atom: HashMap<usize, Vec<usize>, FixedState>,
 }
 
-/// Places in the order of evaluation, a bit each.
-#[derive(Debug, Clone)]
-pub(super) struct Places(Vec<u64>);
-
 impl Wakers {
     /// For conditions in the order of their evaluation; a place without one is always woken.
     pub(super) fn new<'c>(conditions: impl Iterator<Item = Option<&'c Condition>>, scanner: &Scanner) -> Self {
         let conditions: Vec<Option<&Condition>> = conditions.collect();
-        let mut always = Places(vec![0; conditions.len().div_ceil(64)]);
+        let mut always = Bits::none(conditions.len());
         let mut sources: BTreeMap<usize, Listening> = BTreeMap::new();
         for (place, condition) in conditions.into_iter().enumerate() {
             let Some(found) = condition.and_then(|condition| triggers(&condition.root, scanner)) else {
@@ -59,7 +57,7 @@ impl Wakers {
     }
 
     /// Which places a message wakes.
-    pub(super) fn woken(&self, scope: &mut Scope<'_, '_>) -> Places {
+    pub(super) fn woken(&self, scope: &mut Scope<'_, '_>) -> Bits {
         let mut woken = self.always.clone();
         for listening in &self.sources {
             match scope.found(listening.source) {
@@ -72,48 +70,5 @@ impl Wakers {
             }
         }
         woken
-    }
-
-    /// How many are evaluated for every message.
-    pub(super) fn always(&self) -> usize {
-        self.always.iter().count()
-    }
-}
-
-impl Places {
-    fn add(&mut self, place: usize) {
-        if let Some(word) = self.0.get_mut(place / 64) {
-            *word |= 1 << (place % 64);
-        }
-    }
-
-    /// In order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().enumerate().flat_map(|(number, word)| {
-            let mut rest = *word;
-            std::iter::from_fn(move || {
-                let bit = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
-                rest &= rest - 1;
-                Some(number * 64 + bit)
-            })
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_come_back_in_order() {
-        let mut places = Places(vec![0; 3]);
-        for place in [130, 0, 63, 64, 0, 191, 192] {
-            places.add(place);
-        }
-        assert_eq!(
-            places.iter().collect::<Vec<_>>(),
-            [0, 63, 64, 130, 191],
-            "what is beyond isn't kept"
-        );
     }
 }

@@ -54,10 +54,20 @@ impl Eq for Members {}
 /// one scan. `Send + Sync`.
 #[derive(Debug)]
 pub struct Scanner {
-    /// Each with its needles, where they are so few that looking for one after the other is faster.
-    sources: Vec<(Source, Option<Few>)>,
+    sources: Vec<(Source, Wanted)>,
     automaton: Automaton,
     shared: Places,
+}
+
+/// What is looked for in a text.
+#[derive(Debug)]
+enum Wanted {
+    /// So few needles that looking for one after the other is faster.
+    Few(Few),
+    /// Every needle, but the shortest, which take a pass of their own.
+    AllButShort,
+    /// Every needle.
+    All,
 }
 
 impl Atoms {
@@ -110,12 +120,18 @@ impl Atoms {
     /// Fails only when the needles are more than an automaton can hold.
     pub fn build(self) -> Result<Scanner, String> {
         let automaton = self.needles.build()?;
-        let few = |mut atoms: Vec<usize>| {
+        let wanted = |mut atoms: Vec<usize>| {
             atoms.sort_unstable();
             atoms.dedup();
-            (atoms.len() <= FEW_MAX).then(|| automaton.few(&atoms))
+            if atoms.len() <= FEW_MAX {
+                Wanted::Few(automaton.few(&atoms))
+            } else if atoms.iter().any(|atom| automaton.is_short(*atom)) {
+                Wanted::All
+            } else {
+                Wanted::AllButShort
+            }
         };
-        let sources = self.sources.into_iter().map(|(source, atoms)| (source, few(atoms)));
+        let sources = self.sources.into_iter().map(|(source, atoms)| (source, wanted(atoms)));
         Ok(Scanner {
             sources: sources.collect(),
             automaton,
@@ -165,19 +181,25 @@ impl Scanner {
     /// Scans one of them.
     pub(crate) fn scan<'e>(&self, source: usize, text: Cow<'e, str>) -> Scanned<'e> {
         match self.sources.get(source) {
-            Some((_, Some(few))) => self.automaton.find_few(few, text),
-            _ => self.automaton.scan(text),
+            Some((_, Wanted::Few(few))) => self.automaton.find_few(few, text),
+            Some((_, Wanted::AllButShort)) => self.automaton.scan(text, false),
+            Some((_, Wanted::All)) | None => self.automaton.scan(text, true),
         }
     }
 
     /// Scans a text that is none of the message's own.
     pub(crate) fn scan_other<'e>(&self, text: Cow<'e, str>) -> Scanned<'e> {
-        self.automaton.scan(text)
+        self.automaton.scan(text, true)
     }
 
-    /// Whether a scan of this text looks for every needle, so that it says all of any text like it.
-    pub(crate) fn looks_for_all(&self, source: usize) -> bool {
-        matches!(self.sources.get(source), Some((_, None)))
+    /// Whether a scan of one text says all that one of another would, were the texts alike.
+    pub(crate) fn says_all(&self, source: usize, of: usize) -> bool {
+        let wanted = |source: usize| self.sources.get(source).map(|(_, wanted)| wanted);
+        match wanted(source) {
+            Some(Wanted::All) => true,
+            Some(Wanted::AllButShort) => matches!(wanted(of), Some(Wanted::AllButShort)),
+            Some(Wanted::Few(_)) | None => false,
+        }
     }
 
     /// One of the texts.
@@ -250,7 +272,7 @@ mod tests {
         for chosen in [&NEEDLES[..FEW_MAX], &NEEDLES[NEEDLES.len() - FEW_MAX..], &NEEDLES] {
             for others in [0, 1, 100, 10_000] {
                 let scanner = scanner(chosen, others);
-                assert_eq!(scanner.looks_for_all(0), chosen.len() + others > FEW_MAX);
+                assert_eq!(scanner.says_all(0, 0), chosen.len() + others > FEW_MAX);
                 for text in TEXTS {
                     let scanned = scanner.scan(0, text.into());
                     for (atom, (needle, ignores_case)) in chosen.iter().enumerate() {

@@ -5,6 +5,7 @@
 pub(crate) mod atoms;
 pub mod extent;
 mod grams;
+mod letters;
 pub(crate) mod needles;
 pub(crate) mod shared;
 mod methods;

@@ -1,7 +1,7 @@
 //! Needles that are looked for together, and what a scan of a text found of them.
 //!
 //! Enters: literal needles, each with whether case matters. Leaves: which of them a text holds, and
-//! where. Long ones are found by their grams, those of up to three bytes by an automaton. Case is folded
+//! where. Long ones are found by their grams, those of one or two bytes by an automaton. Case is folded
 //! as Unicode says; whether a hit counts where case matters is checked here. Knows nothing of
 //! conditions, nor of which text is scanned.
 
@@ -164,8 +164,8 @@ impl Short {
 }
 
 impl Automaton {
-    /// Scans a text.
-    pub(crate) fn scan<'e>(&self, text: Cow<'e, str>) -> Scanned<'e> {
+    /// Scans a text, for the shortest needles too if asked.
+    pub(super) fn scan<'e>(&self, text: Cow<'e, str>, for_short: bool) -> Scanned<'e> {
         // Needles are found in ASCII of any case, and most text is that; a copy is made only of other text.
         let copy = (!text.is_ascii()).then(|| Folded::new(&text));
         let bytes = copy.as_ref().map_or(&*text, Folded::as_str).as_bytes();
@@ -176,7 +176,7 @@ impl Automaton {
             hits: self.no_hits(),
         };
         self.grams.scan(bytes, &mut notes);
-        if let Some(short) = &self.short {
+        if let Some(short) = self.short.as_ref().filter(|_| for_short) {
             short.scan(bytes, &mut notes);
         }
         let hits = notes.finish();
@@ -204,6 +204,11 @@ impl Automaton {
         }
         let hits = notes.finish();
         Scanned { text, hits }
+    }
+
+    /// Whether an atom is too short for grams.
+    pub(super) fn is_short(&self, atom: usize) -> bool {
+        self.atom_bytes(atom) < NEEDLE_BYTES_MIN
     }
 
     /// How many bytes an atom has, folded.

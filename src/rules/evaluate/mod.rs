@@ -3,6 +3,7 @@
 //! Total and bounded: every condition ends within its budget of steps, on any message. Knows
 //! nothing of scores, statuses or exceptions.
 
+mod columns;
 mod compare;
 mod derive;
 mod tally;
@@ -240,7 +241,7 @@ impl<'e, 'm> Scope<'e, 'm> {
     /// Texts are often alike: the newest part of a thread is mostly the whole text.
     fn scan_text(&self, source: usize, text: Cow<'e, str>) -> Rc<Scanned<'e>> {
         let known = self.scanned.iter().enumerate();
-        let whole = known.filter(|(source, _)| self.scanner.looks_for_all(*source));
+        let whole = known.filter(|(known, _)| self.scanner.says_all(*known, source));
         let mut whole = whole.filter_map(|(_, scanned)| scanned.as_ref()?.as_ref());
         match whole.find(|scanned| scanned.text == text) {
             Some(scanned) => Rc::clone(scanned),

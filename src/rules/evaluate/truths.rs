@@ -177,6 +177,12 @@ impl<'e> Run<'_, 'e, '_> {
             Value::List(list) => list,
             other => return self.missing(&other),
         };
+        if quantity == Quantity::AtLeast(1)
+            && let Some(holds) = self.any_by_columns(&list.items, condition)
+            && (holds || list.cut.is_none())
+        {
+            return holds.into();
+        }
         let mut tally = Tally::new(quantity);
         for (place, item) in list.items.iter().enumerate() {
             let shown = self.snippets.len();
