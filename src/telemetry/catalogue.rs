@@ -334,10 +334,11 @@ pub const CAUSES: &[&str] = &[
     "failed",
     "limit",
     "budget",
-    "crowded",
     "panic",
     "deadline",
 ];
+/// Why a rule is taken out of service.
+pub const DISABLED: &[&str] = &["budget", "share"];
 /// Why we refuse, and at which stages: first what the wire refuses, then the desk.
 pub const REJECTS: &[(&str, &[&str])] = &[
     ("connections", &["connect"]),

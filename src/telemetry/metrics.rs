@@ -6,8 +6,9 @@
 
 use super::ListEvent;
 use super::catalogue::{
-    BUDGET_STATES, CATEGORIES, CAUSES, CHECKS, CLASSES, CONNECTION_STATES, DIRECTIONS, ENTRIES, MODES, OTHER, OUTCOMES,
-    REJECTS, RELEASERS, RELOADS, SEVERITIES, SHADOW, STATUSES, STORE_OPERATIONS, TLS, UPSTREAM_STAGES, VERDICTS,
+    BUDGET_STATES, CATEGORIES, CAUSES, CHECKS, CLASSES, CONNECTION_STATES, DIRECTIONS, DISABLED, ENTRIES, MODES, OTHER,
+    OUTCOMES, REJECTS, RELEASERS, RELOADS, SEVERITIES, SHADOW, STATUSES, STORE_OPERATIONS, TLS, UPSTREAM_STAGES,
+    VERDICTS,
 };
 use super::families::{Pairs, Table};
 use super::register::Register;
@@ -226,6 +227,9 @@ impl Metrics {
             let _ = self.rule_only_hits.remove_label_values(&[id]);
             let _ = self.rule_unknown.remove_label_values(&[id]);
             let _ = self.rule_eval.remove_label_values(&[id]);
+            for cause in DISABLED {
+                let _ = self.rule_disabled.remove_label_values(&[id.as_str(), *cause]);
+            }
         }
         for ([status], gauge) in self.ruleset_rules.iter() {
             gauge.set(as_gauge(rules.iter().filter(|(_, its)| *its == status).count()));
