@@ -1,9 +1,10 @@
 //! The time of day, behind a trait so that tests and the simulator can fix it.
 //!
-//! Only wall time is asked here; deadlines use the runtime's own monotonic timer.
+//! Only wall time and the CPU time of a thread are asked here; deadlines use the runtime's own monotonic timer.
 //! Knows nothing of mail.
 
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// Tells the time of day.
 pub trait Clock: Send + Sync {
@@ -23,6 +24,13 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+}
+
+/// What the running thread has had of a processor since it began.
+pub fn thread_cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    // It is never negative.
+    time.try_into().unwrap_or_default()
 }
 
 /// A clock that stands still, for tests, `scan` and rule tests.

@@ -4,6 +4,7 @@
 //! Reads files; swaps nothing in. Knows nothing of sockets and sessions.
 
 use crate::action::Stamp;
+use crate::clock;
 use crate::config::Config;
 use crate::mail::{Mail, message};
 use crate::pipeline::{Criteria, Live, RelayGuard};
@@ -193,6 +194,7 @@ pub fn criteria_with(config: &Config, rules: Arc<RuleSet>) -> Result<Criteria, U
         policy,
         levers: Arc::default(),
         held: Arc::default(),
+        cpu_time: None,
         parsing: message::Limits::default(),
     })
 }
@@ -202,8 +204,12 @@ pub fn criteria_with(config: &Config, rules: Arc<RuleSet>) -> Result<Criteria, U
 /// # Errors
 /// A policy that can't stand.
 pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> Result<Live, Unusable> {
+    let criteria = Criteria {
+        cpu_time: Some(clock::thread_cpu_time),
+        ..criteria_with(config, rules)?
+    };
     Ok(Live {
-        criteria: criteria_with(config, rules)?,
+        criteria,
         relay: Arc::new(RelayGuard::new(&config.relay)),
         upstreams,
         disclosure: Arc::new(config.disclosure.clone()),

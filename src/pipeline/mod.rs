@@ -26,6 +26,7 @@ use crate::compute::Compute;
 use crate::evidence::{Evidence, Outside};
 use crate::mail::{Mail, Mailbox, Message, message};
 use crate::rules::held::Held;
+use crate::rules::stop_watch::CpuTime;
 use crate::rules::{Action, Finding, Findings, RuleSet, RuleSpent, Status};
 use crate::smtp::Reply;
 use crate::store::Store;
@@ -72,6 +73,8 @@ pub struct Criteria {
     pub held: Arc<Held>,
     /// Thresholds and recipients' policies.
     pub policy: Arc<Policy>,
+    /// The CPU time that judging takes, for those who must not wait.
+    pub cpu_time: Option<CpuTime>,
     /// What an administrator has pulled; nothing, for those who judge beside the gate.
     pub levers: Arc<Levers>,
     /// How much of a message is looked at.
@@ -132,7 +135,9 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Time
         outside,
         has_envelope: !mail.envelope.recipients.is_empty(),
     };
-    let findings = criteria.rules.evaluate_held(&evidence, &criteria.held);
+    let findings = criteria
+        .rules
+        .evaluate_live(&evidence, &criteria.held, criteria.cpu_time);
     let defects: Vec<&'static str> = message.defects().iter().map(|defect| defect.0).collect();
     let unscanned = record::unscanned(&findings, &defects);
     let origin = origin(mail, message.authors());

@@ -45,6 +45,7 @@ impl House {
                 policy: Arc::new(Policy::new(&toml::from_str::<verdict::Settings>(policy).unwrap()).unwrap()),
                 levers: Arc::default(),
                 held: Arc::default(),
+                cpu_time: None,
                 parsing: message::Limits::default(),
             },
             relay: Arc::new(RelayGuard::new(&relay)),

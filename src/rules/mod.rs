@@ -24,6 +24,7 @@ pub mod schema;
 pub mod set;
 mod settings;
 mod snapshot;
+pub mod stop_watch;
 pub mod source;
 pub mod syntax;
 mod table;

@@ -12,6 +12,7 @@ use super::link::Linked;
 use super::lists::ListKind;
 use super::pack::Manifest;
 use super::source::{self, Root};
+use super::stop_watch::{CpuTime, StopWatch};
 use super::test_entry::{TestEntry, VerdictTest};
 use super::wakers::Wakers;
 use super::{Finding, Findings, RuleInfo, RuleSpent, Status, Undecided, embedded, snapshot};
@@ -270,13 +271,14 @@ impl RuleSet {
 
     /// What the rules say of one message.
     pub fn evaluate(&self, evidence: &Evidence<'_, '_>) -> Findings {
-        self.evaluate_held(evidence, &Held::default())
+        self.evaluate_live(evidence, &Held::default(), None)
     }
 
-    /// The same while some rules stand otherwise than they were written.
-    pub fn evaluate_held(&self, evidence: &Evidence<'_, '_>, held: &Held) -> Findings {
+    /// The same while some rules stand otherwise than they were written, and the time that they take is
+    /// watched.
+    pub fn evaluate_live(&self, evidence: &Evidence<'_, '_>, held: &Held, clock: Option<CpuTime>) -> Findings {
         let mut scope = Scope::new(evidence, &self.scanner);
-        let told = self.outcomes(&mut scope, evidence.now, held);
+        let told = self.outcomes(&mut scope, evidence.now, held, clock);
         let spent = told.spent.iter().filter_map(|(at, spent)| {
             Some(RuleSpent {
                 rule: Arc::clone(self.rules.get(*at)?),
@@ -310,7 +312,13 @@ impl RuleSet {
     }
 
     /// What the rules that are awake came to.
-    fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp, held: &'s Held) -> Evaluated {
+    fn outcomes<'s>(
+        &'s self,
+        scope: &mut Scope<'s, '_>,
+        now: Timestamp,
+        held: &'s Held,
+        clock: Option<CpuTime>,
+    ) -> Evaluated {
         let mut told = Told {
             set: self,
             now,
@@ -326,6 +334,7 @@ impl RuleSet {
         };
         let mut evaluated = Evaluated::default();
         let woken = self.wakers.woken(scope);
+        let mut watch = StopWatch::start(clock);
         for at in woken.iter().filter_map(|place| self.order.get(place).copied()) {
             let Some(node) = self.nodes.get(at).filter(|_| !self.is_lazy(at)) else {
                 continue;
@@ -346,7 +355,11 @@ impl RuleSet {
                 let outcome = evaluate(&node.linked.condition, scope, &told);
                 told.acting.insert(at, outcome);
             }
-            evaluated.note(place, scope.take_spent(), &outcome);
+            let spent = scope.take_spent();
+            if watch.is_over(spent.steps) {
+                outcome = Outcome::unknown(OVER_BUDGET.check, OVER_BUDGET.cause);
+            }
+            evaluated.note(place, spent, &outcome);
             match place.filter(|_| outcome.truth != Truth::False) {
                 Some(place) if node.kept.is_some() => {
                     evaluated.outcomes.push((place, outcome.clone()));
@@ -370,16 +383,21 @@ impl RuleSet {
     pub(super) fn outcome_of(&self, id: &str, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Option<Outcome> {
         let at = self.by_id.get(id)?;
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let told = self.outcomes(&mut scope, evidence.now, &Held::default());
+        let told = self.outcomes(&mut scope, evidence.now, &Held::default(), None);
         let own = told.outcomes.into_iter().find(|(place, _)| place == at);
         Some(own.map_or(NOTHING, |(_, outcome)| outcome))
     }
 
     /// What each rule came to, whether it acts or not, by its id.
     #[cfg(test)]
-    pub(super) fn rule_outcomes(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Vec<(String, Outcome)> {
+    pub(super) fn rule_outcomes(
+        &self,
+        evidence: &Evidence<'_, '_>,
+        withheld: &[String],
+        held: &Held,
+    ) -> Vec<(String, Outcome)> {
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let told = self.outcomes(&mut scope, evidence.now, &Held::default());
+        let told = self.outcomes(&mut scope, evidence.now, held, None);
         let mut all: Vec<_> = self.rules.iter().map(|rule| (rule.id.clone(), NOTHING)).collect();
         for (place, outcome) in told.outcomes {
             all[place].1 = outcome;
