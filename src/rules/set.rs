@@ -153,12 +153,7 @@ impl RuleSet {
             }
         }
         let name = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
-        let message = format!(
-            "the rules changed each of the {} times that they were read",
-            source::READS_MAX
-        );
-        let help = "once they are at rest, reload";
-        Err(vec![Diagnostic::file_error("changing", name, message).help(help)])
+        Err(vec![source::changing(name)])
     }
 
     /// The shipped rules, embedded in the binary.
@@ -279,6 +274,17 @@ impl RuleSet {
     pub fn evaluate_live(&self, evidence: &Evidence<'_, '_>, held: &Held, clock: Option<CpuTime>) -> Findings {
         let mut scope = Scope::new(evidence, &self.scanner);
         let told = self.outcomes(&mut scope, evidence.now, held, clock);
+        self.findings(told, evidence, held)
+    }
+
+    /// The same when some facts, by name or group, could not be found out.
+    pub(super) fn evaluate_without(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Findings {
+        let (mut scope, held) = (Scope::new(evidence, &self.scanner).withhold(withheld), Held::default());
+        let told = self.outcomes(&mut scope, evidence.now, &held, None);
+        self.findings(told, evidence, &held)
+    }
+
+    fn findings(&self, told: Evaluated, evidence: &Evidence<'_, '_>, held: &Held) -> Findings {
         let spent = told.spent.iter().filter_map(|(at, spent)| {
             Some(RuleSpent {
                 rule: Arc::clone(self.rules.get(*at)?),
