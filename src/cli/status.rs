@@ -8,8 +8,26 @@ use crate::daemon::protocol::{Request, Response, Status};
 #[derive(Debug, clap::Args)]
 pub struct ReloadArguments {
     /// Take the rules even though a list vanished, emptied or shrank by more than half.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "rearm")]
     force: bool,
+    /// Read nothing; have a rule act again that the breaker holds, or `all`.
+    #[arg(long, value_name = "RULE", requires = "reason")]
+    rearm: Option<String>,
+    /// Why a rule is armed again; for the audit log.
+    #[arg(long, requires = "rearm")]
+    reason: Option<String>,
+}
+
+impl ReloadArguments {
+    fn request(&self) -> Request {
+        match &self.rearm {
+            Some(rule) => Request::Rearm {
+                rule: Some(rule.clone()).filter(|rule| rule != "all"),
+                reason: self.reason.clone().unwrap_or_default(),
+            },
+            None => Request::Reload { force: self.force },
+        }
+    }
 }
 
 /// How the running gate is.
@@ -21,7 +39,7 @@ pub fn run(shared: &Shared) -> Exit {
             } else {
                 print(&status)
             }
-            if status.degraded || status.bypass.is_some() || status.store != "ready" {
+            if status.degraded || status.bypass.is_some() || !status.held.is_empty() || status.store != "ready" {
                 Exit::Findings
             } else {
                 Exit::Fine
@@ -48,6 +66,9 @@ fn print(status: &Status) {
         "rules      {} active, {} shadow, generation {}",
         status.rules_active, status.rules_shadow, status.generation
     ));
+    for held in &status.held {
+        terminal::print(&format!("HELD       {held}"));
+    }
     terminal::print(&format!("reload     {}", status.last_reload));
     if status.degraded {
         terminal::print("DEGRADED   the present rules do not load; the last good ones serve");
@@ -68,11 +89,11 @@ fn print(status: &Status) {
     ));
 }
 
-/// Has the gate read everything again.
+/// Has the gate read everything again, or a rule act again.
 pub fn reload(arguments: &ReloadArguments, shared: &Shared) -> Exit {
     match shared
         .socket()
-        .and_then(|socket| gate::ask(&socket, &Request::Reload { force: arguments.force }))
+        .and_then(|socket| gate::ask(&socket, &arguments.request()))
     {
         Ok((Response::Done { message }, _)) => {
             shared.say(&message);

@@ -120,6 +120,7 @@ async fn answer(request: Request, actor: &str, daemon: &Daemon) -> (Response, By
     let response = match request {
         Request::Status => Ok(Response::Status(Box::new(daemon.status().await))),
         Request::Reload { force } => Ok(daemon.reload("control socket", force).await),
+        Request::Rearm { rule, reason } => Ok(daemon.rearm(rule.as_deref(), actor, &reason).await),
         Request::QuarantineList(query) => store
             .list(query)
             .await

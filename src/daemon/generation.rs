@@ -4,6 +4,7 @@
 //! Reads files; swaps nothing in. Knows nothing of sockets and sessions.
 
 use crate::action::Stamp;
+use crate::clock;
 use crate::config::Config;
 use crate::mail::{Mail, message};
 use crate::pipeline::{Criteria, Live, RelayGuard};
@@ -191,6 +192,8 @@ pub fn criteria_with(config: &Config, rules: Arc<RuleSet>) -> Result<Criteria, U
         rules,
         policy: policy(config)?,
         levers: Arc::default(),
+        held: Arc::default(),
+        cpu_time: None,
         parsing: message::Limits::default(),
     })
 }
@@ -208,8 +211,12 @@ pub fn policy(config: &Config) -> Result<Arc<Policy>, Unusable> {
 /// # Errors
 /// A policy that can't stand.
 pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> Result<Live, Unusable> {
+    let criteria = Criteria {
+        cpu_time: Some(clock::thread_cpu_time),
+        ..criteria_with(config, rules)?
+    };
     Ok(Live {
-        criteria: criteria_with(config, rules)?,
+        criteria,
         relay: Arc::new(RelayGuard::new(&config.relay)),
         upstreams,
         disclosure: Arc::new(config.disclosure.clone()),

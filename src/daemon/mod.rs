@@ -2,6 +2,7 @@
 //!
 //! Everything below is handed what it needs; only here is it known what fits together.
 
+mod breaker;
 mod control;
 mod generation;
 mod levers;

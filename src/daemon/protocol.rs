@@ -25,6 +25,13 @@ pub enum Request {
         /// Take rules even though a list shrank.
         force: bool,
     },
+    /// Have rules act again that the breaker holds.
+    Rearm {
+        /// This one, or all.
+        rule: Option<String>,
+        /// Why; for the audit log.
+        reason: String,
+    },
     /// What is kept.
     QuarantineList(QuarantineQuery),
     /// One kept message: envelope, verdict, and its bytes when asked for.
@@ -218,6 +225,9 @@ pub struct Status {
     /// Entries to block in force.
     #[serde(default)]
     pub blocked: usize,
+    /// Rules that the breaker holds, and why.
+    #[serde(default)]
+    pub held: Vec<String>,
     /// Routes and their targets.
     pub routes: Vec<String>,
     /// Where HTTP is served.

@@ -152,6 +152,7 @@ impl Running {
             journal: Journal::start(Arc::clone(&store), telemetry.clone()),
             store,
             late: Arc::default(),
+            breaker: Mutex::new(super::breaker::restored(&config.rules.last_good, &telemetry)),
             telemetry: telemetry.clone(),
             clock: Arc::clone(&clock),
             chance: Arc::new(SystemChance),
@@ -180,11 +181,15 @@ impl Running {
             paths_changed: tokio::sync::Notify::new(),
             turn: tokio::sync::Mutex::new(()),
             lever_turn: tokio::sync::Mutex::new(()),
+            breaker_turn: tokio::sync::Mutex::new(()),
             levers_doubtful: AtomicBool::new(false),
             turns: Turns::default(),
             standing: Mutex::new(standing),
         });
         daemon.count_levers();
+        daemon.watch_rules(&rules);
+        daemon.gate.hold_rules();
+        daemon.keep_breaker().await;
         Ok(Self {
             daemon,
             listeners,
@@ -230,6 +235,7 @@ impl Running {
         let drain = daemon.standing().config.deadlines.session.drain.0;
         let _ = tokio::time::timeout(drain, control).await;
         let _ = std::fs::remove_file(&daemon.begun_with.control.socket);
+        daemon.keep_breaker().await;
         daemon.gate.live.load().upstreams.close().await;
         daemon.gate.journal.flush().await;
         daemon.gate.store.close().await;
@@ -387,7 +393,10 @@ async fn keep_up(daemon: Arc<Daemon>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = levers.tick() => daemon.tend_levers().await,
             _ = probe.tick() => daemon.probe().await,
-            _ = gauges.tick() => daemon.refresh_gauges().await,
+            _ = gauges.tick() => {
+                daemon.refresh_gauges().await;
+                daemon.keep_breaker().await;
+            }
             _ = expiry.tick() => daemon.expire().await,
         }
     }

@@ -46,6 +46,8 @@ pub struct Daemon {
     pub turn: tokio::sync::Mutex<()>,
     /// One change of levers at a time.
     pub lever_turn: tokio::sync::Mutex<()>,
+    /// One write of what the breaker knows at a time.
+    pub breaker_turn: tokio::sync::Mutex<()>,
     /// Whether the store may hold other levers than those in force, since it failed at a change.
     pub levers_doubtful: AtomicBool,
     /// One act on a kept message at a time.
@@ -110,6 +112,13 @@ impl Daemon {
             bypass: levers.bypass(now).cloned(),
             allowed: levers.count(Kind::Allow, now),
             blocked: levers.count(Kind::Block, now),
+            held: self
+                .gate
+                .breaker()
+                .held()
+                .filter(|(id, _)| live.criteria.rules.rule(id).is_some())
+                .map(|(id, cause)| format!("{id} {}", cause.meaning()))
+                .collect(),
             store: match (held, self.gate.store.trouble()) {
                 (Err(error), _) => error.to_string(),
                 (Ok(_), Some(trouble)) => trouble,
@@ -167,12 +176,17 @@ impl Daemon {
             Err(why) => return self.unusable(by, &why),
         };
         let unchanged = prepared.rules.sha256() == live.criteria.rules.sha256();
+        self.watch_rules(&prepared.rules);
+        let held = Arc::new(self.gate.breaker().held_of(&prepared.rules));
         // Levers are no part of what was read anew: those in force at this moment stay.
         self.gate.live.rcu(|live| {
             let mut next = Live::clone(&next);
             next.criteria.levers = Arc::clone(&live.criteria.levers);
+            next.criteria.held = Arc::clone(&held);
             Arc::new(next)
         });
+        // One that was held at this very moment is held in the new generation too.
+        self.gate.hold_rules();
         self.premises.reload(
             &prepared.config.our_name(),
             prepared.config.limits.clone(),
@@ -180,7 +194,9 @@ impl Daemon {
         );
         self.gate.telemetry.configure_log(prepared.config.log);
         let notes = [restart, self.reload_certificates()].concat();
-        self.taken_up(by, prepared, unchanged, &notes)
+        let response = self.taken_up(by, prepared, unchanged, &notes);
+        self.keep_breaker().await;
+        response
     }
 
     /// The same routes keep their connections.

@@ -4,6 +4,7 @@
 //! answers the session before that. Each stage is called once, in the order mail travels. Knows
 //! nothing of sockets, and holds no detail of any stage.
 
+mod accounts;
 mod desk;
 mod disclosure;
 mod loops;
@@ -25,17 +26,20 @@ use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::evidence::{Evidence, Kept, Outside};
 use crate::mail::{Mail, Mailbox, Message, message};
-use crate::rules::{Action, Finding, Findings, RuleSet, Status};
+use crate::rules::held::Held;
+use crate::rules::stop_watch::CpuTime;
+use crate::rules::{Action, Finding, Findings, RuleSet, RuleSpent, Status};
 use crate::smtp::Reply;
 use crate::store::Store;
 use crate::store::journal::Journal;
 use crate::telemetry::{Telemetry, UnscannedEvent};
 use crate::upstream::{Transaction, Upstreams};
+use crate::verdict::breaker::Breaker;
 use crate::verdict::{self, Levers, Mode, Origin, Policy, Verdict};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -66,8 +70,12 @@ pub struct Live {
 pub struct Criteria {
     /// The rules.
     pub rules: Arc<RuleSet>,
+    /// Those of them that the breaker holds; none, for those who judge beside the gate.
+    pub held: Arc<Held>,
     /// Thresholds and recipients' policies.
     pub policy: Arc<Policy>,
+    /// The CPU time that judging takes, for those who must not wait.
+    pub cpu_time: Option<CpuTime>,
     /// What an administrator has pulled; nothing, for those who judge beside the gate.
     pub levers: Arc<Levers>,
     /// How much of a message is looked at.
@@ -84,6 +92,8 @@ pub struct Gate {
     pub journal: Journal,
     /// Upstream's answers that came too late for their senders.
     pub late: Arc<LateAnswers>,
+    /// Which rules cost or catch too much.
+    pub breaker: Mutex<Breaker>,
     /// Log lines and metrics.
     pub telemetry: Telemetry,
     /// The time of day.
@@ -103,6 +113,8 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// Rules that stayed undecided.
     pub undecided: Vec<String>,
+    /// What rules took.
+    pub spent: Vec<RuleSpent>,
     /// What a strict reader would object to.
     pub defects: Vec<&'static str>,
     /// Checks that could not run.
@@ -124,7 +136,9 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Time
         outside,
         kept: Kept::just(!mail.envelope.recipients.is_empty()),
     };
-    let findings = criteria.rules.evaluate(&evidence);
+    let findings = criteria
+        .rules
+        .evaluate_live(&evidence, &criteria.held, criteria.cpu_time);
     let defects: Vec<&'static str> = message.defects().iter().map(|defect| defect.0).collect();
     let unscanned = record::unscanned(&findings, &defects);
     let origin = origin(mail, message.authors());
@@ -134,6 +148,7 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Time
         verdict,
         undecided: findings.undecided.into_iter().map(|undecided| undecided.rule).collect(),
         findings: findings.matched,
+        spent: findings.spent,
         defects,
         unscanned,
         author: message.from().map(|author| author.address.clone()).unwrap_or_default(),
@@ -181,6 +196,7 @@ pub async fn handle(
         return conclude(outcome, &[("read", read), ("judge", begun.elapsed())], gate);
     };
     let judged = Instant::now();
+    gate.account(&judgement, &seen, now);
 
     let plan = action::plan(&judgement.verdict.recipients, profile.peer_relays);
     let added = headers::added(&mail, &live.stamp, &marking(&judgement, &plan, live));
@@ -314,6 +330,7 @@ fn unjudged(mail: &Mail, live: &Live, cause: &str, now: Timestamp) -> Judgement 
         verdict,
         findings: Vec::new(),
         undecided: Vec::new(),
+        spent: Vec::new(),
         defects: Vec::new(),
         unscanned,
         author: String::new(),

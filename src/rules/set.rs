@@ -9,10 +9,12 @@ use super::assemble::{self, Options};
 use super::compile::{self, Cost, RuleRef, Scanner};
 use super::diagnostic::Diagnostic;
 use super::evaluate::{OVER_BUDGET, Outcome, Outcomes, Scope, Spent, Truth, evaluate};
+use super::held::Held;
 use super::link::Linked;
 use super::lists::ListKind;
 use super::pack::Manifest;
 use super::source::{self, Root};
+use super::stop_watch::{CpuTime, StopWatch};
 use super::test_entry::{TestEntry, VerdictTest};
 use super::wakers::Wakers;
 use super::{Finding, Findings, RuleInfo, RuleSpent, Status, Undecided, embedded, snapshot};
@@ -267,13 +269,25 @@ impl RuleSet {
 
     /// What the rules say of one message.
     pub fn evaluate(&self, evidence: &Evidence<'_, '_>) -> Findings {
-        self.evaluate_without(evidence, &[])
+        self.evaluate_live(evidence, &Held::default(), None)
+    }
+
+    /// The same while some rules stand otherwise than they were written, and the time that they take is
+    /// watched.
+    pub fn evaluate_live(&self, evidence: &Evidence<'_, '_>, held: &Held, clock: Option<CpuTime>) -> Findings {
+        let mut scope = Scope::new(evidence, &self.scanner);
+        let told = self.outcomes(&mut scope, evidence.now, held, clock);
+        self.findings(told, evidence, held)
     }
 
     /// The same when some facts, by name or group, could not be found out.
     pub(super) fn evaluate_without(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Findings {
-        let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let told = self.outcomes(&mut scope, evidence.now);
+        let (mut scope, held) = (Scope::new(evidence, &self.scanner).withhold(withheld), Held::default());
+        let told = self.outcomes(&mut scope, evidence.now, &held, None);
+        self.findings(told, evidence, &held)
+    }
+
+    fn findings(&self, told: Evaluated, evidence: &Evidence<'_, '_>, held: &Held) -> Findings {
         let spent = told.spent.iter().filter_map(|(at, spent)| {
             Some(RuleSpent {
                 rule: Arc::clone(self.rules.get(*at)?),
@@ -287,7 +301,7 @@ impl RuleSet {
             ..Findings::default()
         };
         for (at, outcome) in told.outcomes {
-            let Some(rule) = self.rule_at(at, evidence.now) else {
+            let Some(rule) = self.rule_at(at, evidence.now, held) else {
                 continue;
             };
             match outcome.truth {
@@ -307,15 +321,28 @@ impl RuleSet {
     }
 
     /// What the rules that are awake came to.
-    fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> Evaluated {
-        self.told(scope, now).1
+    fn outcomes<'s>(
+        &'s self,
+        scope: &mut Scope<'s, '_>,
+        now: Timestamp,
+        held: &'s Held,
+        clock: Option<CpuTime>,
+    ) -> Evaluated {
+        self.told(scope, now, held, clock).1
     }
 
     /// The same, with what conditions are told of each other.
-    fn told<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Told<'s>, Evaluated) {
+    fn told<'s>(
+        &'s self,
+        scope: &mut Scope<'s, '_>,
+        now: Timestamp,
+        held: &'s Held,
+        clock: Option<CpuTime>,
+    ) -> (Told<'s>, Evaluated) {
         let mut told = Told {
             set: self,
             now,
+            held,
             real: self
                 .nodes
                 .iter()
@@ -327,12 +354,13 @@ impl RuleSet {
         };
         let mut evaluated = Evaluated::default();
         let woken = self.wakers.woken(scope);
+        let mut watch = StopWatch::start(clock);
         for at in woken.iter().filter_map(|place| self.order.get(place).copied()) {
             let Some(node) = self.nodes.get(at).filter(|_| !self.is_lazy(at)) else {
                 continue;
             };
             let place = at.checked_sub(self.defines);
-            let rule = place.and_then(|place| self.rule_at(place, now));
+            let rule = place.and_then(|place| self.rule_at(place, now, held));
             told.to_acting = rule.is_some_and(|rule| rule.status == Status::Active);
             scope.begins(RuleRef(at));
             let mut outcome = evaluate(&node.linked.condition, scope, &told);
@@ -342,13 +370,18 @@ impl RuleSet {
                 evaluated.excepted.push((rule.id.clone(), name.to_owned()));
                 outcome = NOTHING;
             }
-            if node.two_faced {
+            // Through any define an acting rule may see one that is held.
+            if node.two_faced || (at < self.defines && !held.is_empty()) {
                 told.to_acting = true;
                 let outcome = evaluate(&node.linked.condition, scope, &told);
                 told.acting.insert(at, outcome);
             }
             scope.ends();
-            evaluated.note(place, scope.take_spent(), &outcome);
+            let spent = scope.take_spent();
+            if watch.is_over(spent.steps) {
+                outcome = Outcome::unknown(OVER_BUDGET.check, OVER_BUDGET.cause);
+            }
+            evaluated.note(place, spent, &outcome);
             match place.filter(|_| outcome.truth != Truth::False) {
                 Some(place) if node.kept.is_some() => {
                     evaluated.outcomes.push((place, outcome.clone()));
@@ -372,16 +405,21 @@ impl RuleSet {
     pub(super) fn outcome_of(&self, id: &str, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Option<Outcome> {
         let at = self.by_id.get(id)?;
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let told = self.outcomes(&mut scope, evidence.now);
+        let told = self.outcomes(&mut scope, evidence.now, &Held::default(), None);
         let own = told.outcomes.into_iter().find(|(place, _)| place == at);
         Some(own.map_or(NOTHING, |(_, outcome)| outcome))
     }
 
     /// What each rule came to, whether it acts or not, by its id.
     #[cfg(test)]
-    pub(super) fn rule_outcomes(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Vec<(String, Outcome)> {
+    pub(super) fn rule_outcomes(
+        &self,
+        evidence: &Evidence<'_, '_>,
+        withheld: &[String],
+        held: &Held,
+    ) -> Vec<(String, Outcome)> {
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let told = self.outcomes(&mut scope, evidence.now);
+        let told = self.outcomes(&mut scope, evidence.now, held, None);
         let mut all: Vec<_> = self.rules.iter().map(|rule| (rule.id.clone(), NOTHING)).collect();
         for (place, outcome) in told.outcomes {
             all[place].1 = outcome;
@@ -399,11 +437,29 @@ impl RuleSet {
         conditions.flat_map(|condition| condition.lists().to_vec()).collect()
     }
 
-    fn rule_at(&self, at: usize, now: Timestamp) -> Option<&Arc<RuleInfo>> {
+    fn rule_at<'s>(&'s self, at: usize, now: Timestamp, held: &'s Held) -> Option<&'s Arc<RuleInfo>> {
         match self.endings.get(at) {
             Some(Some((end, expired))) if now >= *end => Some(expired),
-            _ => self.rules.get(at),
+            _ => self.rules.get(at).map(|rule| held.standing(rule)),
         }
+    }
+
+    /// Each rule's id and a digest of what it says and does, to tell whether that has changed.
+    pub fn texts(&self) -> impl Iterator<Item = (&str, String)> {
+        let rules = self.rules.iter().zip(&self.details);
+        rules.map(|(rule, details)| {
+            let acts = (
+                rule.category,
+                rule.severity,
+                rule.score,
+                rule.status,
+                rule.floor,
+                rule.cap,
+            );
+            let among = (&rule.group, &rule.replaces, &details.condition);
+            let sum = ring::digest::digest(&SHA256, format!("{acts:?} {among:?}").as_bytes());
+            (rule.id.as_str(), hex(sum.as_ref()))
+        })
     }
 
     /// Every rule, in the order of packs, files and lines.
@@ -484,6 +540,7 @@ static HIDDEN: Outcome = Outcome {
 pub(super) struct Told<'s> {
     set: &'s RuleSet,
     now: Timestamp,
+    held: &'s Held,
     /// Of nodes that others refer to.
     real: Vec<OnceCell<Outcome>>,
     /// Where what acting rules are told differs: defines through which a rule that doesn't act is seen.
@@ -494,7 +551,7 @@ pub(super) struct Told<'s> {
 impl Told<'_> {
     fn is_hidden(&self, at: usize) -> bool {
         let place = at.checked_sub(self.set.defines);
-        let rule = place.and_then(|place| self.set.rule_at(place, self.now));
+        let rule = place.and_then(|place| self.set.rule_at(place, self.now, self.held));
         rule.is_some_and(|rule| rule.status == Status::Shadow)
     }
 
@@ -560,10 +617,9 @@ fn digest(roots: &[Root]) -> String {
             context.update(text.text.as_bytes());
         }
     }
-    context
-        .finish()
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(context.finish().as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

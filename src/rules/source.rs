@@ -5,6 +5,7 @@
 
 use super::diagnostic::{Diagnostic, Position};
 use jiff::Timestamp;
+use rustix::fs::OFlags;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -24,6 +25,8 @@ pub const FOLDER_DEPTH_MAX: usize = 8;
 pub const RULE_FILES_MAX: usize = 10_000;
 /// How often files that change under the reader are read before it gives up.
 pub const READS_MAX: usize = 5;
+/// A FIFO is opened without waiting for somebody who writes to it.
+const NO_WAITING: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
 /// The file that makes a folder a pack.
 pub const MANIFEST: &str = "pack.toml";
 
@@ -375,7 +378,7 @@ fn read_text(path: &Path, name: String, bytes_max: u64) -> Result<(Source, Stamp
     // A FIFO is opened without waiting for its writer, and then seen to be one.
     let opened = fs::OpenOptions::new()
         .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .custom_flags(NO_WAITING.bits().cast_signed())
         .open(path);
     let file = opened.map_err(|error| error.to_string())?;
     let metadata = file.metadata().map_err(|error| error.to_string())?;

@@ -66,7 +66,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric of ours; those of the process (`process_*`) come from the operating system.
-pub const CATALOGUE: [Metric; 37] = [
+pub const CATALOGUE: [Metric; 39] = [
     counter(
         "portreeve_connections_total",
         &["listener", "tls"],
@@ -107,6 +107,16 @@ pub const CATALOGUE: [Metric; 37] = [
         "portreeve_rule_unknown_total",
         &["rule"],
         "Messages for which the rule could not be decided.",
+    ),
+    counter(
+        "portreeve_rule_eval_seconds_total",
+        &["rule"],
+        "Work that the rule took, in steps of a tenth of a microsecond.",
+    ),
+    gauge(
+        "portreeve_rule_disabled",
+        &["rule", "cause"],
+        "1 for a rule that the breaker holds.",
     ),
     histogram("portreeve_stage_duration_seconds", &["stage"], "Time spent in a stage."),
     histogram("portreeve_message_size_bytes", &[], "Size of messages as received."),
@@ -324,10 +334,11 @@ pub const CAUSES: &[&str] = &[
     "failed",
     "limit",
     "budget",
-    "crowded",
     "panic",
     "deadline",
 ];
+/// Why a rule is taken out of service.
+pub const DISABLED: &[&str] = &["budget", "share"];
 /// Why we refuse, and at which stages: first what the wire refuses, then the desk.
 pub const REJECTS: &[(&str, &[&str])] = &[
     ("connections", &["connect"]),

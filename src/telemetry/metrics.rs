@@ -6,14 +6,15 @@
 
 use super::ListEvent;
 use super::catalogue::{
-    BUDGET_STATES, CATEGORIES, CAUSES, CHECKS, CLASSES, CONNECTION_STATES, DIRECTIONS, ENTRIES, MODES, OTHER, OUTCOMES,
-    REJECTS, RELEASERS, RELOADS, SEVERITIES, SHADOW, STATUSES, STORE_OPERATIONS, TLS, UPSTREAM_STAGES, VERDICTS,
+    BUDGET_STATES, CATEGORIES, CAUSES, CHECKS, CLASSES, CONNECTION_STATES, DIRECTIONS, DISABLED, ENTRIES, MODES, OTHER,
+    OUTCOMES, REJECTS, RELEASERS, RELOADS, SEVERITIES, SHADOW, STATUSES, STORE_OPERATIONS, TLS, UPSTREAM_STAGES,
+    VERDICTS,
 };
 use super::families::{Pairs, Table};
 use super::register::Register;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use prometheus::{Counter, CounterVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,6 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) const NAMES_MAX: usize = 64;
 /// Rules that may have series of their own.
 pub(super) const RULES_MAX: usize = 10_000;
+
+/// What a step of a rule's work is taken to last.
+const SECONDS_PER_STEP: f64 = 1e-7;
 
 type Rules = HashMap<String, RuleSeries, foldhash::fast::RandomState>;
 
@@ -38,6 +42,8 @@ pub(super) struct Metrics {
     rule_hits: IntCounterVec,
     rule_only_hits: IntCounterVec,
     rule_unknown: IntCounterVec,
+    rule_eval: CounterVec,
+    rule_disabled: IntGaugeVec,
     rules: ArcSwap<Rules>,
     stages: Table<Histogram, 1>,
     pub(super) message_size: Histogram,
@@ -104,6 +110,7 @@ pub(super) struct RuleSeries {
     pub(super) only_hits: IntCounter,
     /// Messages for which it could not be decided.
     pub(super) unknown: IntCounter,
+    eval: Counter,
 }
 
 impl RuleSeries {
@@ -129,6 +136,8 @@ impl Metrics {
             rule_hits: register.counters("rule_hits_total"),
             rule_only_hits: register.counters("rule_only_hits_total"),
             rule_unknown: register.counters("rule_unknown_total"),
+            rule_eval: register.fractions("rule_eval_seconds_total"),
+            rule_disabled: register.gauges("rule_disabled"),
             rules: ArcSwap::default(),
             stages: register.stages(),
             message_size: register.message_size(),
@@ -217,6 +226,10 @@ impl Metrics {
             }
             let _ = self.rule_only_hits.remove_label_values(&[id]);
             let _ = self.rule_unknown.remove_label_values(&[id]);
+            let _ = self.rule_eval.remove_label_values(&[id]);
+            for cause in DISABLED {
+                let _ = self.rule_disabled.remove_label_values(&[id.as_str(), *cause]);
+            }
         }
         for ([status], gauge) in self.ruleset_rules.iter() {
             gauge.set(as_gauge(rules.iter().filter(|(_, its)| *its == status).count()));
@@ -346,6 +359,30 @@ impl Metrics {
         }
     }
 
+    /// Steps are counted, not clocked: a clock for each rule would cost more than most rules do.
+    #[expect(clippy::cast_precision_loss, reason = "budgets of steps are far below 2⁵²")]
+    pub(super) fn rules_spent<'r>(&self, spent: impl Iterator<Item = (&'r str, u64)>) {
+        let rules = self.rules.load();
+        for (id, steps) in spent {
+            if let Some(series) = rules.get(id) {
+                series.eval.inc_by(steps as f64 * SECONDS_PER_STEP);
+            }
+        }
+    }
+
+    /// A rule without series of its own has none here either.
+    pub(super) fn rule_held(&self, id: &str, cause: &str) {
+        if self.rules.load().contains_key(id) {
+            self.rule_disabled.with_label_values(&[id, cause]).set(1);
+        }
+    }
+
+    pub(super) fn set_rules_held(&self, held: &[(String, &'static str)]) {
+        let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        self.rule_disabled.reset();
+        held.iter().for_each(|(id, cause)| self.rule_held(id, cause));
+    }
+
     pub(super) fn stage(&self, stage: &str, seconds: f64) {
         self.stages.get([stage]).observe(seconds);
     }
@@ -439,6 +476,7 @@ impl Metrics {
             shadow_hits: self.rule_hits.with_label_values(&[id, SHADOW]),
             only_hits: self.rule_only_hits.with_label_values(&[id]),
             unknown: self.rule_unknown.with_label_values(&[id]),
+            eval: self.rule_eval.with_label_values(&[id]),
         }
     }
 }

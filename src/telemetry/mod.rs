@@ -132,6 +132,24 @@ impl Telemetry {
         self.metrics.rule(rule, |series| series.unknown.inc());
     }
 
+    /// The steps of work that rules took for a message.
+    pub fn rules_spent<'r>(&self, spent: impl Iterator<Item = (&'r str, u64)>) {
+        self.metrics.rules_spent(spent);
+    }
+
+    /// A rule was taken out of service: why (`budget`, `share`), and what that means for it.
+    pub fn rule_held(&self, rule: &str, cause: &'static str, meaning: &str) {
+        self.metrics.rule_held(rule, cause);
+        let text = format!("{rule} is {meaning}");
+        let fields = [("rule", rule), ("cause", cause), ("message", text.as_str())];
+        self.log_fields(Level::Warning, "rule_held", &fields);
+    }
+
+    /// All rules that are out of service, and why; series of others go.
+    pub fn rules_held(&self, held: &[(String, &'static str)]) {
+        self.metrics.set_rules_held(held);
+    }
+
     /// Seconds spent in a stage (`read`, `judge`, `act`).
     pub fn stage(&self, stage: &'static str, seconds: f64) {
         self.metrics.stage(stage, seconds);

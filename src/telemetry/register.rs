@@ -7,7 +7,8 @@ use super::catalogue::{CATALOGUE, Kind, Metric, OTHER, SIZE_BUCKETS, STAGE_BUCKE
 use super::families::{Pairs, Table};
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    CounterVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry,
 };
 
 /// What stands before every name.
@@ -28,6 +29,12 @@ impl Register<'_> {
     pub(super) fn counters(&self, name: &str) -> IntCounterVec {
         let metric = row(name, Kind::Counter);
         self.add(IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels))
+    }
+
+    /// A counter of what comes in fractions.
+    pub(super) fn fractions(&self, name: &str) -> CounterVec {
+        let metric = row(name, Kind::Counter);
+        self.add(CounterVec::new(Opts::new(metric.name, metric.help), metric.labels))
     }
 
     pub(super) fn gauges(&self, name: &str) -> IntGaugeVec {

@@ -80,6 +80,7 @@ fn configured() -> Telemetry {
         }],
     );
     telemetry.certificate_expiry("inbound", 1_900_000_000);
+    telemetry.rules_held(&[("A".to_owned(), "budget")]);
     telemetry
 }
 
@@ -122,7 +123,30 @@ fn known_label_sets_start_at_zero_and_fit_the_budget() {
     let without = samples(&telemetry.scrape()).len();
     assert!(without <= 500, "{without}");
     telemetry.rules_loaded("ab12", &[("A", "active")], &[]);
+    telemetry.rules_held(&[("A".to_owned(), "share")]);
     assert!(samples(&telemetry.scrape()).len() - without <= 6);
+}
+
+#[test]
+fn a_rules_work_is_counted_and_what_holds_it_is_shown_while_it_does() {
+    let telemetry = configured();
+    let (held, work) = (
+        "rule_disabled{cause=\"budget\",rule=\"A\"}",
+        "rule_eval_seconds_total{rule=\"A\"}",
+    );
+    assert!((sample(&telemetry, held) - 1.0).abs() < f64::EPSILON);
+    telemetry.rules_spent([("A", 3_000_000), ("GONE", 5), ("A", 2_000_000)].into_iter());
+    assert!(
+        (sample(&telemetry, work) - 0.5).abs() < 1e-9,
+        "a step is a tenth of a microsecond"
+    );
+    telemetry.rules_held(&[]);
+    assert!(!telemetry.scrape().contains("rule_disabled{"));
+    telemetry.rule_held("A", "share", "held");
+    telemetry.rule_held("GONE", "share", "held");
+    assert_eq!(telemetry.scrape().matches("rule_disabled{").count(), 1);
+    telemetry.rules_loaded("ab12", &[], &[]);
+    assert!(!telemetry.scrape().contains("rule_disabled{") && !telemetry.scrape().contains("rule_eval_seconds_total{"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Pure: the same findings, policy, levers and envelope give the same verdict. Knows nothing of how
 //! findings came about, nor of how an action is carried out.
 
+pub mod breaker;
 pub mod lever;
 pub mod levers;
 mod policy;

@@ -19,6 +19,7 @@
 mod support;
 
 mod bad_input;
+mod breaker;
 mod check;
 mod chunking;
 mod custody;

@@ -36,9 +36,7 @@ impl<'e> Run<'_, 'e, '_> {
             }
         }
         self.unknown.truncate(reasons);
-        if self.steps_left.is_none() {
-            return None;
-        }
+        self.steps_left?;
         sure.keep(&open);
         match (sure.is_empty(), open.is_empty()) {
             (false, _) => Some(true),

@@ -46,7 +46,7 @@ pub(crate) const OVER_BUDGET: Why = Why {
 /// Why one can't be told when those before it took too long.
 const CROWDED: Why = Why {
     check: "rule",
-    cause: "crowded",
+    cause: "deadline",
 };
 /// The most snippets of an outcome.
 pub const SNIPPETS_MAX: usize = 8;

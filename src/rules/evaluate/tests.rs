@@ -546,7 +546,7 @@ fn conditions_are_crowded_out_once_the_message_has_had_its_steps() {
         let (outcomes, spent) = judged(steps);
         assert_eq!(outcomes.each_ref().map(letter), ['T', 'T', last], "{steps}");
         assert!(spent.steps <= steps && !spent.is_over);
-        let crowded = outcomes[2].unknown.iter().all(|why| why.cause == "crowded");
+        let crowded = outcomes[2].unknown.iter().all(|why| why.cause == "deadline");
         assert!(crowded && outcomes[2].unknown.len() == usize::from(last == 'U'));
     }
 }

@@ -67,6 +67,8 @@ struct Book {
     rules: Vec<Written>,
     defines: BTreeMap<String, Expr>,
     lists: HashMap<String, Arc<List>>,
+    /// Rules that for now don't act.
+    held: Vec<String>,
 }
 
 struct Written {
@@ -113,6 +115,7 @@ impl Book {
             rules: rules.collect(),
             defines: defines.collect(),
             lists: lists.map(|list| (list.name().to_owned(), list)).collect(),
+            held: Vec::new(),
         }
     }
 
@@ -122,13 +125,18 @@ impl Book {
         self.rules.iter().map(told).collect()
     }
 
+    fn acts(&self, rule: &Written, now: Timestamp) -> bool {
+        let is_current = rule.expires.is_none_or(|end| now < end);
+        rule.status == Status::Active && is_current && !self.held.contains(&rule.id)
+    }
+
     /// A rule's own outcome: what it says, unless an exception is true.
     fn outcome<'e>(&'e self, rule: &'e Written, evidence: &'e Evidence<'e, '_>, withheld: &'e [String]) -> Told {
         let mut look = Look {
             book: self,
             evidence,
             withheld,
-            acting: rule.acts(evidence.now),
+            acting: self.acts(rule, evidence.now),
             current: &rule.id,
             variables: Vec::new(),
         };
@@ -138,12 +146,6 @@ impl Book {
             Truth::True if current.any(|(exception, _)| look.truth(exception).truth == Truth::True) => false.into(),
             _ => told,
         }
-    }
-}
-
-impl Written {
-    fn acts(&self, now: Timestamp) -> bool {
-        self.status == Status::Active && self.expires.is_none_or(|end| now < end)
     }
 }
 
@@ -184,7 +186,7 @@ impl<'e> Look<'e, '_> {
             .truth(condition);
         }
         let rule = book.rules.iter().find(|rule| rule.id == name).unwrap();
-        match self.acting && !rule.acts(self.evidence.now) {
+        match self.acting && !book.acts(rule, self.evidence.now) {
             true => Truth::Unknown.into(),
             false => book.outcome(rule, self.evidence, self.withheld),
         }

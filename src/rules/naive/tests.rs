@@ -9,6 +9,7 @@ use super::{Book, Told, real};
 use crate::evidence::Evidence;
 use crate::rules::diagnostic::Level;
 use crate::rules::evaluate::{Outcome, SNIPPETS_MAX, Truth};
+use crate::rules::held::{Held, Standing};
 use crate::rules::set::RuleSet;
 use crate::rules::source::{Root, Source};
 use jiff::Timestamp;
@@ -76,7 +77,8 @@ pub(super) fn differing(
     evidence: &Evidence<'_, '_>,
     withheld: &[String],
 ) -> Option<String> {
-    let engine = set.rule_outcomes(evidence, withheld);
+    let held = Held::of(set, book.held.iter().map(|id| (id.as_str(), Standing::Shadow)));
+    let engine = set.rule_outcomes(evidence, withheld, &held);
     let plain = book.judge(evidence, withheld);
     plain.into_iter().find_map(|(id, told)| {
         let (_, outcome) = engine.iter().find(|(engine_id, _)| engine_id == id).unwrap();
@@ -101,7 +103,11 @@ fn the_engine_says_what_the_rules_say() {
     let made_up = (row(400), prop::collection::vec(row(80), MESSAGES));
     let outcome = runner.run(&made_up, |(rules, mails)| {
         let set = loaded(rule_set(&mut Choices::new(&rules)));
-        let book = Book::of(&set);
+        let mut book = Book::of(&set);
+        // Some rules don't act for now, told by what the messages begin with.
+        let marks = mails.iter().filter_map(|mail| mail.first());
+        let marked = marks.filter_map(|mark| set.rules().get(usize::from(*mark) % 16));
+        book.held = marked.map(|rule| rule.id.clone()).collect();
         let mut scenes = mails.iter().map(|mail| Scene::new(&mut Choices::new(mail)));
         scenes.try_for_each(|scene| agree(&set, &book, &scene))
     });
@@ -140,7 +146,7 @@ fn a_rule_without_a_needle_is_unknown_where_its_text_is() {
         let mut scene = Scene::new(&mut Choices::new(&[]));
         scene.withheld = vec!["subject".to_owned(), "body.text".to_owned()];
         agree(&set, &Book::of(&set), &scene).unwrap();
-        let outcomes = scene.see(|evidence| set.rule_outcomes(evidence, &scene.withheld));
+        let outcomes = scene.see(|evidence| set.rule_outcomes(evidence, &scene.withheld, &Held::default()));
         assert_eq!(outcomes[0].1.truth, Truth::Unknown, "{condition}");
     }
 }
@@ -161,7 +167,7 @@ fn made_up_rules_load_and_come_out_every_way() {
         kept += set.rules().len();
         let row = draw(80);
         let scene = Scene::new(&mut Choices::new(&row));
-        let outcomes = scene.see(|evidence| set.rule_outcomes(evidence, &scene.withheld));
+        let outcomes = scene.see(|evidence| set.rule_outcomes(evidence, &scene.withheld, &Held::default()));
         for (_, outcome) in outcomes {
             let place = [Truth::True, Truth::False, Truth::Unknown];
             truths[place.iter().position(|truth| *truth == outcome.truth).unwrap()] += 1;
