@@ -9,7 +9,7 @@ use super::link::{self, Catalogue, Linked, Named, Written};
 use super::list_entry::BuiltList;
 use super::lists::List;
 use super::overlay::{self, ExceptionEntry};
-use super::pack::{self, Manifest, RuleEntry, RuleFile};
+use super::pack::{self, Condition, Manifest, RuleEntry, RuleFile};
 use super::set::{Details, ListInfo, Loaded, Parts, RuleSet};
 use super::source::{Root, Source};
 use super::table::plain;
@@ -40,6 +40,8 @@ pub(super) struct Options {
 pub(super) struct File {
     /// Its root's place among the set's.
     pub root: usize,
+    /// Whether it belongs to a pack.
+    pub is_packed: bool,
     /// Its text.
     pub source: Arc<Source>,
     /// What it says.
@@ -64,6 +66,10 @@ pub(super) fn assemble(mut roots: Vec<Root>, options: &Options) -> Result<Loaded
     // A list that can't be built was told of where it stands; not again wherever it is used.
     diagnostics.retain(|found| found.code != "unknown-list" || !broken.iter().any(|name| found.message.contains(name)));
     diagnostics.retain(|diagnostic| !diagnostic.is_silenced());
+    let mut diagnostics: Vec<Diagnostic> = diagnostics
+        .into_iter()
+        .map(Diagnostic::with_unheeded_allowance)
+        .collect();
     diagnostic::sort(&mut diagnostics);
     match parts {
         Some(parts) if !diagnostics.iter().any(|found| found.level == Level::Error) => Ok(Loaded {
@@ -107,6 +113,7 @@ pub(super) fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> V
             diagnostics.append(&mut problems);
             files.push(File {
                 root,
+                is_packed: sources.manifest.is_some(),
                 source: Arc::clone(source),
                 content,
                 lines: memchr::memchr_iter(b'\n', source.text.as_bytes()).collect(),
@@ -124,17 +131,26 @@ pub(super) fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> V
 }
 
 impl File {
+    fn written<'f>(&'f self, condition: &'f Condition) -> Written<'f> {
+        Written {
+            condition,
+            source: &self.source,
+            is_packed: self.is_packed,
+        }
+    }
+
     /// The line that a byte stands on, from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         self.lines.partition_point(|end| *end < offset) + 1
     }
 }
 
-/// Complains of every second rule, define or list of a name.
-fn names_once(files: &[File], diagnostics: &mut Vec<Diagnostic>) {
+/// Complains of every second rule, define or list of a name; a rule's older ids are its own too.
+fn names_once<'f>(files: &'f [File], diagnostics: &mut Vec<Diagnostic>) {
     let mut first: HashMap<(&str, &str), String> = HashMap::new();
     for file in files {
-        let rules = file.content.rules.iter().map(|rule| ("rule", &rule.id));
+        let every_id = |rule: &'f RuleEntry| std::iter::once(&rule.id).chain(&rule.renamed_from);
+        let rules = file.content.rules.iter().flat_map(every_id).map(|id| ("rule", id));
         let defines = file.content.defines.iter().map(|define| ("define", &define.name));
         let lists = file.content.lists.iter().map(|list| ("list", &list.name));
         for (what, name) in rules.chain(defines).chain(lists) {
@@ -148,9 +164,13 @@ fn names_once(files: &[File], diagnostics: &mut Vec<Diagnostic>) {
                 _ => "duplicate-list",
             };
             let message = format!("there is another {what} `{}`", plain(&name.value));
+            let help = match place.starts_with(&file.source.name) || what == "define" {
+                true => "take one out, or give it another name",
+                false => "to change what another file defines, write an override",
+            };
             diagnostics.push(
                 Diagnostic::error(code, &file.source, name.span.clone(), message)
-                    .help("to change what another file defines, write an override")
+                    .help(help)
                     .note(format!("the other stands at {place}")),
             );
         }
@@ -257,6 +277,7 @@ fn parts(
     });
     let find = |id: &str| -> Option<usize> { ids.get(id).or_else(|| older.get(id)).copied() };
     check_replaces(&rules, &find, diagnostics);
+    rename_replaced(&mut infos, &find);
     let mut exceptions: HashMap<usize, Vec<(&ExceptionEntry, &File)>> = HashMap::new();
     if options.overlays {
         let overrides: Vec<_> = files
@@ -407,6 +428,16 @@ fn check_replaces(
     }
 }
 
+/// What is replaced by an older id is meant by its present one.
+fn rename_replaced(infos: &mut [RuleInfo], find: &dyn Fn(&str) -> Option<usize>) {
+    let ids: Vec<String> = infos.iter().map(|info| info.id.clone()).collect();
+    for replaced in infos.iter_mut().flat_map(|info| &mut info.replaces) {
+        if let Some(present) = find(replaced).and_then(|at| ids.get(at)) {
+            replaced.clone_from(present);
+        }
+    }
+}
+
 fn place_exceptions<'f>(
     files: &'f [File],
     find: &dyn Fn(&str) -> Option<usize>,
@@ -450,28 +481,19 @@ fn named<'f>(
         file.content.defines.iter().map(|define| Named {
             name: &define.name.value,
             tags: &[],
-            written: Written {
-                condition: &define.when,
-                source: &file.source,
-            },
+            written: file.written(&define.when),
             own: Vec::new(),
         })
     });
     let rules = rules.iter().enumerate().map(|(at, (file, rule))| Named {
         name: &rule.id.value,
         tags: &rule.tags,
-        written: Written {
-            condition: &rule.when,
-            source: &file.source,
-        },
+        written: file.written(&rule.when),
         own: exceptions
             .get(&at)
             .into_iter()
             .flatten()
-            .map(|(exception, file)| Written {
-                condition: &exception.when,
-                source: &file.source,
-            })
+            .map(|(exception, file)| file.written(&exception.when))
             .collect(),
     });
     defines.chain(rules).collect()

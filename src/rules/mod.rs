@@ -5,6 +5,7 @@
 
 mod assemble;
 mod bits;
+pub mod codes;
 pub mod compile;
 mod compose;
 pub mod diagnostic;
@@ -13,6 +14,7 @@ pub mod evaluate;
 pub mod format;
 pub mod function;
 pub mod guard;
+pub mod keys;
 mod link;
 mod list_entry;
 pub mod lists;
@@ -175,6 +177,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 2] = [Self::Active, Self::Shadow];
+
     /// The word in rule files, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -153,12 +153,7 @@ impl RuleSet {
             }
         }
         let name = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
-        let message = format!(
-            "the rules changed each of the {} times that they were read",
-            source::READS_MAX
-        );
-        let help = "once they are at rest, reload";
-        Err(vec![Diagnostic::file_error("changing", name, message).help(help)])
+        Err(vec![source::changing(name)])
     }
 
     /// The shipped rules, embedded in the binary.
@@ -271,7 +266,12 @@ impl RuleSet {
 
     /// What the rules say of one message.
     pub fn evaluate(&self, evidence: &Evidence<'_, '_>) -> Findings {
-        let mut scope = Scope::new(evidence, &self.scanner);
+        self.evaluate_without(evidence, &[])
+    }
+
+    /// The same when some facts, by name or group, could not be found out.
+    pub(super) fn evaluate_without(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Findings {
+        let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
         let told = self.outcomes(&mut scope, evidence.now);
         let spent = told.spent.iter().filter_map(|(at, spent)| {
             Some(RuleSpent {

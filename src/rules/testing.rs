@@ -189,7 +189,7 @@ impl Bench<'_> {
         let failures = match staged {
             Err(why) => vec![why],
             Ok(staged) => {
-                let withheld: Vec<String> = test.scene.unknown.iter().map(|fact| fact.value.clone()).collect();
+                let withheld = withheld(&test.scene);
                 let outcome = staged.see(&test.scene, |evidence| set.outcome_of(id, evidence, &withheld));
                 outcome.map_or_else(
                     || vec![format!("there is no rule {id}")],
@@ -212,9 +212,12 @@ impl Bench<'_> {
         let failures = match staged {
             Err(why) => vec![why],
             Ok(staged) => {
-                let findings = staged.see(&test.scene, |evidence| set.evaluate(evidence));
+                let withheld = withheld(&test.scene);
+                let findings = staged.see(&test.scene, |evidence| set.evaluate_without(evidence, &withheld));
                 let action = verdict(&findings, &staged.mail);
-                verdict_failures(test, &findings, action)
+                let mut failures = unknown_rules(set, test);
+                failures.extend(verdict_failures(test, &findings, action));
+                failures
             }
         };
         Ok(Report {
@@ -254,6 +257,24 @@ impl Staged {
     }
 }
 
+/// Facts that a scene says could not be found out.
+fn withheld(scene: &Scene) -> Vec<String> {
+    scene.unknown.iter().map(|fact| fact.value.clone()).collect()
+}
+
+/// A rule that isn't there doesn't match, which would make a misspelt `must_not` hold for ever.
+fn unknown_rules(set: &RuleSet, test: &VerdictTest) -> Vec<String> {
+    let named = test.must.iter().chain(&test.must_not);
+    let missing = named.filter(|id| set.rule(&id.value).is_none());
+    missing
+        .map(|id| {
+            let near = diagnostic::nearest(&id.value, set.rules().iter().map(|rule| rule.id.as_str()));
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            format!("it names a rule `{}` that isn't there{near}", id.value)
+        })
+        .collect()
+}
+
 fn unknown_lists(set: &RuleSet, scene: &Scene) -> Vec<String> {
     let missing = scene
         .lists
@@ -271,8 +292,9 @@ fn unknown_lists(set: &RuleSet, scene: &Scene) -> Vec<String> {
 fn rule_failures(test: &TestEntry, outcome: &Outcome) -> Vec<String> {
     let came = match outcome.truth {
         Truth::True => Expectation::Match,
-        Truth::False => Expectation::NoMatch,
-        Truth::Unknown => Expectation::Unknown,
+        // What the message lacks was looked for and not found; only what could not be found out is unknown.
+        Truth::Unknown if !outcome.unknown.is_empty() => Expectation::Unknown,
+        Truth::Unknown | Truth::False => Expectation::NoMatch,
     };
     let mut failures = Vec::new();
     if came != test.expect {

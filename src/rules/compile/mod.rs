@@ -4,6 +4,7 @@
 
 pub(crate) mod atoms;
 pub mod extent;
+mod foreign;
 mod grams;
 mod letters;
 pub(crate) mod needles;
@@ -221,6 +222,12 @@ impl Compiler<'_> {
             ),
         );
         self.refuse(match typed.ty {
+            Type::One(Base::Text) if matches!(expr.kind, ExprKind::Text(_)) => {
+                let value = source(expr);
+                problem.help(format!(
+                    "say of what: subject == {value}, subject.contains({value}), or subject in ['…', {value}]"
+                ))
+            }
             Type::One(Base::Text) => problem.help(format!("compare it, or ask present({})", source(expr))),
             Type::Many(_) => problem.help(format!("write present({0}) or {0}.any(x, …)", source(expr))),
             _ => problem.help("compare it with something"),
@@ -427,7 +434,7 @@ fn shown(expr: &Expr) -> String {
 /// An expression as short text: as written where it is simple.
 fn source(expr: &Expr) -> String {
     const SHOWN_CHARACTERS_MAX: usize = 60;
-    let text = expr.to_string();
+    let text = expr.written();
     match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
         Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or("")),
         None => text,

@@ -19,6 +19,8 @@ use std::sync::OnceLock;
 pub const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Groups and classes nested in a regex.
 const NEST_MAX: u32 = 50;
+/// Fewer small letters in a row are no word.
+const SMALL_WORD_MIN: u32 = 3;
 /// What surely compiles within the limit is compiled when it is first run: most regexes of a large set never
 /// are, and reading a set must be quick.
 const SURELY_SMALL_STATES: usize = 2_000;
@@ -160,6 +162,26 @@ fn states(hir: &Hir) -> usize {
             .map(|branch| states(branch).saturating_add(1))
             .fold(0, usize::saturating_add),
     }
+}
+
+/// Whether it looks for a word of small letters, outside classes and escapes.
+pub(crate) fn has_small_word(pattern: &str) -> bool {
+    let (mut run, mut escaped, mut in_class) = (0, false, false);
+    for c in pattern.chars() {
+        match c {
+            _ if escaped => (run, escaped) = (0, false),
+            '\\' => (run, escaped) = (0, true),
+            '[' => (run, in_class) = (0, true),
+            ']' => in_class = false,
+            _ if in_class => {}
+            c if c.is_lowercase() => run += 1,
+            _ => run = 0,
+        }
+        if run == SMALL_WORD_MIN {
+            return true;
+        }
+    }
+    false
 }
 
 /// The regex with its Perl classes and boundaries spelled out as ASCII, unless `u` stands.
@@ -413,6 +435,22 @@ mod tests {
         assert!(pattern("a{9999}", "", &(0..9)).is_ok());
         let problem = pattern("(a{999}){99}", "", &(0..14)).unwrap_err();
         assert_eq!(problem.code, "regex-too-large");
+    }
+
+    #[test]
+    fn small_words_are_seen_outside_classes_and_escapes() {
+        for (text, seen) in [
+            ("invoice", true),
+            (r"\bpay\b", true),
+            ("Überweisung", true),
+            ("IBAN", false),
+            ("[abc]+", false),
+            (r"\d\w\s", false),
+            ("Pay", false),
+            ("a.b.c", false),
+        ] {
+            assert_eq!(has_small_word(text), seen, "{text}");
+        }
     }
 
     #[test]
