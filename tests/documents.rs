@@ -1,19 +1,36 @@
 //! Documents against the program: links lead somewhere, commands and settings exist, decisions are
 //! numbered without gaps, and the reference of the rule language is what the tables say.
 //!
-//! `PORTREEVE_REWRITE=1` writes the reference anew; its diff is the review. Knows nothing of whether
+//! Examples are run (see [`examples`]), and the schemas for editors are tried on the shipped rules and on
+//! mistakes. `PORTREEVE_REWRITE=1` writes reference and schemas anew; its diff is the review. Knows nothing of whether
 //! the prose is true.
 
 #![expect(clippy::expect_used, reason = "a test program: what it can't read fails it")]
 
-use portreeve::rules::function::{FUNCTIONS, Receiver};
-use portreeve::rules::schema::{ADDRESS, DOMAIN, FIELDS, Field, RECORDS};
-use portreeve::rules::value::Base;
-use std::fmt::Write;
+#[path = "documents/blocks.rs"]
+mod blocks;
+#[path = "documents/examples.rs"]
+mod examples;
+#[path = "documents/reference.rs"]
+mod reference;
+#[path = "documents/schema.rs"]
+mod schema;
+#[path = "documents/validator.rs"]
+mod validator;
+
+use portreeve::rules::keys;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const REFERENCE: &str = "docs/rule-reference.md";
+const REFERENCE: &str = "docs/rule-language.md";
+const SCHEMAS: [(&str, &keys::Shape, &str); 2] = [
+    ("docs/rule-file.schema.json", &keys::RULE_FILE, "Rule file of Portreeve"),
+    (
+        "docs/pack.schema.json",
+        &keys::MANIFEST,
+        "Manifest of a rule pack of Portreeve",
+    ),
+];
 
 #[test]
 fn links_lead_somewhere() {
@@ -71,7 +88,7 @@ fn tests_that_the_fault_table_names_exist() {
     let text = read("docs/faults.md");
     let sources: String = ["src", "tests"]
         .iter()
-        .flat_map(|folder| sources_below(&root().join(folder)))
+        .flat_map(|folder| files_below(&root().join(folder), "rs"))
         .map(|path| fs::read_to_string(path).expect("a source file"))
         .collect();
     let rows = text
@@ -146,19 +163,6 @@ fn blocks(recipe: &str) -> Vec<String> {
     blocks
 }
 
-fn sources_below(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("a folder of ours") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.extend(sources_below(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
-
 #[test]
 fn decisions_are_numbered_without_gaps() {
     let mut names: Vec<String> = fs::read_dir(root().join("docs/decisions"))
@@ -180,62 +184,91 @@ fn decisions_are_numbered_without_gaps() {
 }
 
 #[test]
-fn the_reference_is_what_the_tables_say() {
-    let expected = reference();
-    if std::env::var_os("PORTREEVE_REWRITE").is_some() {
-        fs::write(root().join(REFERENCE), &expected).expect("a writable reference");
+fn the_reference_and_the_schemas_are_what_the_tables_say() {
+    let mut expected = vec![(REFERENCE, reference::rewritten(&read(REFERENCE)))];
+    for (path, shape, title) in SCHEMAS {
+        let text = serde_json::to_string_pretty(&schema::schema(shape, title)).expect("a schema");
+        expected.push((path, text + "\n"));
     }
-    assert!(
-        read(REFERENCE) == expected,
-        "{REFERENCE} differs from the tables; PORTREEVE_REWRITE=1 cargo test --test documents writes it anew"
-    );
+    for (path, text) in expected {
+        if std::env::var_os("PORTREEVE_REWRITE").is_some() {
+            fs::write(root().join(path), &text).expect("a writable document");
+        }
+        assert!(
+            read(path) == text,
+            "{path} differs from the tables; PORTREEVE_REWRITE=1 cargo test --test documents writes it anew"
+        );
+    }
 }
 
-fn reference() -> String {
-    let mut out = String::from(
-        "# Rule language: fields and functions\n\n\
-         Written from the tables in the code, and held to them by a test. How to use them is in [rules.md](rules.md).\n\n\
-         *Cost* says how a fact comes to be known: `free` from envelope and parse, `text` once the text is rendered, \
-         `lookup` by asking a service, `opened` by opening attachments, `store` from history. Fields marked **not yet** \
-         are unknown in live mail in this version; rules may name them, and a rule test may state some of them.\n\n\
-         ## The message\n\n",
-    );
-    table(&mut out, FIELDS);
-    out.push_str("\n## Members\n");
-    for (kind, fields) in RECORDS {
-        let _ = write!(out, "\n### {}\n\n", Base::Record(*kind));
-        table(&mut out, fields);
+#[test]
+fn shipped_rules_meet_the_schema() {
+    let [(_, rules, _), (_, manifest, _)] = SCHEMAS;
+    let mut faults = Vec::new();
+    let mut count = 0;
+    for path in files_below(&root().join("rules"), "toml") {
+        let shape = if path.ends_with("pack.toml") { manifest } else { rules };
+        let told = schema_faults(shape, &path).expect("TOML");
+        faults.extend(told.into_iter().map(|fault| format!("{}{fault}", path.display())));
+        count += 1;
     }
-    for (name, fields) in [("domain", DOMAIN), ("address", ADDRESS)] {
-        let _ = write!(out, "\n### {name}\n\n");
-        table(&mut out, fields);
-    }
-    for (title, receiver) in [
-        ("Functions", Receiver::Nothing),
-        ("Of strings, and of addresses, domains and URLs as text", Receiver::Text),
-        ("Of lists", Receiver::List),
-        ("Of URLs", Receiver::Url),
-    ] {
-        let _ = write!(out, "\n## {title}\n\n| | gives | |\n|---|---|---|\n");
-        for function in FUNCTIONS.iter().filter(|function| function.receiver == receiver) {
-            let arguments = match function.arguments {
-                "" => String::new(),
-                arguments => format!("({arguments})"),
-            };
-            let name = function.name;
-            let _ = writeln!(out, "| `{name}{arguments}` | {} | {} |", function.result, function.doc);
+    report(&faults);
+    assert!(count > 10, "only {count} files");
+}
+
+/// What can be told of a file by itself the schema refuses; what hangs on its conditions, its lists'
+/// entries or other files it lets pass.
+#[test]
+fn mistakes_in_keys_and_values_are_against_the_schema() {
+    const OF_THE_FILE: [&str; 10] = [
+        "bad-id",
+        "bad-summary",
+        "empty-value",
+        "missing-key",
+        "out-of-range",
+        "override-target",
+        "unknown-key",
+        "values-and-file",
+        "whole-mail",
+        "bad-word",
+    ];
+    let mut count = [0, 0];
+    for path in files_below(&root().join("tests/rules/errors"), "toml") {
+        let told = fs::read_to_string(path.with_extension("txt")).unwrap_or_default();
+        let Some(faults) = schema_faults(SCHEMAS[0].1, &path) else {
+            continue;
+        };
+        let of_the_file = OF_THE_FILE.iter().any(|code| told.contains(&format!("error[{code}]")));
+        if of_the_file || told.contains("` must be ") {
+            assert!(!faults.is_empty(), "{} meets the schema", path.display());
+            count[0] += 1;
+        } else if !told.is_empty() && !told.contains("[bad-name]") && !told.contains("[list-override]") {
+            assert!(faults.is_empty(), "{}: {faults:?}", path.display());
+            count[1] += 1;
         }
     }
-    out
+    assert!(count[0] >= 10 && count[1] >= 40, "{count:?}");
 }
 
-fn table(out: &mut String, fields: &[Field]) {
-    out.push_str("| field | type | cost | |\n|---|---|---|---|\n");
-    for field in fields {
-        let mark = if field.gathered { "" } else { " **not yet**" };
-        let (name, ty, cost) = (field.name, field.ty, field.cost.as_str());
-        let _ = writeln!(out, "| `{name}` | {ty} | {cost} | {}{mark} |", field.doc);
+/// What the schema says of a file; `None` when it isn't TOML.
+fn schema_faults(shape: &'static keys::Shape, path: &Path) -> Option<Vec<String>> {
+    let text = fs::read_to_string(path).expect("a readable file");
+    let value = text.parse::<toml::Table>().ok()?;
+    let schema = schema::schema(shape, "");
+    Some(validator::faults(&schema, &validator::json(&toml::Value::Table(value))))
+}
+
+fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder of ours") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files_below(&path, ending));
+        } else if path.extension().is_some_and(|extension| extension == ending) {
+            found.push(path);
+        }
     }
+    found
 }
 
 /// Targets of Markdown links within the project.

@@ -9,7 +9,7 @@
 )]
 
 use jiff::Timestamp;
-use portreeve::evidence::{Evidence, Outside};
+use portreeve::evidence::{Evidence, Kept, Outside};
 use portreeve::mail::message::Limits;
 use portreeve::mail::{Client, Direction, Envelope, Mail, Message};
 use portreeve::rules::diagnostic::Diagnostic;
@@ -48,6 +48,10 @@ fn set(files: &[(&str, &str)]) -> RuleSet {
         .set
 }
 
+fn set_of(text: &str) -> RuleSet {
+    set(&[("a.toml", text)])
+}
+
 fn codes(files: &[(&str, &str)]) -> Vec<&'static str> {
     let folder = folder(files);
     let problems = load(folder.path()).expect_err("it loads");
@@ -77,7 +81,7 @@ fn judge_at(set: &RuleSet, subject: &str, now: Timestamp, outside: Outside) -> F
         mail: &mail,
         message: &message,
         outside,
-        has_envelope: true,
+        kept: Kept::ALL,
     })
 }
 
@@ -180,7 +184,8 @@ fn overrides_change_what_they_name_the_narrower_last() {
             "house.toml",
             "[[override]]\nrule = 'ONE'\nscore = 4.5\ncap = 'tag'\n\
              [[override]]\ntag = 'uk'\nscore = 2\nseverity = 'high'\n\
-             [[override]]\npack = 'shipped'\nstatus = 'shadow'\n",
+             [[override]]\npack = 'shipped'\nstatus = 'shadow'\n\
+             [[override]]\ncategory = 'spam'\ngroup = 'bulk'\naction = 'tag'\n",
         ),
     ]);
     let (one, two) = (set.rule("ONE").unwrap(), set.rule("TWO").unwrap());
@@ -190,6 +195,27 @@ fn overrides_change_what_they_name_the_narrower_last() {
     );
     assert_eq!((two.score, two.severity.as_str()), (Score(100), "low"));
     assert_eq!((one.status, two.status), (Status::Shadow, Status::Shadow));
+    assert_eq!((two.group.as_deref(), two.floor), (Some("bulk"), Some(Action::Tag)));
+}
+
+/// What the house wrote about a rule holds on when its pack gives it another id.
+#[test]
+fn a_renamed_rule_is_found_by_its_older_ids() {
+    let pack = rule("WEAK", "renamed_from = 'FAINT'", "subject == 'a'")
+        + &rule(
+            "STRONG",
+            "replaces = ['FAINT']\nrenamed_from = ['SOUND', 'SOUNDER']",
+            "subject == 'a'",
+        );
+    let exception = "[[exception]]\nrule = 'SOUNDER'\nname = 'n'\nwhen = 'subject == \"never\"'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\n";
+    let house =
+        "[[override]]\nrule = 'FAINT'\nscore = 2\n".to_owned() + exception + &rule("SEES", "", "@FAINT and @SOUND");
+    let set = set(&[PACK, ("shipped/a.toml", &pack), ("house.toml", &house)]);
+    assert_eq!(set.rule("WEAK").unwrap().score, Score(200));
+    assert_eq!(set.rule("STRONG").unwrap().replaces, ["WEAK"]);
+    assert_eq!(matched(&judge(&set, "a")), ["WEAK", "STRONG", "SEES"]);
+    let taken = rule("ONE", "", "true") + &rule("TWO", "renamed_from = 'ONE'", "true");
+    assert_eq!(codes(&[("a.toml", &taken)]), ["duplicate-rule"]);
 }
 
 #[test]
@@ -238,6 +264,10 @@ fn a_rule_stops_acting_when_its_last_day_is_over() {
     let at = |moment: &str| matched(&judge_at(&set, "a", time(moment), Outside::stranger()));
     assert_eq!(at("2026-01-05T23:59:59Z"), ["ENDS"]);
     assert_eq!(at("2026-01-06T00:00:00Z"), ["(ENDS)"]);
+    let seen = set_of(&(text.clone() + &rule("SEES", "", "@ENDS") + &rule("DENIES", "", "not @ENDS")));
+    let at = |moment: &str| matched(&judge_at(&seen, "a", time(moment), Outside::stranger()));
+    assert_eq!(at("2026-01-05T23:59:59Z"), ["ENDS", "SEES"]);
+    assert_eq!(at("2026-01-06T00:00:00Z"), ["(ENDS)"]);
     let folder = folder(&[("a.toml", &text)]);
     let later = RuleSet::load(&[folder.path().to_owned()], time("2026-01-06T00:00:00Z")).unwrap();
     assert_eq!(
@@ -283,6 +313,39 @@ fn lists_come_from_files_and_the_house_changes_them() {
         hits("[[list_override]]\nlist = 'own'\nreplace = ['sender.example']\n"),
         (1, 1)
     );
+    let until = |day: &str| {
+        hits(&format!(
+            "[[list_override]]\nlist = 'own'\nadd = ['sender.example; expires={day}']\n"
+        ))
+    };
+    assert_eq!((until("2026-01-05"), until("2026-01-04")), ((1, 3), (0, 3)));
+}
+
+#[test]
+fn the_house_changes_the_rows_of_a_table() {
+    let pack = "[lists.vips]\nkind = 'table'\ncolumns = { name = 'name', address = 'address' }\n\
+                rows = [{ name = 'Jane Doe', address = 'jane@own.example' }, { name = 'Old Hand' }]\n"
+        .to_owned()
+        + &rule("ONE", "", "$vips.any(v, subject == v.name)");
+    let names = |change: &str| {
+        let house = format!("[[list_override]]\nlist = 'vips'\n{change}\n");
+        let set = set(&[PACK, ("shipped/a.toml", &pack), ("house.toml", &house)]);
+        let hit = |name: &&str| !judge(&set, name).matched.is_empty();
+        ["Jane Doe", "Old Hand", "New Hand"]
+            .into_iter()
+            .filter(|name| hit(name))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names("add = [{ name = 'New Hand', address = 'n@own.example' }]"),
+        ["Jane Doe", "Old Hand", "New Hand"]
+    );
+    assert_eq!(
+        names("remove = ['old hand']\nadd = [{ name = 'New Hand' }]"),
+        ["Jane Doe", "New Hand"]
+    );
+    assert_eq!(names("remove = ['jane@own.example']"), ["Old Hand"]);
+    assert_eq!(names("replace = [{ name = 'New Hand' }]"), ["New Hand"]);
 }
 
 #[test]
@@ -432,7 +495,10 @@ fn a_packs_tests_see_nothing_of_the_house() {
     let pack = "[lists.own]\nkind = 'domain'\nvalues = ['own.example']\n".to_owned()
         + &rule("ONE", "", "from.domain in $own or auth.dmarc == 'pass'")
         + test
-        + "[[verdict_test]]\nname = 'whole'\nmail = { from = 'x@own.example' }\naction = 'tag'\nmust = 'ONE'\nmust_not = 'TWO'\n";
+        + &rule("TWO", "", "from.domain == 'other.example'")
+        + "[[verdict_test]]\nname = 'whole'\nmail = { from = 'x@own.example' }\naction = 'tag'\nmust = 'ONE'\nmust_not = 'TWO'\n"
+        + "[[verdict_test]]\nname = 'unknown'\nmail = { from = 'x@own.example' }\nunknown = 'from'\naction = 'deliver'\nmust_not = 'ONE'\n"
+        + "[[verdict_test]]\nname = 'no such rule'\nmail = { from = 'x@own.example' }\nmust_not = 'TOW'\n";
     let house = "[[list_override]]\nlist = 'own'\nreplace = ['elsewhere.example']\n[[override]]\nrule = 'ONE'\nstatus = 'shadow'\n";
     let set = set(&[PACK, ("shipped/a.toml", &pack), ("house.toml", house)]);
     let reports = testing::run(&set, &|findings, _| {
@@ -454,6 +520,8 @@ fn a_packs_tests_see_nothing_of_the_house() {
         ("wrong", false),
         ("evidence", false),
         ("whole", true),
+        ("unknown", true),
+        ("no such rule", false),
     ];
     assert_eq!(outcome, expected, "{reports:#?}");
     assert!(reports[3].place.contains("a.toml:"), "{}", reports[3].place);

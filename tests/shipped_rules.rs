@@ -41,7 +41,7 @@ fn load_without_a_warning_and_pass_their_tests() {
 #[test]
 fn each_has_a_match_and_a_no_match_and_says_what_it_may_hit_wrongly() {
     let set = load().set;
-    assert!(set.rules().len() >= 25, "{}", set.rules().len());
+    assert!(set.rules().len() >= 80, "{}", set.rules().len());
     for (id, matches, others) in coverage(&set) {
         assert!(
             matches >= 1 && others >= 1,

@@ -187,13 +187,20 @@ pub fn criteria(config: &Config, now: Timestamp) -> Result<Criteria, Unusable> {
 /// # Errors
 /// A policy that can't stand.
 pub fn criteria_with(config: &Config, rules: Arc<RuleSet>) -> Result<Criteria, Unusable> {
-    let policy = Arc::new(Policy::new(&config.policy).map_err(Unusable::Policy)?);
     Ok(Criteria {
         rules,
-        policy,
+        policy: policy(config)?,
         levers: Arc::default(),
         parsing: message::Limits::default(),
     })
+}
+
+/// Thresholds and recipients' policies.
+///
+/// # Errors
+/// A policy that can't stand.
+pub fn policy(config: &Config) -> Result<Arc<Policy>, Unusable> {
+    Policy::new(&config.policy).map(Arc::new).map_err(Unusable::Policy)
 }
 
 /// A whole generation.

@@ -9,11 +9,11 @@ use super::link::{self, Catalogue, Linked, Named, Written};
 use super::list_entry::BuiltList;
 use super::lists::List;
 use super::overlay::{self, ExceptionEntry};
-use super::pack::{self, Manifest, RuleEntry, RuleFile};
+use super::pack::{self, Condition, Manifest, RuleEntry, RuleFile};
 use super::set::{Details, ListInfo, Loaded, Parts, RuleSet};
 use super::source::{Root, Source};
 use super::table::plain;
-use super::{RuleInfo, Status};
+use super::{RuleInfo, Score, Status};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -34,13 +34,33 @@ pub(super) struct Options {
     pub overlays: bool,
     /// Entries that replace those of a list, by its name.
     pub lists: Vec<(String, Vec<String>)>,
+    /// One more rule, that stands in no file.
+    pub asked: Option<Asked>,
+}
+
+/// A condition that somebody asks about, to be judged among the rules of a set.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// What its diagnostics call it.
+    pub name: String,
+    /// The id that it has in the set.
+    pub id: String,
+    /// The condition.
+    pub when: String,
+    /// What it would add.
+    pub score: Score,
 }
 
 /// One rule file, read.
-struct File {
-    root: usize,
-    source: Arc<Source>,
-    content: RuleFile,
+pub(super) struct File {
+    /// Its root's place among the set's.
+    pub root: usize,
+    /// Whether it belongs to a pack.
+    is_packed: bool,
+    /// Its text.
+    pub source: Arc<Source>,
+    /// What it says.
+    pub content: RuleFile,
     /// Where each line begins, so that a place is found without reading the file again.
     lines: Vec<usize>,
 }
@@ -52,7 +72,8 @@ struct File {
 pub(super) fn assemble(mut roots: Vec<Root>, options: &Options) -> Result<Loaded, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let packs = manifests(&roots, &mut diagnostics);
-    let files = read_files(&roots, &mut diagnostics);
+    let mut files = read_files(&roots, &mut diagnostics);
+    files.extend(options.asked.as_ref().map(|asked| asked.file(roots.len())));
     names_once(&files, &mut diagnostics);
     let (lists, list_infos) = lists(&files, &mut roots, options, &mut diagnostics);
     keep_mails(&files, &mut roots, &mut diagnostics);
@@ -61,6 +82,10 @@ pub(super) fn assemble(mut roots: Vec<Root>, options: &Options) -> Result<Loaded
     // A list that can't be built was told of where it stands; not again wherever it is used.
     diagnostics.retain(|found| found.code != "unknown-list" || !broken.iter().any(|name| found.message.contains(name)));
     diagnostics.retain(|diagnostic| !diagnostic.is_silenced());
+    let mut diagnostics: Vec<Diagnostic> = diagnostics
+        .into_iter()
+        .map(Diagnostic::with_unheeded_allowance)
+        .collect();
     diagnostic::sort(&mut diagnostics);
     match parts {
         Some(parts) if !diagnostics.iter().any(|found| found.level == Level::Error) => Ok(Loaded {
@@ -95,7 +120,8 @@ fn manifests(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<Manifest>
     packs
 }
 
-fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
+/// Every rule file of the roots, in their order.
+pub(super) fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
     let mut files = Vec::new();
     for (root, sources) in roots.iter().enumerate() {
         for source in &sources.files {
@@ -103,6 +129,7 @@ fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
             diagnostics.append(&mut problems);
             files.push(File {
                 root,
+                is_packed: sources.manifest.is_some(),
                 source: Arc::clone(source),
                 content,
                 lines: memchr::memchr_iter(b'\n', source.text.as_bytes()).collect(),
@@ -119,17 +146,44 @@ fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
     files
 }
 
+impl Asked {
+    /// As a file of its own, so that what is wrong with it is told like any other mistake.
+    fn file(&self, root: usize) -> File {
+        let content = RuleFile {
+            rules: vec![RuleEntry::asked(&self.id, &self.when, self.score)],
+            ..RuleFile::default()
+        };
+        File {
+            root,
+            is_packed: false,
+            source: Arc::new(Source::new(&self.name, &self.when)),
+            content,
+            lines: Vec::new(),
+        }
+    }
+}
+
 impl File {
-    fn line(&self, offset: usize) -> usize {
+    fn written<'f>(&'f self, condition: &'f Condition) -> Written<'f> {
+        Written {
+            condition,
+            source: &self.source,
+            is_packed: self.is_packed,
+        }
+    }
+
+    /// The line that a byte stands on, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
         self.lines.partition_point(|end| *end < offset) + 1
     }
 }
 
-/// Complains of every second rule, define or list of a name.
-fn names_once(files: &[File], diagnostics: &mut Vec<Diagnostic>) {
+/// Complains of every second rule, define or list of a name; a rule's older ids are its own too.
+fn names_once<'f>(files: &'f [File], diagnostics: &mut Vec<Diagnostic>) {
     let mut first: HashMap<(&str, &str), String> = HashMap::new();
     for file in files {
-        let rules = file.content.rules.iter().map(|rule| ("rule", &rule.id));
+        let every_id = |rule: &'f RuleEntry| std::iter::once(&rule.id).chain(&rule.renamed_from);
+        let rules = file.content.rules.iter().flat_map(every_id).map(|id| ("rule", id));
         let defines = file.content.defines.iter().map(|define| ("define", &define.name));
         let lists = file.content.lists.iter().map(|list| ("list", &list.name));
         for (what, name) in rules.chain(defines).chain(lists) {
@@ -143,16 +197,21 @@ fn names_once(files: &[File], diagnostics: &mut Vec<Diagnostic>) {
                 _ => "duplicate-list",
             };
             let message = format!("there is another {what} `{}`", plain(&name.value));
+            let help = match place.starts_with(&file.source.name) || what == "define" {
+                true => "take one out, or give it another name",
+                false => "to change what another file defines, write an override",
+            };
             diagnostics.push(
                 Diagnostic::error(code, &file.source, name.span.clone(), message)
-                    .help("to change what another file defines, write an override")
+                    .help(help)
                     .note(format!("the other stands at {place}")),
             );
         }
     }
 }
 
-fn lists(
+/// The lists of all files, changed as the house wants them.
+pub(super) fn lists(
     files: &[File],
     roots: &mut [Root],
     options: &Options,
@@ -251,6 +310,7 @@ fn parts(
     });
     let find = |id: &str| -> Option<usize> { ids.get(id).or_else(|| older.get(id)).copied() };
     check_replaces(&rules, &find, diagnostics);
+    rename_replaced(&mut infos, &find);
     let mut exceptions: HashMap<usize, Vec<(&ExceptionEntry, &File)>> = HashMap::new();
     if options.overlays {
         let overrides: Vec<_> = files
@@ -352,7 +412,7 @@ fn details(rule: &RuleEntry) -> Details {
 }
 
 /// The moment at which that day is over, UTC.
-fn end_of_day(date: Date) -> Timestamp {
+pub(super) fn end_of_day(date: Date) -> Timestamp {
     date.tomorrow()
         .and_then(|next| next.to_zoned(TimeZone::UTC))
         .map_or(Timestamp::MAX, |zoned| zoned.timestamp())
@@ -401,6 +461,16 @@ fn check_replaces(
     }
 }
 
+/// What is replaced by an older id is meant by its present one.
+fn rename_replaced(infos: &mut [RuleInfo], find: &dyn Fn(&str) -> Option<usize>) {
+    let ids: Vec<String> = infos.iter().map(|info| info.id.clone()).collect();
+    for replaced in infos.iter_mut().flat_map(|info| &mut info.replaces) {
+        if let Some(present) = find(replaced).and_then(|at| ids.get(at)) {
+            replaced.clone_from(present);
+        }
+    }
+}
+
 fn place_exceptions<'f>(
     files: &'f [File],
     find: &dyn Fn(&str) -> Option<usize>,
@@ -444,28 +514,19 @@ fn named<'f>(
         file.content.defines.iter().map(|define| Named {
             name: &define.name.value,
             tags: &[],
-            written: Written {
-                condition: &define.when,
-                source: &file.source,
-            },
+            written: file.written(&define.when),
             own: Vec::new(),
         })
     });
     let rules = rules.iter().enumerate().map(|(at, (file, rule))| Named {
         name: &rule.id.value,
         tags: &rule.tags,
-        written: Written {
-            condition: &rule.when,
-            source: &file.source,
-        },
+        written: file.written(&rule.when),
         own: exceptions
             .get(&at)
             .into_iter()
             .flatten()
-            .map(|(exception, file)| Written {
-                condition: &exception.when,
-                source: &file.source,
-            })
+            .map(|(exception, file)| file.written(&exception.when))
             .collect(),
     });
     defines.chain(rules).collect()

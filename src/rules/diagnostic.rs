@@ -3,8 +3,10 @@
 //! A finding about a span of a [`Source`] goes in; out comes file:line:column, the source line, a
 //! caret and a suggestion, as text or as JSON. Knows nothing of what the file means.
 
+use super::codes::is_code;
 use super::source::Source;
 pub use super::syntax::Level;
+use super::table::plain;
 use annotate_snippets::{AnnotationKind, Level as Title, Renderer, Snippet};
 use serde::Serialize;
 use std::fmt;
@@ -13,6 +15,9 @@ use std::sync::Arc;
 
 /// How many diagnostics are shown in full; of the rest only their number is told.
 pub const SHOWN_MAX: usize = 100;
+
+/// The code of patterns that run on every message: a warning, and in a pack an error.
+pub(super) const SLOW_PATTERN: &str = "slow-pattern";
 
 /// A source line longer than this many bytes is shown without its text, by place alone.
 const LINE_BYTES_MAX: usize = 2_000;
@@ -120,16 +125,40 @@ impl Diagnostic {
         self
     }
 
-    /// Whether it is a warning that its line allows, with a reason: `# allow: slow-pattern, few mails reach it`.
+    /// Whether it is something that its line allows, with a reason: `# allow: slow-pattern, few mails reach it`.
     pub(super) fn is_silenced(&self) -> bool {
+        let reason = self
+            .allowance()
+            .and_then(|rest| rest.strip_prefix(self.code))
+            .and_then(|rest| rest.strip_prefix(','));
+        self.can_be_allowed() && reason.is_some_and(|reason| !reason.trim().is_empty())
+    }
+
+    /// The same, with a remark where its line means to allow it and doesn't.
+    #[must_use]
+    pub(super) fn with_unheeded_allowance(self) -> Self {
+        let word = |rest: &str| rest.split([',', ' ']).next().unwrap_or_default().trim().to_owned();
+        let Some(named) = self.allowance().map(word).filter(|_| self.can_be_allowed()) else {
+            return self;
+        };
+        let why = match named == self.code {
+            true => format!("the comment gives no reason: `# allow: {named}, why`"),
+            false if is_code(&named) => format!("the comment allows `{}`, which isn't this", plain(&named)),
+            false => format!("`{}` in the comment is no code", plain(&named)),
+        };
+        self.note(why)
+    }
+
+    /// What follows `# allow:` on its line.
+    fn allowance(&self) -> Option<&str> {
         let lines = self.source.lines_around(&(self.span.start..self.span.start));
         let line = self.source.text.get(lines).unwrap_or("");
-        let allowed = line.rsplit_once("# allow:").map(|(_, rest)| rest.trim_start());
-        self.level == Level::Warning
-            && allowed
-                .and_then(|rest| rest.strip_prefix(self.code))
-                .and_then(|rest| rest.strip_prefix(','))
-                .is_some_and(|reason| !reason.trim().is_empty())
+        line.rsplit_once("# allow:").map(|(_, rest)| rest.trim_start())
+    }
+
+    /// Warnings can be, and what is one outside packs.
+    fn can_be_allowed(&self) -> bool {
+        self.level == Level::Warning || self.code == SLOW_PATTERN
     }
 
     /// Where it begins.
@@ -229,6 +258,10 @@ const fn word(level: Level) -> &'static str {
 
 /// Puts diagnostics in the order of files and places, errors before warnings at one place, each once.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    debug_assert!(
+        diagnostics.iter().all(|found| is_code(found.code)),
+        "a code that isn't in the table: {diagnostics:?}"
+    );
     diagnostics.sort_by(|a, b| {
         let key = |d: &Diagnostic| (d.span.start, std::cmp::Reverse(d.level), d.code, d.span.end);
         (&a.source.name, key(a), &a.message).cmp(&(&b.source.name, key(b), &b.message))

@@ -5,7 +5,7 @@
 //! the files, cycles told with their path. Knows nothing of scores or evidence.
 
 use super::compile::{self, Atoms, Names, RuleRef};
-use super::diagnostic::{Diagnostic, Level};
+use super::diagnostic::{Diagnostic, Level, SLOW_PATTERN};
 use super::lists::List;
 use super::pack::Condition;
 use super::source::Source;
@@ -32,6 +32,8 @@ pub(super) struct Named<'n> {
 pub(super) struct Written<'n> {
     pub condition: &'n Condition,
     pub source: &'n Arc<Source>,
+    /// Whether it came in a pack, which many houses run.
+    pub is_packed: bool,
 }
 
 /// A [`Named`], compiled.
@@ -156,10 +158,13 @@ fn compile_one(
         let at = written.condition.text.find(pattern.as_str()).unwrap_or(0);
         let span = written.condition.place(&(at..at + pattern.len()));
         let message = "this pattern requires no literal text, so it runs on every message";
-        diagnostics.push(
-            Diagnostic::warning("slow-pattern", written.source, span, message)
-                .help("let it require a word, or test a word first"),
-        );
+        let told = match written.is_packed {
+            true => Diagnostic::error(SLOW_PATTERN, written.source, span, message),
+            false => Diagnostic::warning(SLOW_PATTERN, written.source, span, message),
+        };
+        diagnostics.push(told.help(
+            "let it require a word; where the text is always short, say so on its line: # allow: slow-pattern, why",
+        ));
     }
     condition
 }

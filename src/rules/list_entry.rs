@@ -4,9 +4,10 @@
 //! up in, or a diagnostic for every bad entry at its place. Knows nothing of rules.
 
 use super::diagnostic::Diagnostic;
+use super::keys;
 use super::lists::{Cell, Entry, List, ListKind, TableProblem};
 use super::overlay::ListOverrideEntry;
-use super::pack::{check_word, required_word, words};
+use super::pack::{check_word, words};
 use super::source::{Root, Source};
 use super::table::{Located, Reader, Section, plain};
 use jiff::civil::Date;
@@ -43,6 +44,37 @@ pub(super) struct ListEntry {
     pub file: Option<Located<String>>,
     pub columns: Vec<(Located<String>, Located<String>)>,
     pub rows: Vec<Row>,
+}
+
+/// What an override adds to a list: values, or rows of a table.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    pub values: Vec<Located<String>>,
+    pub rows: Vec<Row>,
+}
+
+impl Entries {
+    /// Those under a key.
+    pub(super) fn read(reader: &mut Reader, section: Section<'_, '_>, key: &'static str) -> Option<Self> {
+        let items = section.table.get(key).and_then(|value| value.get_ref().as_array());
+        let has_rows = items.is_some_and(|items| items.iter().any(|item| item.get_ref().is_table()));
+        if has_rows {
+            let rows = rows(reader, section, key);
+            return Some(Self {
+                values: Vec::new(),
+                rows,
+            });
+        }
+        let values = reader.strings(section, key, false)?;
+        Some(Self {
+            values,
+            rows: Vec::new(),
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.rows.is_empty()
+    }
 }
 
 /// A row of a table list.
@@ -136,42 +168,38 @@ impl ListEntry {
         changes: &[(&ListOverrideEntry, &Arc<Source>)],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<BuiltList> {
+        let mut rows: Vec<(&Row, &Arc<Source>)> = self.rows.iter().map(|row| (row, source)).collect();
         for (change, file) in changes {
-            let message = "a table can't be changed by an override: define one of your own";
-            diagnostics.push(Diagnostic::error(
-                "list-override",
-                file,
-                change.list.span.clone(),
-                message,
-            ));
+            change_rows(&mut rows, &self.name.value, change, file, diagnostics);
         }
         let columns: Vec<(String, String)> = self
             .columns
             .iter()
             .map(|(name, kind)| (name.value.clone(), kind.value.clone()))
             .collect();
-        let rows: Vec<Vec<(String, Cell)>> = self
-            .rows
+        let cells: Vec<Vec<(String, Cell)>> = rows
             .iter()
-            .map(|row| {
+            .map(|(row, _)| {
                 row.cells
                     .iter()
                     .map(|(name, cell)| (name.value.clone(), cell.clone()))
                     .collect()
             })
             .collect();
-        match List::table(&self.name.value, &columns, &rows) {
+        match List::table(&self.name.value, &columns, &cells) {
             Ok(list) => Some(BuiltList {
                 list: Arc::new(list),
                 source: Arc::clone(source),
             }),
             Err(problem) => {
-                let (span, message) = match problem {
-                    TableProblem::Column(at, why) => (self.columns.get(at).map(|(_, kind)| kind.span.clone()), why),
-                    TableProblem::Row(at, why) => (self.rows.get(at).map(|row| row.span.clone()), why),
+                let (place, message) = match problem {
+                    TableProblem::Column(at, why) => {
+                        (self.columns.get(at).map(|(_, kind)| (kind.span.clone(), source)), why)
+                    }
+                    TableProblem::Row(at, why) => (rows.get(at).map(|(row, file)| (row.span.clone(), *file)), why),
                 };
-                let span = span.unwrap_or_else(|| self.name.span.clone());
-                diagnostics.push(Diagnostic::error("bad-list-entry", source, span, message));
+                let (span, file) = place.unwrap_or_else(|| (self.name.span.clone(), source));
+                diagnostics.push(Diagnostic::error("bad-list-entry", file, span, message));
                 None
             }
         }
@@ -206,17 +234,14 @@ impl ListEntry {
 }
 
 fn list(reader: &mut Reader, section: Section<'_, '_>, name: Located<String>) -> Option<ListEntry> {
-    reader.only(
-        section,
-        &["kind", "values", "file", "columns", "rows", "summary", "owner"],
-    );
+    reader.check(section, &keys::LIST);
     let _ = (reader.string(section, "summary"), reader.string(section, "owner"));
-    let kind = required_word(reader, section, "kind", &words(&ListKind::ALL, ListKind::as_str))?;
+    let kind = reader.word(section, "kind", &words(&ListKind::ALL, ListKind::as_str))?;
     let is_table = kind == ListKind::Table;
     let values = reader.strings(section, "values", false);
     let file = reader.string(section, "file");
     let columns = columns(reader, section);
-    let rows = rows(reader, section);
+    let rows = rows(reader, section, "rows");
     let misplaced: &[&str] = if is_table {
         &["values", "file"]
     } else {
@@ -272,9 +297,54 @@ fn columns(reader: &mut Reader, section: Section<'_, '_>) -> Vec<(Located<String
         .collect()
 }
 
-fn rows(reader: &mut Reader, section: Section<'_, '_>) -> Vec<Row> {
+/// A table as the house wants it: rows replaced, taken out by one of their cells, and added.
+fn change_rows<'r>(
+    rows: &mut Vec<(&'r Row, &'r Arc<Source>)>,
+    name: &str,
+    change: &'r ListOverrideEntry,
+    file: &'r Arc<Source>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let strings = change
+        .replace
+        .iter()
+        .chain([&change.add])
+        .flat_map(|entries| &entries.values);
+    for value in strings {
+        let message = format!("${name} is a table, and `{}` is no row", plain(&value.value));
+        let error = Diagnostic::error("list-override", file, value.span.clone(), message);
+        diagnostics.push(error.help("write a row with its columns: { name = \"…\" }"));
+    }
+    if let Some(replace) = &change.replace {
+        *rows = replace.rows.iter().map(|row| (row, file)).collect();
+    }
+    for value in &change.remove {
+        let before = rows.len();
+        rows.retain(|(row, _)| !row.holds(&value.value));
+        if rows.len() == before {
+            diagnostics.push(nothing_to_remove(name, value, file));
+        }
+    }
+    rows.extend(change.add.rows.iter().map(|row| (row, file)));
+}
+
+fn nothing_to_remove(name: &str, value: &Located<String>, file: &Arc<Source>) -> Diagnostic {
+    let message = format!("`{}` isn't in ${name}", plain(&value.value));
+    Diagnostic::warning("nothing-to-remove", file, value.span.clone(), message)
+}
+
+impl Row {
+    /// Whether one of its cells is this text, in any case.
+    fn holds(&self, text: &str) -> bool {
+        self.cells
+            .iter()
+            .any(|(_, cell)| matches!(cell, Cell::One(one) if one.eq_ignore_ascii_case(text.trim())))
+    }
+}
+
+fn rows(reader: &mut Reader, section: Section<'_, '_>, key: &str) -> Vec<Row> {
     let mut rows = Vec::new();
-    for row in reader.tables(section, "rows", "row") {
+    for row in reader.tables(section, key, "row") {
         let mut cells = Vec::new();
         for (name, value) in row.table {
             let cell = match value.get_ref() {
@@ -356,9 +426,18 @@ impl Gathered {
         source: &Arc<Source>,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
+        for row in change
+            .replace
+            .iter()
+            .chain([&change.add])
+            .flat_map(|entries| &entries.rows)
+        {
+            let message = format!("${name} is no table, and takes no rows");
+            diagnostics.push(Diagnostic::error("list-override", source, row.span.clone(), message));
+        }
         if let Some(replace) = &change.replace {
             *self = Self::default();
-            self.values(source, replace, diagnostics);
+            self.values(source, &replace.values, diagnostics);
         }
         for value in &change.remove {
             let before = self.entries.len();
@@ -372,16 +451,10 @@ impl Gathered {
             let mut kept = keep.iter().copied();
             self.places.retain(|_| kept.next().unwrap_or(true));
             if self.entries.len() == before {
-                let message = format!("`{}` isn't in ${name}", plain(&value.value));
-                diagnostics.push(Diagnostic::warning(
-                    "list-override",
-                    source,
-                    value.span.clone(),
-                    message,
-                ));
+                diagnostics.push(nothing_to_remove(name, value, source));
             }
         }
-        self.values(source, &change.add, diagnostics);
+        self.values(source, &change.add.values, diagnostics);
     }
 
     fn complain(

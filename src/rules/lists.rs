@@ -401,7 +401,7 @@ fn sha256_entry(value: &str) -> Result<String, String> {
     }
 }
 
-const COLUMN_TYPES: [(&str, Base); 7] = [
+pub(super) const COLUMN_TYPES: [(&str, Base); 7] = [
     ("string", Base::Text),
     ("name", Base::Text),
     ("number", Base::Int),

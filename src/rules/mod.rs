@@ -5,13 +5,16 @@
 
 mod assemble;
 mod bits;
+pub mod codes;
 pub mod compile;
 mod compose;
 pub mod diagnostic;
 mod embedded;
 pub mod evaluate;
+pub mod format;
 pub mod function;
 pub mod guard;
+pub mod keys;
 mod link;
 mod list_entry;
 pub mod lists;
@@ -31,6 +34,7 @@ pub mod testing;
 pub mod text;
 pub mod value;
 mod wakers;
+pub mod workbench;
 
 pub use assemble::RULES_MAX;
 pub use set::{Loaded, RuleSet};
@@ -173,6 +177,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 2] = [Self::Active, Self::Shadow];
+
     /// The word in rule files, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -4,7 +4,9 @@
 //! nothing that exists. Knows nothing of conditions.
 
 use super::diagnostic::{Diagnostic, nearest};
-use super::pack::{Condition, STATUSES, check_word, rule_id, score, words};
+use super::keys;
+use super::list_entry::Entries;
+use super::pack::{Condition, check_word, rule_id, score, words};
 use super::source::Source;
 use super::table::{Located, Reader, Section, plain};
 use super::{Action, Category, RuleInfo, Score, Severity, Status};
@@ -36,9 +38,9 @@ pub(super) struct OverrideEntry {
 #[derive(Debug)]
 pub(super) struct ListOverrideEntry {
     pub list: Located<String>,
-    pub add: Vec<Located<String>>,
+    pub add: Entries,
     pub remove: Vec<Located<String>>,
-    pub replace: Option<Vec<Located<String>>>,
+    pub replace: Option<Entries>,
 }
 
 #[derive(Debug)]
@@ -52,15 +54,11 @@ pub(super) struct ExceptionEntry {
 impl OverrideEntry {
     /// Reads one.
     pub(super) fn read(reader: &mut Reader, section: Section<'_, '_>) -> Option<Self> {
-        let known = [
-            "rule", "tag", "category", "pack", "score", "severity", "status", "action", "cap", "group", "reason",
-            "owner",
-        ];
-        reader.only(section, &known);
+        reader.check(section, &keys::OVERRIDE);
         let _ = (reader.string(section, "reason"), reader.string(section, "owner"));
         let entry_score = score(reader, section);
         let severity = reader.word(section, "severity", &words(&Severity::ALL, Severity::as_str));
-        let status = reader.word(section, "status", &words(&STATUSES, Status::as_str));
+        let status = reader.word(section, "status", &words(&Status::ALL, Status::as_str));
         let action = reader.word(section, "action", &words(&Action::ALL, Action::as_str));
         let cap = reader.word(section, "cap", &words(&Action::ALL, Action::as_str));
         let group = reader.string(section, "group");
@@ -100,13 +98,13 @@ impl OverrideEntry {
 impl ListOverrideEntry {
     /// Reads one.
     pub(super) fn read(reader: &mut Reader, section: Section<'_, '_>) -> Option<Self> {
-        reader.only(section, &["list", "add", "remove", "replace", "reason", "owner"]);
+        reader.check(section, &keys::LIST_OVERRIDE);
         let _ = (reader.string(section, "reason"), reader.string(section, "owner"));
         let entry = ListOverrideEntry {
-            add: reader.strings(section, "add", false).unwrap_or_default(),
+            add: Entries::read(reader, section, "add").unwrap_or_default(),
             remove: reader.strings(section, "remove", false).unwrap_or_default(),
-            replace: reader.strings(section, "replace", false),
-            list: reader.required(section, "list")?,
+            replace: Entries::read(reader, section, "replace"),
+            list: reader.string(section, "list")?,
         };
         if entry.replace.is_some() && !(entry.add.is_empty() && entry.remove.is_empty()) {
             let message = "`replace` stands alone: leave out `add` and `remove`";
@@ -120,20 +118,17 @@ impl ListOverrideEntry {
 impl ExceptionEntry {
     /// Reads one.
     pub(super) fn read(reader: &mut Reader, section: Section<'_, '_>) -> Option<Self> {
-        reader.only(section, &["rule", "name", "when", "reason", "owner", "expires"]);
+        reader.check(section, &keys::EXCEPTION);
         let rule = rule_id(reader, section, "rule");
-        let name = reader.required(section, "name");
+        let name = reader.string(section, "name");
         for key in ["reason", "owner"] {
             if reader
-                .required(section, key)
+                .string(section, key)
                 .is_some_and(|text| text.value.trim().is_empty())
             {
                 let span = section.table.get(key).map_or(0..0, toml::Spanned::span);
                 reader.error("empty-value", span, format!("`{key}` says nothing"));
             }
-        }
-        if !section.table.contains_key("expires") {
-            reader.missing(section, "expires");
         }
         let expires = reader.date(section, "expires");
         let when = Condition::read(reader, section, "when");

@@ -4,6 +4,7 @@
 //! nothing of other files, of the expression language, or of what a list entry means.
 
 use super::diagnostic::Diagnostic;
+use super::keys;
 use super::list_entry::ListEntry;
 use super::overlay::{ExceptionEntry, ListOverrideEntry, OverrideEntry};
 use super::source::Source;
@@ -78,6 +79,40 @@ pub(super) struct RuleEntry {
     pub start: usize,
 }
 
+impl RuleEntry {
+    /// A rule of nothing but a condition: it never acts.
+    pub(super) fn asked(id: &str, when: &str, score: Score) -> Self {
+        Self {
+            id: Located {
+                value: id.to_owned(),
+                span: 0..0,
+            },
+            summary: String::new(),
+            category: Category::Spam,
+            severity: Severity::Medium,
+            score,
+            status: Status::Shadow,
+            action: None,
+            cap: None,
+            group: None,
+            replaces: Vec::new(),
+            tags: Vec::new(),
+            owner: String::new(),
+            references: Vec::new(),
+            false_positives: Vec::new(),
+            renamed_from: Vec::new(),
+            expires: None,
+            when: Condition {
+                text: when.to_owned(),
+                offset: Some(0),
+                literal: 0..when.len(),
+            },
+            tests: Vec::new(),
+            start: 0,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct DefineEntry {
     pub name: Located<String>,
@@ -87,16 +122,7 @@ pub(super) struct DefineEntry {
 /// Reads a rule file. The content is what could be read; it counts only when there is no error.
 pub(super) fn read(source: &Arc<Source>) -> (RuleFile, Vec<Diagnostic>) {
     let (file, diagnostics) = parse(source, |reader, top| {
-        let known = [
-            "rule",
-            "lists",
-            "define",
-            "override",
-            "list_override",
-            "exception",
-            "verdict_test",
-        ];
-        reader.only(top, &known);
+        reader.check(top, &keys::RULE_FILE);
         RuleFile {
             rules: each(reader, top, "rule", rule),
             lists: ListEntry::read_all(reader, top),
@@ -114,14 +140,11 @@ pub(super) fn read(source: &Arc<Source>) -> (RuleFile, Vec<Diagnostic>) {
 pub(super) fn read_manifest(source: &Arc<Source>) -> (Manifest, Vec<Diagnostic>) {
     let (manifest, diagnostics) = parse(source, |reader, top| {
         let top = Section {
-            what: "a pack's manifest",
+            what: keys::MANIFEST.what,
             ..top
         };
-        reader.only(
-            top,
-            &["name", "version", "license", "engine", "summary", "homepage", "owner"],
-        );
-        let name = reader.required(top, "name");
+        reader.check(top, &keys::MANIFEST);
+        let name = reader.string(top, "name");
         if let Some(name) = &name
             && !is_word(&name.value)
         {
@@ -139,10 +162,7 @@ pub(super) fn read_manifest(source: &Arc<Source>) -> (Manifest, Vec<Diagnostic>)
         );
         Manifest {
             name: name.map(|name| name.value).unwrap_or_default(),
-            version: reader
-                .required(top, "version")
-                .map(|text| text.value)
-                .unwrap_or_default(),
+            version: reader.string(top, "version").map(|text| text.value).unwrap_or_default(),
             license: reader.string(top, "license").map(|text| text.value).unwrap_or_default(),
             engine: engine.map(|text| text.value).unwrap_or_default(),
         }
@@ -177,7 +197,7 @@ impl Condition {
 
     /// The condition under a key that must be there.
     pub(super) fn read(reader: &mut Reader, section: Section<'_, '_>, key: &str) -> Option<Self> {
-        let text = reader.required(section, key)?;
+        let text = reader.string(section, key)?;
         let written = reader.source.text.get(text.span.clone()).unwrap_or("").to_owned();
         if written.starts_with('"') && written.contains('\\') {
             let message = "a backslash in a basic string means something else to TOML than to a condition";
@@ -217,33 +237,12 @@ fn each<T>(
         .collect()
 }
 
-const RULE_KEYS: [&str; 18] = [
-    "id",
-    "summary",
-    "category",
-    "severity",
-    "score",
-    "status",
-    "action",
-    "cap",
-    "group",
-    "replaces",
-    "owner",
-    "references",
-    "tags",
-    "expires",
-    "false_positives",
-    "renamed_from",
-    "when",
-    "test",
-];
-
 fn rule(reader: &mut Reader, section: Section<'_, '_>) -> Option<RuleEntry> {
-    reader.only(section, &RULE_KEYS);
+    reader.check(section, &keys::RULE);
     let id = rule_id(reader, section, "id");
     let summary = summary(reader, section);
-    let category = required_word(reader, section, "category", &words(&Category::ALL, Category::as_str));
-    let severity = required_word(reader, section, "severity", &words(&Severity::ALL, Severity::as_str));
+    let category = reader.word(section, "category", &words(&Category::ALL, Category::as_str));
+    let severity = reader.word(section, "severity", &words(&Severity::ALL, Severity::as_str));
     let group = reader.string(section, "group");
     let tags = reader.strings(section, "tags", false).unwrap_or_default();
     for word in group.iter().chain(&tags) {
@@ -269,7 +268,7 @@ fn rule(reader: &mut Reader, section: Section<'_, '_>) -> Option<RuleEntry> {
         summary,
         score: score(reader, section).unwrap_or_default(),
         status: reader
-            .word(section, "status", &words(&STATUSES, Status::as_str))
+            .word(section, "status", &words(&Status::ALL, Status::as_str))
             .unwrap_or(Status::Active),
         action,
         cap,
@@ -296,26 +295,12 @@ fn rule(reader: &mut Reader, section: Section<'_, '_>) -> Option<RuleEntry> {
     })
 }
 
-pub(super) const STATUSES: [Status; 2] = [Status::Active, Status::Shadow];
-
 pub(super) fn words<T: Copy, const N: usize>(all: &[T; N], word: impl Fn(T) -> &'static str) -> [(&'static str, T); N] {
     all.map(|value| (word(value), value))
 }
 
-pub(super) fn required_word<T: Copy>(
-    reader: &mut Reader,
-    section: Section<'_, '_>,
-    key: &str,
-    words: &[(&'static str, T)],
-) -> Option<T> {
-    if !section.table.contains_key(key) {
-        reader.missing(section, key);
-    }
-    reader.word(section, key, words)
-}
-
 pub(super) fn rule_id(reader: &mut Reader, section: Section<'_, '_>, key: &str) -> Option<Located<String>> {
-    let id = reader.required(section, key)?;
+    let id = reader.string(section, key)?;
     if is_rule_id(&id.value) {
         return Some(id);
     }
@@ -337,7 +322,7 @@ pub(super) fn rule_id(reader: &mut Reader, section: Section<'_, '_>, key: &str) 
 }
 
 fn summary(reader: &mut Reader, section: Section<'_, '_>) -> String {
-    let Some(summary) = reader.required(section, "summary") else {
+    let Some(summary) = reader.string(section, "summary") else {
         return String::new();
     };
     let chars = summary.value.chars().count();
@@ -384,8 +369,8 @@ fn check_engine(reader: &mut Reader, engine: &Located<String>) {
 }
 
 fn define(reader: &mut Reader, section: Section<'_, '_>) -> Option<DefineEntry> {
-    reader.only(section, &["name", "when", "summary"]);
-    let name = reader.required(section, "name");
+    reader.check(section, &keys::DEFINE);
+    let name = reader.string(section, "name");
     if let Some(name) = &name {
         check_word(reader, name);
     }

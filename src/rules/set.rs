@@ -3,6 +3,8 @@
 //! Paths, embedded files or a snapshot go in; evidence in, [`Findings`] out. Knows nothing of
 //! scores' sums, thresholds or what is done with a message.
 
+mod asked;
+
 use super::assemble::{self, Options};
 use super::compile::{self, Cost, RuleRef, Scanner};
 use super::diagnostic::Diagnostic;
@@ -151,12 +153,7 @@ impl RuleSet {
             }
         }
         let name = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
-        let message = format!(
-            "the rules changed each of the {} times that they were read",
-            source::READS_MAX
-        );
-        let help = "once they are at rest, reload";
-        Err(vec![Diagnostic::file_error("changing", name, message).help(help)])
+        Err(vec![source::changing(name)])
     }
 
     /// The shipped rules, embedded in the binary.
@@ -188,6 +185,7 @@ impl RuleSet {
             now,
             overlays: true,
             lists: Vec::new(),
+            asked: None,
         };
         assemble::assemble(roots, &options)
     }
@@ -269,7 +267,12 @@ impl RuleSet {
 
     /// What the rules say of one message.
     pub fn evaluate(&self, evidence: &Evidence<'_, '_>) -> Findings {
-        let mut scope = Scope::new(evidence, &self.scanner);
+        self.evaluate_without(evidence, &[])
+    }
+
+    /// The same when some facts, by name or group, could not be found out.
+    pub(super) fn evaluate_without(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Findings {
+        let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
         let told = self.outcomes(&mut scope, evidence.now);
         let spent = told.spent.iter().filter_map(|(at, spent)| {
             Some(RuleSpent {
@@ -305,6 +308,11 @@ impl RuleSet {
 
     /// What the rules that are awake came to.
     fn outcomes<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> Evaluated {
+        self.told(scope, now).1
+    }
+
+    /// The same, with what conditions are told of each other.
+    fn told<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> (Told<'s>, Evaluated) {
         let mut told = Told {
             set: self,
             now,
@@ -326,6 +334,7 @@ impl RuleSet {
             let place = at.checked_sub(self.defines);
             let rule = place.and_then(|place| self.rule_at(place, now));
             told.to_acting = rule.is_some_and(|rule| rule.status == Status::Active);
+            scope.begins(RuleRef(at));
             let mut outcome = evaluate(&node.linked.condition, scope, &told);
             if let (Truth::True, Some(rule)) = (outcome.truth, rule)
                 && let Some(name) = node.exception(scope, &told, now)
@@ -338,6 +347,7 @@ impl RuleSet {
                 let outcome = evaluate(&node.linked.condition, scope, &told);
                 told.acting.insert(at, outcome);
             }
+            scope.ends();
             evaluated.note(place, scope.take_spent(), &outcome);
             match place.filter(|_| outcome.truth != Truth::False) {
                 Some(place) if node.kept.is_some() => {
@@ -349,7 +359,7 @@ impl RuleSet {
             }
         }
         evaluated.outcomes.sort_by_key(|(place, _)| *place);
-        evaluated
+        (told, evaluated)
     }
 
     /// Whether a node is a define that refers to nothing: it is evaluated when first asked for.
@@ -471,7 +481,7 @@ static HIDDEN: Outcome = Outcome {
 };
 
 /// Outcomes so far. To an acting rule, one that doesn't act is unknown.
-struct Told<'s> {
+pub(super) struct Told<'s> {
     set: &'s RuleSet,
     now: Timestamp,
     /// Of nodes that others refer to.

@@ -120,7 +120,8 @@ impl Source {
             .get(end..)
             .and_then(|text| text.find('\n'))
             .map_or(self.text.len(), |at| end + at);
-        first..last.max(first)
+        let is_crlf = self.text.get(first..last).is_some_and(|line| line.ends_with('\r'));
+        first..(last - usize::from(is_crlf)).max(first)
     }
 
     /// The byte itself, or the one at which its character begins.
@@ -148,6 +149,12 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<Root>, Vec<Diagnostic>> {
     } else {
         Err(walk.problems)
     }
+}
+
+/// What is said of rules that never stood still.
+pub fn changing(name: impl Into<String>) -> Diagnostic {
+    let message = format!("the rules changed each of the {READS_MAX} times that they were read");
+    Diagnostic::file_error("changing", name, message).help("once they are at rest, reload")
 }
 
 impl Root {
@@ -190,7 +197,8 @@ impl Root {
         if !folder.canonicalize().is_ok_and(|folder| real.starts_with(folder)) {
             return Err("a list file must lie inside its pack; this link leads out of it".to_owned());
         }
-        let (source, stamp) = read_text(&path, self.shown(relative), LIST_FILE_BYTES_MAX)?;
+        let (source, stamp) =
+            read_text(&path, self.shown(relative), LIST_FILE_BYTES_MAX).map_err(|unread| unread.message)?;
         self.seen.push((path, stamp));
         let source = Arc::new(source);
         self.lists.insert(relative.to_owned(), Arc::clone(&source));
@@ -329,16 +337,41 @@ impl Walk {
                 root.seen.push((path.to_owned(), stamp));
                 Some(Arc::new(source))
             }
-            Err(message) => {
-                self.problems.push(Diagnostic::file_error("unreadable", name, message));
+            Err(unread) => {
+                self.problems.push(unread.told(name));
                 None
             }
         }
     }
 }
 
+/// Why a file isn't a text.
+struct Unread {
+    message: String,
+    /// What could be read of a text in another encoding, and where it ceases to be UTF-8.
+    text: Option<(String, usize)>,
+}
+
+impl From<String> for Unread {
+    fn from(message: String) -> Self {
+        Self { message, text: None }
+    }
+}
+
+impl Unread {
+    fn told(self, name: String) -> Diagnostic {
+        let Some((text, at)) = self.text else {
+            return Diagnostic::file_error("unreadable", name, self.message);
+        };
+        let source = Arc::new(Source::new(name, text));
+        let stand_in = char::REPLACEMENT_CHARACTER.len_utf8();
+        Diagnostic::error("not-utf8", &source, at..at + stand_in, self.message)
+            .help("save the file as UTF-8; a name in another encoding may also be left out")
+    }
+}
+
 /// Reads a regular file of at most so many bytes.
-fn read_text(path: &Path, name: String, bytes_max: u64) -> Result<(Source, Stamp), String> {
+fn read_text(path: &Path, name: String, bytes_max: u64) -> Result<(Source, Stamp), Unread> {
     // A FIFO is opened without waiting for its writer, and then seen to be one.
     let opened = fs::OpenOptions::new()
         .read(true)
@@ -347,23 +380,25 @@ fn read_text(path: &Path, name: String, bytes_max: u64) -> Result<(Source, Stamp
     let file = opened.map_err(|error| error.to_string())?;
     let metadata = file.metadata().map_err(|error| error.to_string())?;
     if !metadata.is_file() {
-        return Err("not a regular file".to_owned());
+        return Err("not a regular file".to_owned().into());
     }
     let too_large = || format!("larger than {}", crate::units::Size(bytes_max));
     if metadata.len() > bytes_max {
-        return Err(too_large());
+        return Err(too_large().into());
     }
     let mut bytes = Vec::new();
     file.take(bytes_max + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| error.to_string())?;
     if bytes.len() as u64 > bytes_max {
-        return Err(too_large());
+        return Err(too_large().into());
     }
     let text = decode(bytes)?;
     // What an editor or a full disk leaves of a file in the middle of writing it.
     if text.trim().is_empty() && path.extension().is_some_and(|extension| extension == "toml") {
-        return Err("empty: write a comment into a file that is to hold no rules".to_owned());
+        return Err("empty: write a comment into a file that is to hold no rules"
+            .to_owned()
+            .into());
     }
     let modified = metadata.modified().ok();
     let source = Source {
@@ -375,9 +410,9 @@ fn read_text(path: &Path, name: String, bytes_max: u64) -> Result<(Source, Stamp
 }
 
 /// UTF-8 with or without a byte order mark.
-fn decode(mut bytes: Vec<u8>) -> Result<String, String> {
+fn decode(mut bytes: Vec<u8>) -> Result<String, Unread> {
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err("encoded as UTF-16: save it as UTF-8".to_owned());
+        return Err("encoded as UTF-16: save it as UTF-8".to_owned().into());
     }
     if bytes.starts_with(b"\xef\xbb\xbf") {
         bytes.drain(..3);
@@ -385,6 +420,9 @@ fn decode(mut bytes: Vec<u8>) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = memchr::memchr_iter(b'\n', error.as_bytes().get(..at).unwrap_or_default()).count() + 1;
-        format!("not UTF-8 at line {line}: save it as UTF-8")
+        Unread {
+            message: format!("not UTF-8 at line {line}"),
+            text: Some((String::from_utf8_lossy(error.as_bytes()).into_owned(), at)),
+        }
     })
 }

@@ -4,6 +4,7 @@
 //! unknown key, wrong type and missing value. Knows nothing of what the keys mean.
 
 use super::diagnostic::{Diagnostic, nearest};
+use super::keys::{self, RULE, Shape};
 use super::source::Source;
 use jiff::civil::Date;
 use std::ops::Range;
@@ -67,17 +68,23 @@ impl Reader {
         self.diagnostics.push(error);
     }
 
-    /// Complains of every key that isn't one of these.
-    pub(super) fn only(&mut self, section: Section<'_, '_>, known: &[&str]) {
+    /// Complains of every key that such a table doesn't have, and of each that is missing.
+    pub(super) fn check(&mut self, section: Section<'_, '_>, shape: &Shape) {
         for (key, _) in section.table {
             let name = key.get_ref().as_ref();
-            if !known.contains(&name) {
-                let help = nearest(name, known.iter().copied()).map_or_else(
-                    || format!("known keys are {}", known.join(", ")),
-                    |near| format!("did you mean `{near}`?"),
-                );
+            if !shape.has(name) {
                 let message = format!("unknown key `{}` in {}", plain(name), section.what);
-                self.error_help("unknown-key", key.span(), message, Some(help));
+                self.error_help(
+                    "unknown-key",
+                    key.span(),
+                    message,
+                    Some(meant_key(name, section, shape)),
+                );
+            }
+        }
+        for key in shape.keys.iter().filter(|key| key.needed) {
+            if !section.table.contains_key(key.name) {
+                self.missing(section, key.name);
             }
         }
     }
@@ -119,14 +126,6 @@ impl Reader {
         }
     }
 
-    /// A string that must be there.
-    pub(super) fn required(&mut self, section: Section<'_, '_>, key: &str) -> Option<Located<String>> {
-        if !section.table.contains_key(key) {
-            self.missing(section, key);
-        }
-        self.string(section, key)
-    }
-
     /// One of a set of words.
     pub(super) fn word<T: Copy>(
         &mut self,
@@ -134,17 +133,20 @@ impl Reader {
         key: &str,
         words: &[(&'static str, T)],
     ) -> Option<T> {
-        let text = self.string(section, key)?;
-        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text.value) {
+        let value = section.table.get(key)?;
+        let names = words.iter().map(|(word, _)| *word);
+        let every = || format!("it is one of {}", names.clone().collect::<Vec<_>>().join(", "));
+        let Some(text) = value.get_ref().as_str() else {
+            self.wrong_type(key, "a string", value, Some(&every()));
+            return None;
+        };
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
         }
-        let names = words.iter().map(|(word, _)| *word);
-        let help = nearest(&text.value, names.clone()).map_or_else(
-            || format!("it is one of {}", names.collect::<Vec<_>>().join(", ")),
-            |near| format!("did you mean `{near}`?"),
-        );
-        let message = format!("`{}` is no value of `{key}`", plain(&text.value));
-        self.error_help("bad-word", text.span, message, Some(help));
+        let meant = nearest(text, names.clone()).or_else(|| keys::familiar_word(text, names.clone()));
+        let help = meant.map_or_else(every, |meant| format!("did you mean `{meant}`?"));
+        let message = format!("`{}` is no value of `{key}`", plain(text));
+        self.error_help("bad-word", value.span(), message, Some(help));
         None
     }
 
@@ -162,7 +164,10 @@ impl Reader {
                 span: value.span(),
             }),
             None => {
-                self.wrong_type(key, "a number", value, None);
+                let text = value.get_ref().as_str().map(|text| text.trim().replace(',', "."));
+                let bare = text.filter(|text| text.parse::<f64>().is_ok());
+                let help = bare.map(|bare| format!("write {bare} without quotes"));
+                self.wrong_type(key, "a number", value, help.as_deref());
                 None
             }
         }
@@ -208,7 +213,11 @@ impl Reader {
             }]);
         }
         let Some(array) = value.get_ref().as_array() else {
-            self.wrong_type(key, "a list of strings", value, Some("put it in brackets"));
+            let help = value
+                .get_ref()
+                .as_str()
+                .map(|text| format!("put it in brackets: [\"{}\"]", plain(text)));
+            self.wrong_type(key, "a list of strings", value, help.as_deref());
             return None;
         };
         Some(array.iter().filter_map(|item| self.string_of(key, item)).collect())
@@ -219,7 +228,11 @@ impl Reader {
         let value = section.table.get(key)?;
         let boolean = value.get_ref().as_bool();
         if boolean.is_none() {
-            self.wrong_type(key, "true or false", value, None);
+            let quoted = value
+                .get_ref()
+                .as_str()
+                .is_some_and(|text| matches!(text, "true" | "false"));
+            self.wrong_type(key, "true or false", value, quoted.then_some("write it without quotes"));
         }
         boolean
     }
@@ -284,7 +297,7 @@ pub(super) fn parse<T>(
     let parsed = match DeTable::parse(&source.text) {
         Ok(top) => {
             let section = Section {
-                what: "a rule file",
+                what: "rule file",
                 table: top.get_ref(),
                 start: 0,
             };
@@ -293,11 +306,53 @@ pub(super) fn parse<T>(
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
             let message = error.message().trim_end().replace('\n', ", ");
-            reader.error("toml-syntax", span, message);
+            let help = toml_help(source, span.start, &message);
+            reader.error_help("toml-syntax", span, message, help);
             None
         }
     };
     (parsed, reader.diagnostics)
+}
+
+/// What to say of a key that such a table doesn't have.
+fn meant_key(name: &str, section: Section<'_, '_>, shape: &Shape) -> String {
+    if section.what == "test" && RULE.has(name) {
+        return format!("what follows [[rule.test]] belongs to the test: put `{name}` above the rule's first test");
+    }
+    let meant = nearest(name, shape.names()).or_else(|| keys::familiar(name, shape));
+    match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => format!("known keys are {}", shape.names().collect::<Vec<_>>().join(", ")),
+    }
+}
+
+/// Mistakes at the border between TOML and conditions, told by the line that TOML stopped at.
+fn toml_help(source: &Source, at: usize, message: &str) -> Option<String> {
+    let line = source.text.get(source.lines_around(&(at..at)))?;
+    let condition = line.trim_start().strip_prefix("when").map(str::trim_start);
+    let value = condition.and_then(|rest| rest.strip_prefix('=')).map(str::trim_start);
+    let help = match value {
+        Some(_) if message.contains("escape") => {
+            "write the condition in single quotes, '…' or '''…''', which leave backslashes alone"
+        }
+        Some(value) if value.starts_with('\'') => {
+            "a string within '…' stands in \"…\", or the whole condition between ''' and '''"
+        }
+        Some(value) if value.starts_with('"') => "write the condition between ''' and ''', and strings in it in '…'",
+        Some(_) => "a condition stands in quotes: when = '…', or between ''' and '''",
+        None if message.contains("duplicate key") => {
+            "each key stands once in its table; a second [[rule]] begins with its own heading"
+        }
+        None if line.contains(['‘', '’', '“', '”']) => "use straight quotes: \"…\" or '…'",
+        None if line.bytes().collect::<Vec<_>>().windows(3).any(is_decimal_comma) => "numbers have a point: 1.5",
+        None if message.contains("string values must be quoted") => "put the value in quotes",
+        None => return None,
+    };
+    Some(help.to_owned())
+}
+
+fn is_decimal_comma(bytes: &[u8]) -> bool {
+    matches!(bytes, [before, b',', after] if before.is_ascii_digit() && after.is_ascii_digit())
 }
 
 /// Text from a file, fit for a message: short, on one line.

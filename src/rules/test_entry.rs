@@ -5,6 +5,7 @@
 
 use super::Action;
 use super::diagnostic::nearest;
+use super::keys;
 use super::schema::FIELDS;
 use super::source::Source;
 use super::table::{Located, Reader, Section, plain};
@@ -33,7 +34,7 @@ impl Expectation {
         }
     }
 
-    const WORDS: [(&'static str, Self); 3] = [
+    pub(super) const WORDS: [(&'static str, Self); 3] = [
         (Self::Match.as_str(), Self::Match),
         (Self::NoMatch.as_str(), Self::NoMatch),
         (Self::Unknown.as_str(), Self::Unknown),
@@ -161,29 +162,9 @@ fn is_fact(name: &str) -> bool {
     })
 }
 
-const SCENE_KEYS: [&str; 10] = [
-    "mail",
-    "client",
-    "helo",
-    "envelope",
-    "direction",
-    "auth",
-    "history",
-    "lists",
-    "unknown",
-    "now",
-];
-
-fn keys(own: &[&'static str]) -> Vec<&'static str> {
-    own.iter().chain(&SCENE_KEYS).copied().collect()
-}
-
 impl TestEntry {
     pub(super) fn read(reader: &mut Reader, section: Section<'_, '_>) -> Option<Self> {
-        reader.only(section, &keys(&["name", "expect", "evidence"]));
-        if !section.table.contains_key("expect") {
-            reader.missing(section, "expect");
-        }
+        reader.check(section, &keys::TEST);
         let evidence = reader.strings(section, "evidence", true).unwrap_or_default();
         let entry = Self {
             name: reader
@@ -202,11 +183,11 @@ impl TestEntry {
 
 impl VerdictTest {
     pub(super) fn read(reader: &mut Reader, section: Section<'_, '_>) -> Option<Self> {
-        reader.only(section, &keys(&["name", "action", "must", "must_not"]));
+        reader.check(section, &keys::VERDICT_TEST);
         let actions = Action::ALL.map(|action| (action.as_str(), action));
         Some(Self {
             name: reader
-                .required(section, "name")
+                .string(section, "name")
                 .map(|name| name.value)
                 .unwrap_or_default(),
             source: Arc::clone(&reader.source),
@@ -222,16 +203,14 @@ impl VerdictTest {
 impl Scene {
     fn read(reader: &mut Reader, section: Section<'_, '_>) -> Self {
         let mut scene = Self::default();
-        match reader.table(section, "mail", "mail") {
-            Some(mail) => scene.mail = Sketch::read(reader, mail),
-            None if !section.table.contains_key("mail") => reader.missing(section, "mail"),
-            None => {}
+        if let Some(mail) = reader.table(section, "mail", "mail") {
+            scene.mail = Sketch::read(reader, mail);
         }
         scene.read_client(reader, section);
         scene.read_envelope(reader, section);
         scene.read_auth(reader, section);
         if let Some(history) = reader.table(section, "history", "history") {
-            reader.only(history, &["messages_before", "sent_before"]);
+            reader.check(history, &keys::HISTORY);
             scene.history = (
                 count(reader, history, "messages_before"),
                 count(reader, history, "sent_before"),
@@ -269,7 +248,7 @@ impl Scene {
         {
             reader.string(section, "client")
         } else if let Some(client) = reader.table(section, "client", "client") {
-            reader.only(client, &["ip", "name", "name_confirmed", "listed"]);
+            reader.check(client, &keys::CLIENT);
             self.client_name = reader.string(client, "name").map(|name| name.value);
             self.client_name_confirmed = reader.boolean(client, "name_confirmed");
             let listed = reader.strings(client, "listed", true).unwrap_or_default();
@@ -288,7 +267,7 @@ impl Scene {
 
     fn read_envelope(&mut self, reader: &mut Reader, section: Section<'_, '_>) {
         if let Some(envelope) = reader.table(section, "envelope", "envelope") {
-            reader.only(envelope, &["from", "to"]);
+            reader.check(envelope, &keys::ENVELOPE);
             self.envelope_from = reader.string(envelope, "from").map(|from| from.value);
             let to = reader.strings(envelope, "to", true).unwrap_or_default();
             self.envelope_to = to.into_iter().map(|to| to.value).collect();
@@ -298,14 +277,11 @@ impl Scene {
     }
 
     fn read_auth(&mut self, reader: &mut Reader, section: Section<'_, '_>) {
-        const WORDS: [&str; 5] = ["spf", "dkim", "dmarc", "dmarc_policy", "arc"];
+        pub(super) const WORDS: [&str; 5] = ["spf", "dkim", "dmarc", "dmarc_policy", "arc"];
         let Some(auth) = reader.table(section, "auth", "auth") else {
             return;
         };
-        reader.only(
-            auth,
-            &["spf", "dkim", "dmarc", "dmarc_policy", "arc", "dkim_domains", "aligned"],
-        );
+        reader.check(auth, &keys::AUTH);
         for key in WORDS {
             if let Some(word) = reader.string(auth, key) {
                 self.auth.push((key.to_owned(), word.value));
@@ -319,21 +295,7 @@ impl Scene {
 
 impl Sketch {
     fn read(reader: &mut Reader, mail: Section<'_, '_>) -> Self {
-        let known = [
-            "from",
-            "to",
-            "cc",
-            "reply_to",
-            "subject",
-            "date",
-            "text",
-            "html",
-            "headers",
-            "attachments",
-            "raw",
-            "file",
-        ];
-        reader.only(mail, &known);
+        reader.check(mail, &keys::MAIL);
         let mut text = |key| reader.string(mail, key).map(|text| text.value);
         let mut sketch = Self {
             from: text("from"),
@@ -389,7 +351,7 @@ fn check_header(reader: &mut Reader, name: &toml::Spanned<std::borrow::Cow<'_, s
 
 impl AttachmentSketch {
     fn read(reader: &mut Reader, section: Section<'_, '_>) -> Self {
-        reader.only(section, &["name", "type", "content", "base64"]);
+        reader.check(section, &keys::ATTACHMENT);
         let mut sketch = Self {
             name: reader
                 .string(section, "name")

@@ -13,7 +13,7 @@ use crate::rules::value::{Items, Value};
 use std::borrow::Cow;
 
 /// At most so many needles are looked for one by one: HTML sources, which are long, have few.
-const FEW_MAX: usize = 4;
+const FEW_MAX: usize = 12;
 
 /// Gathers the literal needles of a whole set of conditions, so that each text of a message is
 /// scanned once for all of them.
@@ -222,6 +222,7 @@ impl Scanner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::compile::needles::LONG_BYTES_MIN;
     use crate::rules::text::folded;
 
     const TEXTS: [&str; 6] = [
@@ -267,21 +268,35 @@ mod tests {
         })
     }
 
+    fn check(scanner: &Scanner, text: &str) {
+        let scanned = scanner.scan(0, text.into());
+        for (atom, (needle, ignores_case)) in NEEDLES.iter().enumerate() {
+            let first = expected(text, needle, *ignores_case);
+            assert_eq!(scanned.hit(atom), first, "{needle} in {text}");
+        }
+    }
+
     #[test]
     fn few_needles_and_many_are_found_alike() {
-        for chosen in [&NEEDLES[..FEW_MAX], &NEEDLES[NEEDLES.len() - FEW_MAX..], &NEEDLES] {
-            for others in [0, 1, 100, 10_000] {
-                let scanner = scanner(chosen, others);
-                assert_eq!(scanner.says_all(0, 0), chosen.len() + others > FEW_MAX);
-                for text in TEXTS {
-                    let scanned = scanner.scan(0, text.into());
-                    for (atom, (needle, ignores_case)) in chosen.iter().enumerate() {
-                        assert_eq!(
-                            scanned.hit(atom),
-                            expected(text, needle, *ignores_case),
-                            "{needle} in {text} beside {others}"
-                        );
-                    }
+        for others in [0, FEW_MAX - NEEDLES.len(), FEW_MAX - NEEDLES.len() + 1, 100, 10_000] {
+            let scanner = scanner(&NEEDLES, others);
+            assert_eq!(scanner.says_all(0, 0), NEEDLES.len() + others > FEW_MAX);
+            TEXTS.into_iter().for_each(|text| check(&scanner, text));
+        }
+    }
+
+    #[test]
+    fn needles_are_found_wherever_a_long_text_is_cut() {
+        for others in [100, 10_000] {
+            let scanner = scanner(&NEEDLES, others);
+            for filler in ["x", "\u{e9}"] {
+                let length = LONG_BYTES_MIN / filler.len();
+                for (length, at) in [length - 20, length, length + 20]
+                    .into_iter()
+                    .flat_map(|length| (0..length).step_by(29).map(move |at| (length, at)))
+                {
+                    let (before, after) = (filler.repeat(at), filler.repeat(length - at));
+                    check(&scanner, &format!("{before}Pay NOW, F\u{c4}LLIG{after} pay now"));
                 }
             }
         }

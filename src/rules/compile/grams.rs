@@ -17,7 +17,7 @@ const GRAM: usize = 4;
 const SHORT_GRAM: usize = 3;
 
 /// Bits of a filter for each gram in it, so that few grams of a text pass by chance.
-const FILTER_BITS_PER_GRAM: usize = 64;
+const FILTER_BITS_PER_GRAM: usize = 128;
 /// A filter's least and greatest size as a power of two, in bits: the latter fits the second cache.
 const FILTER_BITS: (u32, u32) = (12, 22);
 

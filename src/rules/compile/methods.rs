@@ -1,9 +1,9 @@
 //! Calls: functions, methods of lists, and what is computed of a single value.
 
 use super::node::{Derivation, Node};
-use super::{Compiler, Typed, shown, source};
+use super::{Compiler, Typed, foreign, shown, source};
 use crate::rules::function::{self, Receiver};
-use crate::rules::schema::Cost;
+use crate::rules::schema::{self, Cost};
 use crate::rules::syntax::{Expr, ExprKind, Problem};
 use crate::rules::text::nearest;
 use crate::rules::value::{Base, Kind, Type};
@@ -61,14 +61,19 @@ impl Compiler<'_> {
             span.clone(),
             format!("there is no function `{name}`"),
         );
-        let first = arguments.first().map_or_else(|| "subject".to_owned(), source);
-        let problem = match (
-            function::is_method(name),
-            nearest(name, function::names(Receiver::Nothing)),
-        ) {
-            (true, _) => problem.help(format!("`{name}` is a method: write {first}.{name}…")),
-            (false, Some(meant)) => problem.help(format!("did you mean `{meant}`?")),
-            (false, None) => problem,
+        let mut written = arguments.iter().map(source);
+        let first = written.next().unwrap_or_else(|| "subject".to_owned());
+        let rest = written.collect::<Vec<_>>().join(", ");
+        let takes_none = matches!(name, "length" | "first" | "names_recipient");
+        let familiar = foreign::call(name, &arguments.iter().map(source).collect::<Vec<_>>());
+        let problem = match (familiar, nearest(name, function::names(Receiver::Nothing))) {
+            (Some(ours), _) => problem.help(format!("write {ours}")),
+            _ if function::is_method(name) && takes_none => problem.help(format!("write {first}.{name}")),
+            _ if function::is_method(name) => {
+                problem.help(format!("`{name}` is a method: write {first}.{name}({rest})"))
+            }
+            (None, Some(meant)) => problem.help(format!("did you mean `{meant}`?")),
+            (None, None) => problem,
         };
         self.refuse(problem)
     }
@@ -80,6 +85,17 @@ impl Compiler<'_> {
         (name, name_span): (&str, &Range<usize>),
         arguments: &[Expr],
     ) -> Option<Typed> {
+        if let ExprKind::Name(module) = &base.kind
+            && !self.variables.iter().any(|variable| variable.name == *module)
+            && let Some(ours) = foreign::call(
+                &format!("{module}.{name}"),
+                &arguments.iter().map(source).collect::<Vec<_>>(),
+            )
+        {
+            let message = format!("there is no function `{module}.{name}`");
+            let span = base.span.start..name_span.end;
+            return self.refuse(Problem::error("unknown-function", span, message).help(format!("write {ours}")));
+        }
         let typed = self.lower(base)?;
         match (typed.ty, name) {
             (Type::Many(_), "any" | "all" | "count" | "distinct") => {
@@ -110,10 +126,27 @@ impl Compiler<'_> {
             format!("{} such as {} has no method `{name}`", ty.indefinite(), shown(base)),
         );
         let is_text_method = function::names(Receiver::Text).any(|known| known == name);
+        let written = source(base);
         let problem = match (ty, self.meant_method(name, ty)) {
-            (Type::Many(_), _) if is_text_method => problem.help(format!("write {}.any(x, x.{name}(…))", source(base))),
-            (_, Some(meant)) => problem.help(format!("did you mean `{meant}`?")),
-            (_, None) => problem,
+            (Type::Many(Base::Record(_)), _) if is_text_method => {
+                let mut parts = schema::members(ty.base()).iter();
+                let textual = parts.find(|part| matches!(part.ty, Type::One(Base::Text | Base::Record(Kind::Url))));
+                let part = textual.map_or("…", schema::Field::key);
+                problem.help(format!("write {written}.any(x, x.{part}.{name}(…))"))
+            }
+            (Type::Many(_), _) if is_text_method => problem.help(format!("write {written}.any(x, x.{name}(…))")),
+            (Type::One(Base::Record(_)), _) if is_text_method => {
+                let parts = schema::members(ty.base())
+                    .iter()
+                    .map(schema::Field::key)
+                    .collect::<Vec<_>>();
+                problem.help(format!("ask one of its parts: {}", parts.join(", ")))
+            }
+            (Type::One(Base::Ip), _) => problem.help(format!(
+                "write {written} == '192.0.2.1', or {written} in $list of kind cidr"
+            )),
+            (_, Some(meant)) if meant != name => problem.help(format!("did you mean `{meant}`?")),
+            _ => problem,
         };
         self.refuse(problem)
     }
@@ -125,7 +158,16 @@ impl Compiler<'_> {
         name: &str,
         arguments: &[Expr],
     ) -> Option<Typed> {
-        let [variable, body] = self.exactly(expr, name, arguments, "(x, …)")?;
+        let Ok([variable, body]) = <&[Expr; 2]>::try_from(arguments) else {
+            let message = format!("`{name}` takes 2 arguments, not {}", arguments.len());
+            let problem = Problem::error("wrong-arguments", expr.span.clone(), message);
+            let written = source(base);
+            return self.refuse(match (name, arguments) {
+                ("any", []) => problem.help(format!("write present({written})")),
+                ("count", []) => problem.help(format!("write {written}.length")),
+                _ => problem.help(format!("name each item: {written}.{name}(x, …)")),
+            });
+        };
         if name == "distinct" {
             let value = self.lambda((&list, base), variable, |compiler| compiler.lower(body))?;
             if value.ty.is_list() || matches!(value.ty.base(), Base::Record(_) | Base::Row(_)) {

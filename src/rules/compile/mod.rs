@@ -4,6 +4,7 @@
 
 pub(crate) mod atoms;
 pub mod extent;
+mod foreign;
 mod grams;
 mod letters;
 pub(crate) mod needles;
@@ -93,6 +94,32 @@ impl Condition {
 
 /// Compiles a condition. It is there unless a problem is an error; warnings may come with it.
 pub fn compile(expr: &Expr, names: &dyn Names, atoms: &mut Atoms) -> (Option<Condition>, Vec<Problem>) {
+    compile_root(names, atoms, |compiler| compiler.condition(expr))
+}
+
+/// Compiles any expression, a value's too, and says of which type it is.
+pub(super) fn compile_any(
+    expr: &Expr,
+    names: &dyn Names,
+    atoms: &mut Atoms,
+) -> (Option<(Condition, Type)>, Vec<Problem>) {
+    let mut ty = Type::One(Base::Bool);
+    let (condition, problems) = compile_root(names, atoms, |compiler| {
+        let typed = compiler.lower(expr)?;
+        ty = typed.ty;
+        Some(match typed.ty {
+            Type::One(Base::Bool) => compiler.shown_when_true(typed),
+            _ => typed.node,
+        })
+    });
+    (condition.map(|condition| (condition, ty)), problems)
+}
+
+fn compile_root(
+    names: &dyn Names,
+    atoms: &mut Atoms,
+    root: impl FnOnce(&mut Compiler<'_>) -> Option<Node>,
+) -> (Option<Condition>, Vec<Problem>) {
     let mut compiler = Compiler {
         names,
         atoms,
@@ -105,7 +132,7 @@ pub fn compile(expr: &Expr, names: &dyn Names, atoms: &mut Atoms) -> (Option<Con
         slow_patterns: Vec::new(),
         unguarded: Vec::new(),
     };
-    let root = compiler.condition(expr);
+    let root = root(&mut compiler);
     compiler.warn_unguarded();
     let refused = compiler.problems.iter().any(|problem| problem.level == Level::Error);
     let condition = root.filter(|_| !refused).map(|root| Condition {
@@ -195,6 +222,12 @@ impl Compiler<'_> {
             ),
         );
         self.refuse(match typed.ty {
+            Type::One(Base::Text) if matches!(expr.kind, ExprKind::Text(_)) => {
+                let value = source(expr);
+                problem.help(format!(
+                    "say of what: subject == {value}, subject.contains({value}), or subject in ['…', {value}]"
+                ))
+            }
             Type::One(Base::Text) => problem.help(format!("compare it, or ask present({})", source(expr))),
             Type::Many(_) => problem.help(format!("write present({0}) or {0}.any(x, …)", source(expr))),
             _ => problem.help("compare it with something"),
@@ -401,7 +434,7 @@ fn shown(expr: &Expr) -> String {
 /// An expression as short text: as written where it is simple.
 fn source(expr: &Expr) -> String {
     const SHOWN_CHARACTERS_MAX: usize = 60;
-    let text = expr.to_string();
+    let text = expr.written();
     match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
         Some((cut, _)) => format!("{}…", text.get(..cut).unwrap_or("")),
         None => text,

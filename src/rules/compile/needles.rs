@@ -1,18 +1,27 @@
 //! Needles that are looked for together, and what a scan of a text found of them.
 //!
 //! Enters: literal needles, each with whether case matters. Leaves: which of them a text holds, and
-//! where. Long ones are found by their grams, those of one or two bytes by an automaton. Case is folded
-//! as Unicode says; whether a hit counts where case matters is checked here. Knows nothing of
+//! where. Those of a small set, and the shortest, are found by an automaton, others by their grams. Case
+//! is folded as Unicode says; whether a hit counts where case matters is checked here. Knows nothing of
 //! conditions, nor of which text is scanned.
 
 use super::grams::{Grams, NEEDLE_BYTES_MIN, Sink};
 use crate::rules::text::{Folded, folded};
-use aho_corasick::automaton::Automaton as Machine;
+use aho_corasick::automaton::{Automaton as Machine, StateID};
 use aho_corasick::dfa::DFA;
 use aho_corasick::{Anchored, MatchKind};
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::collections::HashMap;
+
+/// Needles of so many bytes together are found sooner by a table of states than by their grams.
+const TABLE_BYTES_MAX: usize = 48 << 10;
+
+/// Stretches of a text that a table is taken over in turns.
+const STRETCHES: usize = 4;
+
+/// Shorter texts aren't worth cutting.
+pub(super) const LONG_BYTES_MIN: usize = 1 << 10;
 
 /// A needle of which all places are wanted is noted at most so often in one text; beyond it stands
 /// everywhere.
@@ -41,13 +50,16 @@ struct Atom {
 pub(crate) struct Automaton {
     atoms: Vec<Atom>,
     grams: Grams,
-    short: Option<Short>,
+    /// All needles of a small set, as its tables stay in the caches; of a large one those too short for grams.
+    table: Option<Table>,
+    /// Whether a scan for the shortest needles is a pass of its own.
+    has_both: bool,
     counted: usize,
 }
 
-/// Needles too short for grams.
+/// Needles that are looked for by a table of states.
 #[derive(Debug)]
-struct Short {
+struct Table {
     machine: DFA,
     /// The atom that each of the machine's needles stands for.
     atoms: Vec<usize>,
@@ -116,19 +128,21 @@ impl Needles {
     /// Fails only when there are more short needles than an automaton can hold.
     pub(super) fn build(self) -> Result<Automaton, String> {
         let numbered = self.atoms.iter().enumerate();
-        let (short, long): (Vec<_>, Vec<_>) = numbered
-            .map(|(number, atom)| (number, atom.folded.as_str()))
-            .partition(|(_, text)| text.len() < NEEDLE_BYTES_MIN);
+        let numbered = numbered.map(|(number, atom)| (number, atom.folded.as_str()));
+        let is_small = numbered.clone().map(|(_, text)| text.len()).sum::<usize>() <= TABLE_BYTES_MAX;
+        let (tabled, long): (Vec<_>, Vec<_>) =
+            numbered.partition(|(_, text)| is_small || text.len() < NEEDLE_BYTES_MIN);
         Ok(Automaton {
+            has_both: !is_small,
             grams: Grams::build(long.into_iter()),
-            short: Short::build(short)?,
+            table: Table::build(tabled)?,
             atoms: self.atoms,
             counted: self.counted,
         })
     }
 }
 
-impl Short {
+impl Table {
     fn build(needles: Vec<(usize, &str)>) -> Result<Option<Self>, String> {
         if needles.is_empty() {
             return Ok(None);
@@ -143,22 +157,63 @@ impl Short {
         Ok(Some(Self { machine, atoms }))
     }
 
-    fn scan(&self, text: &[u8], sink: &mut impl Sink) {
-        let machine = &self.machine;
-        let Ok(mut state) = machine.start_state(Anchored::No) else {
-            return;
-        };
-        for (at, byte) in text.iter().enumerate() {
-            state = machine.next_state(Anchored::No, state, *byte);
-            if !machine.is_special(state) || !machine.is_match(state) {
-                continue;
+    /// Runs over a text. Each step waits for the one before, so that a long text is cut into stretches whose
+    /// steps take turns and don't wait for each other.
+    fn scan(&self, text: &[u8], notes: &mut Notes<'_>) {
+        if text.len() < LONG_BYTES_MIN {
+            return walk(&self.machine, [text], |_, at, state| self.note(at, state, notes));
+        }
+        // A needle over a cut is found by the stretch that it ends in.
+        let overlap = self.machine.max_pattern_len().saturating_sub(1);
+        let cut = |number: usize| text.len() * number / STRETCHES;
+        let begins: [usize; STRETCHES] = std::array::from_fn(|number| cut(number).saturating_sub(overlap));
+        let stretches: [&[u8]; STRETCHES] = std::array::from_fn(|number| {
+            let begin = begins.get(number).copied().unwrap_or(0);
+            text.get(begin..cut(number + 1)).unwrap_or_default()
+        });
+        let mut found: [Notes<'_>; STRETCHES] = std::array::from_fn(|_| notes.afresh());
+        walk(&self.machine, stretches, |number, at, state| {
+            if let (Some(notes), Some(begin)) = (found.get_mut(number), begins.get(number)) {
+                self.note(begin + at, state, notes);
             }
-            for number in 0..machine.match_len(state) {
-                let pattern = machine.match_pattern(state, number);
-                if let Some(atom) = self.atoms.get(pattern.as_usize()) {
-                    sink.found(*atom, at + 1 - machine.pattern_len(pattern));
-                }
+        });
+        found.into_iter().for_each(|later| notes.add_later(later.finish()));
+    }
+
+    fn note(&self, at: usize, state: StateID, notes: &mut Notes<'_>) {
+        for number in 0..self.machine.match_len(state) {
+            let pattern = self.machine.match_pattern(state, number);
+            if let Some(atom) = self.atoms.get(pattern.as_usize()) {
+                notes.found(*atom, at + 1 - self.machine.pattern_len(pattern));
             }
+        }
+    }
+}
+
+/// Takes an automaton over several texts in turns, and tells of each matching state: in which text, at
+/// which byte.
+fn walk<const TEXTS: usize>(machine: &DFA, texts: [&[u8]; TEXTS], mut found: impl FnMut(usize, usize, StateID)) {
+    let Ok(start) = machine.start_state(Anchored::No) else {
+        return;
+    };
+    let mut states = [start; TEXTS];
+    let shared = texts.iter().map(|text| text.len()).min().unwrap_or(0);
+    let mut step = |number: usize, at: usize, state: &mut StateID, byte: u8| {
+        *state = machine.next_state(Anchored::No, *state, byte);
+        if machine.is_special(*state) && machine.is_match(*state) {
+            found(number, at, *state);
+        }
+    };
+    for at in 0..shared {
+        for (number, (state, text)) in states.iter_mut().zip(texts).enumerate() {
+            if let Some(byte) = text.get(at) {
+                step(number, at, state, *byte);
+            }
+        }
+    }
+    for (number, (state, text)) in states.iter_mut().zip(texts).enumerate() {
+        for (at, byte) in text.iter().enumerate().skip(shared) {
+            step(number, at, state, *byte);
         }
     }
 }
@@ -176,8 +231,8 @@ impl Automaton {
             hits: self.no_hits(),
         };
         self.grams.scan(bytes, &mut notes);
-        if let Some(short) = self.short.as_ref().filter(|_| for_short) {
-            short.scan(bytes, &mut notes);
+        if let Some(table) = self.table.as_ref().filter(|_| for_short || !self.has_both) {
+            table.scan(bytes, &mut notes);
         }
         let hits = notes.finish();
         Scanned { text, hits }
@@ -206,9 +261,9 @@ impl Automaton {
         Scanned { text, hits }
     }
 
-    /// Whether an atom is too short for grams.
+    /// Whether an atom takes a pass of its own, with others as short.
     pub(super) fn is_short(&self, atom: usize) -> bool {
-        self.atom_bytes(atom) < NEEDLE_BYTES_MIN
+        self.has_both && self.atom_bytes(atom) < NEEDLE_BYTES_MIN
     }
 
     /// How many bytes an atom has, folded.
@@ -243,7 +298,36 @@ struct Notes<'s> {
     hits: Hits,
 }
 
-impl Notes<'_> {
+impl<'s> Notes<'s> {
+    /// None, of the same text.
+    fn afresh(&self) -> Notes<'s> {
+        Notes {
+            hits: self.automaton.no_hits(),
+            ..*self
+        }
+    }
+
+    /// Adds what a later stretch of the text holds.
+    fn add_later(&mut self, later: Hits) {
+        for (atom, at) in later.places {
+            if self.wants(atom) {
+                self.add(atom, at);
+            }
+        }
+    }
+
+    fn add(&mut self, atom: usize, at: usize) {
+        let (word, bit) = place(atom);
+        if let Some(seen) = self.hits.seen.get_mut(word) {
+            *seen |= bit;
+        }
+        let counter = self.automaton.atoms.get(atom).and_then(|atom| atom.counter);
+        if let Some(count) = counter.and_then(|counter| self.hits.counts.get_mut(counter)) {
+            *count += 1;
+        }
+        self.hits.places.push((atom, at));
+    }
+
     fn finish(self) -> Hits {
         let mut hits = self.hits;
         hits.places.sort_unstable();
@@ -276,15 +360,7 @@ impl Sink for Notes<'_> {
         if exact.is_some_and(|exact| self.text.get(at..).is_none_or(|rest| !rest.starts_with(exact))) {
             return;
         }
-        let (word, bit) = place(atom);
-        if let Some(seen) = self.hits.seen.get_mut(word) {
-            *seen |= bit;
-        }
-        let counter = known.and_then(|atom| atom.counter);
-        if let Some(count) = counter.and_then(|counter| self.hits.counts.get_mut(counter)) {
-            *count += 1;
-        }
-        self.hits.places.push((atom, at));
+        self.add(atom, at);
     }
 }
 

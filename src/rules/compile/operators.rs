@@ -3,7 +3,7 @@
 //! Strings written beside a domain, an address or an IP address are read as one while compiling.
 
 use super::node::{Needle, Node};
-use super::{Compiler, Typed, shown, source};
+use super::{Compiler, Typed, foreign, shown, source};
 use crate::mail::Domain;
 use crate::rules::lists::{List, ListKind};
 use crate::rules::syntax::tree::{Arithmetic, Comparison, Quantity, RulePattern};
@@ -15,23 +15,25 @@ use std::sync::Arc;
 
 impl Compiler<'_> {
     pub(super) fn compare(&mut self, expr: &Expr, operator: Comparison, left: &Expr, right: &Expr) -> Option<Typed> {
+        for (side, other) in [(left, right), (right, left)] {
+            if let ExprKind::Name(name) = &side.kind
+                && foreign::is_nothing(name)
+                && !self.variables.iter().any(|variable| variable.name == *name)
+            {
+                let not = if operator == Comparison::Equal { "not " } else { "" };
+                let problem = Problem::error("foreign-word", side.span.clone(), format!("there is no `{name}` here"));
+                return self.refuse(problem.help(format!("write {not}present({})", source(other))));
+            }
+        }
         let (lower_left, lower_right) = (self.lower(left), self.lower(right));
         let (mut one, mut other) = (lower_left?, lower_right?);
         one = self.read_literal(left, one, other.ty)?;
         other = self.read_literal(right, other, one.ty)?;
         let problem = |message: String| Problem::error("wrong-type", expr.span.clone(), message);
-        for (typed, side) in [(&one, left), (&other, right)] {
-            if typed.ty.is_list() {
-                let help = format!(
-                    "write {0}.any(x, x {1} …), {0}.length or … in {0}",
-                    source(side),
-                    operator.as_str()
-                );
-                return self.refuse(problem(format!("{} is {}", shown(side), typed.ty.indefinite())).help(help));
-            }
+        for (typed, side, beside) in [(&one, left, right), (&other, right, left)] {
             let is_whole = matches!(typed.ty.base(), Base::Record(kind) if kind != Kind::Url);
-            if is_whole || matches!(typed.ty.base(), Base::Row(_)) {
-                let help = format!("compare one of its parts: {}.…", source(side));
+            if typed.ty.is_list() || is_whole || matches!(typed.ty.base(), Base::Row(_)) {
+                let help = whole_help(side, typed.ty, operator, beside);
                 return self.refuse(problem(format!("{} is {}", shown(side), typed.ty.indefinite())).help(help));
             }
         }
@@ -56,6 +58,9 @@ impl Compiler<'_> {
             );
             return self.refuse(problem(message).help("write == or !="));
         }
+        for (side, beside) in [(left, right), (right, left)] {
+            self.warn_wildcard(side, |bare| format!("write {}.contains('{bare}')", source(beside)));
+        }
         let label = if one.label.is_empty() { other.label } else { one.label };
         Some(Typed::condition(Node::Compare {
             operator,
@@ -63,6 +68,20 @@ impl Compiler<'_> {
             right: Box::new(other.node),
             label: label.into(),
         }))
+    }
+
+    /// Globs are a habit of many languages; here a `*` is an asterisk.
+    pub(super) fn warn_wildcard(&mut self, literal: &Expr, help: impl Fn(&str) -> String) {
+        let ExprKind::Text(text) = &literal.kind else {
+            return;
+        };
+        let bare = text.trim_matches('*');
+        let is_plain = |c: char| c.is_alphanumeric() || " .-_@/".contains(c);
+        if bare.len() < text.len() && bare.chars().all(is_plain) && bare.chars().any(char::is_alphanumeric) {
+            let message = "`*` stands for itself in a string";
+            let problem = Problem::warning("wildcard", literal.span.clone(), message);
+            self.problems.push(problem.help(help(&bare.replace('\'', "''"))));
+        }
     }
 
     /// A string literal beside a domain is that domain, and so on.
@@ -73,7 +92,7 @@ impl Compiler<'_> {
         let base = beside.base();
         let read = match base {
             Base::Domain => Domain::parse(text).map(|domain| Value::Domain(Cow::Owned(domain))),
-            Base::Address => text.contains('@').then(|| Value::Address(Cow::Owned(text.clone()))),
+            Base::Address => is_address(text).then(|| Value::Address(Cow::Owned(text.clone()))),
             Base::Ip => text.parse().ok().map(Value::Ip),
             _ => return Some(typed),
         };
@@ -85,8 +104,17 @@ impl Compiler<'_> {
                     expr.span.clone(),
                     format!("{} is no {base}", shown(expr)),
                 );
+                let below = text.strip_prefix("*.").or_else(|| text.strip_prefix('.'));
                 self.refuse(match base {
                     Base::Ip if text.contains('/') => problem.help("a network belongs in a list of kind cidr"),
+                    Base::Domain if text.contains('@') => {
+                        problem.help("an address compares with an address, such as from.address")
+                    }
+                    Base::Domain if below.is_some() => problem.help(
+                        "what stands below a domain is asked by its registrable domain, … .site == 'example.org', or by a \
+                         list of kind domain",
+                    ),
+                    Base::Address => problem.help("an address is name@example.org; the part after `@` is … .domain"),
                     _ => problem,
                 })
             }
@@ -202,17 +230,28 @@ impl Compiler<'_> {
         let within = self.lower(set)?;
         let typed = self.read_literal(item, typed, within.ty)?;
         let problem = |message: String| Problem::error("wrong-type", set.span.clone(), message);
+        if let ExprKind::Text(_) = &set.kind
+            && !matches!(item.kind, ExprKind::Text(_))
+        {
+            let message = format!("{} is a string; `in` wants a list", shown(set));
+            let help = format!("write {0} == {1}, or {0} in [{1}, '…']", source(item), source(set));
+            return self.refuse(problem(message).help(help));
+        }
         if let Type::One(Base::Text) = within.ty {
             let message = format!("{} is a string; `in` wants a list", shown(set));
             let help = format!("write {}.contains({})", source(set), source(item));
             return self.refuse(problem(message).help(help));
         }
         if !within.ty.is_list() {
-            return self.refuse(problem(format!(
+            let problem = problem(format!(
                 "{} is {}; `in` wants a list",
                 shown(set),
                 within.ty.indefinite()
-            )));
+            ));
+            return self.refuse(match part_for(item, within.ty) {
+                Some(part) => problem.help(format!("write {}.{part} == {}", source(set), source(item))),
+                None => problem.help("several values stand in brackets: x in ['a', 'b']"),
+            });
         }
         if !is_comparable(typed.ty.base(), within.ty.base()) {
             let message = format!(
@@ -222,7 +261,11 @@ impl Compiler<'_> {
                 shown(set),
                 within.ty.indefinite()
             );
-            return self.refuse(problem(message).help(format!("write {}.any(x, …)", source(set))));
+            let help = match part_for(item, Type::One(within.ty.base())) {
+                Some(part) => format!("write {0}.any(x, x.{part} == {1})", source(set), source(item)),
+                None => format!("write {}.any(x, …)", source(set)),
+            };
+            return self.refuse(problem(message).help(help));
         }
         let label = if typed.label.is_empty() {
             within.label
@@ -356,7 +399,13 @@ impl Compiler<'_> {
         };
         if found.is_empty() {
             let message = format!("no rule is one of `{pattern}`");
-            return self.refuse(Problem::error("unknown-rule", expr.span.clone(), message));
+            let problem = Problem::error("unknown-rule", expr.span.clone(), message);
+            return self.refuse(match pattern {
+                RulePattern::Prefix(_) => problem.help("ids are written in capitals; the rule itself isn't counted"),
+                RulePattern::Tag(tag) => problem.help(format!(
+                    "a rule has it by tags = [\"{tag}\"]; the rule itself isn't counted"
+                )),
+            });
         }
         let fits = self.atoms.extent.references(found.len());
         self.room(&expr.span, fits)?;
@@ -435,6 +484,46 @@ fn is_comparable(one: Base, other: Base) -> bool {
 
 fn has_order(base: Base) -> bool {
     matches!(base, Base::Int | Base::Float | Base::Size | Base::Duration | Base::Time)
+}
+
+fn is_address(text: &str) -> bool {
+    let parts = text.rsplit_once('@');
+    parts.is_some_and(|(local, domain)| {
+        !local.is_empty() && (domain.starts_with('[') || Domain::parse(domain).is_some())
+    })
+}
+
+/// What to write where a list or a record stands beside something.
+fn whole_help(side: &Expr, ty: Type, operator: Comparison, beside: &Expr) -> String {
+    let (side, sign) = (source(side), operator.as_str());
+    let value = match &beside.kind {
+        ExprKind::Text(_) => source(beside),
+        _ => "…".to_owned(),
+    };
+    match (ty, part_for(beside, Type::One(ty.base()))) {
+        // What stands in brackets is a list only to choose from.
+        (Type::Many(_), _) if side.starts_with('[') => format!("write {} in {side}", source(beside)),
+        (Type::Many(_), Some(part)) => format!("write {side}.any(x, x.{part} {sign} {value})"),
+        (Type::Many(_), None) => format!("write {side}.any(x, x {sign} …), {side}.length or … in {side}"),
+        (_, Some(part)) => format!("compare one of its parts: {side}.{part} {sign} {value}"),
+        (_, None) => format!("compare one of its parts: {side}.…"),
+    }
+}
+
+/// The part of a record that a literal looks like.
+fn part_for(literal: &Expr, ty: Type) -> Option<&'static str> {
+    let ExprKind::Text(text) = &literal.kind else {
+        return None;
+    };
+    match ty {
+        Type::One(Base::Record(Kind::Mailbox)) if text.contains('@') => Some("address"),
+        Type::One(Base::Record(Kind::Mailbox)) if text.contains('.') && Domain::parse(text).is_some() => Some("domain"),
+        Type::One(Base::Record(Kind::Mailbox)) => Some("name"),
+        Type::One(Base::Record(Kind::Link)) if text.contains('/') => Some("target"),
+        Type::One(Base::Record(Kind::Link)) => Some("target.domain"),
+        Type::One(Base::Record(Kind::Attachment)) => Some("name"),
+        _ => None,
+    }
 }
 
 /// What to write where `literal` stands beside a thing of this type.

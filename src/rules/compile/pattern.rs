@@ -19,6 +19,8 @@ use std::sync::OnceLock;
 pub const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Groups and classes nested in a regex.
 const NEST_MAX: u32 = 50;
+/// Fewer small letters in a row are no word.
+const SMALL_WORD_MIN: u32 = 3;
 /// What surely compiles within the limit is compiled when it is first run: most regexes of a large set never
 /// are, and reading a set must be quick.
 const SURELY_SMALL_STATES: usize = 2_000;
@@ -26,6 +28,8 @@ const SURELY_SMALL_STATES: usize = 2_000;
 /// A regex, ready to run.
 #[derive(Debug)]
 pub(crate) struct Pattern {
+    /// As its author wrote it, slashes and flags too.
+    pub source: String,
     written: Written,
     regex: OnceLock<Option<Box<Regex>>>,
     /// Whether it can match nothing at all.
@@ -87,6 +91,7 @@ impl Pattern {
 
 /// Compiles a regex literal whose first slash stands at `span.start`.
 pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pattern, Problem> {
+    let source = format!("/{text}/{flags}");
     let text = with_ascii_classes(text, flags, span)?;
     let has = |flag| flags.contains(flag);
     let invalid = |error: String| {
@@ -123,6 +128,7 @@ pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pa
     }
     let (required, reach) = required_and_reach(&hir);
     Ok(Pattern {
+        source,
         written,
         regex,
         can_be_empty: hir.properties().minimum_len().is_none_or(|length| length == 0),
@@ -160,6 +166,26 @@ fn states(hir: &Hir) -> usize {
             .map(|branch| states(branch).saturating_add(1))
             .fold(0, usize::saturating_add),
     }
+}
+
+/// Whether it looks for a word of small letters, outside classes and escapes.
+pub(crate) fn has_small_word(pattern: &str) -> bool {
+    let (mut run, mut escaped, mut in_class) = (0, false, false);
+    for c in pattern.chars() {
+        match c {
+            _ if escaped => (run, escaped) = (0, false),
+            '\\' => (run, escaped) = (0, true),
+            '[' => (run, in_class) = (0, true),
+            ']' => in_class = false,
+            _ if in_class => {}
+            c if c.is_lowercase() => run += 1,
+            _ => run = 0,
+        }
+        if run == SMALL_WORD_MIN {
+            return true;
+        }
+    }
+    false
 }
 
 /// The regex with its Perl classes and boundaries spelled out as ASCII, unless `u` stands.
@@ -413,6 +439,22 @@ mod tests {
         assert!(pattern("a{9999}", "", &(0..9)).is_ok());
         let problem = pattern("(a{999}){99}", "", &(0..14)).unwrap_err();
         assert_eq!(problem.code, "regex-too-large");
+    }
+
+    #[test]
+    fn small_words_are_seen_outside_classes_and_escapes() {
+        for (text, seen) in [
+            ("invoice", true),
+            (r"\bpay\b", true),
+            ("Überweisung", true),
+            ("IBAN", false),
+            ("[abc]+", false),
+            (r"\d\w\s", false),
+            ("Pay", false),
+            ("a.b.c", false),
+        ] {
+            assert_eq!(has_small_word(text), seen, "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Names: fields, members, lambda names, lists, rules, and what a person may have meant by a wrong one.
 
 use super::node::{Derivation, Node};
-use super::{Compiler, Typed, Variable, shown, source};
+use super::{Compiler, Typed, Variable, foreign, shown, source};
 use crate::rules::function::{self, Receiver};
 use crate::rules::lists::{List, ListKind};
 use crate::rules::schema::{self, FIELDS, Field};
@@ -10,24 +10,6 @@ use crate::rules::text::nearest;
 use crate::rules::value::{Base, Kind, Type};
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Names that people know from elsewhere, and ours.
-const FOREIGN_NAMES: [(&str, &str); 14] = [
-    ("body", "body.text"),
-    ("sender_name", "from.name"),
-    ("sender_address", "from.address"),
-    ("size", "message.size"),
-    ("date", "message.date"),
-    ("recipients", "envelope.to"),
-    ("mail_from", "envelope.from"),
-    ("rcpt_to", "envelope.to"),
-    ("urls", "links"),
-    ("message_id", "message.id"),
-    ("spf", "auth.spf"),
-    ("dkim", "auth.dkim"),
-    ("dmarc", "auth.dmarc"),
-    ("ip", "client.ip"),
-];
 
 impl Compiler<'_> {
     pub(super) fn name(&mut self, expr: &Expr, name: &str) -> Option<Typed> {
@@ -38,23 +20,40 @@ impl Compiler<'_> {
         if let Some(place) = schema::field(name) {
             return self.field(place, &expr.span);
         }
-        let problem = Problem::error(
-            "unknown-field",
-            expr.span.clone(),
-            format!("there is no field `{name}`"),
-        );
+        self.no_field(name, &expr.span)
+    }
+
+    fn no_field(&mut self, name: &str, span: &Range<usize>) -> Option<Typed> {
+        if foreign::is_nothing(name) {
+            let problem = Problem::error("foreign-word", span.clone(), format!("there is no `{name}` here"));
+            return self.refuse(problem.help("write present(x), or not present(x)"));
+        }
+        if name == "them" {
+            let problem = Problem::error("foreign-word", span.clone(), "there is no `them` here");
+            return self
+                .refuse(problem.help("write the conditions out, any of (…, …), or give rules a tag: any of @tag:x"));
+        }
+        let problem = Problem::error("unknown-field", span.clone(), format!("there is no field `{name}`"));
         if schema::is_group(name) {
             return self.refuse(problem.help(format!("these are its fields: {}", group(name))));
         }
-        let foreign = FOREIGN_NAMES
-            .iter()
-            .find(|(foreign, _)| *foreign == name)
-            .map(|(_, ours)| *ours);
-        let meant = foreign.or_else(|| {
-            let variables = self.variables.iter().map(|variable| variable.name.as_str());
-            nearest(name, variables.chain(FIELDS.iter().map(|field| field.name)))
-        });
-        let help = meant.map(|meant| format!("did you mean `{meant}`?"));
+        let lower = name.to_lowercase();
+        let variables = self.variables.iter().map(|variable| variable.name.as_str());
+        let near = || nearest(&lower, variables.chain(FIELDS.iter().map(|field| field.name)));
+        let meant = foreign::field(&lower)
+            .or_else(|| self.names.rule(name).map(|_| format!("@{name}")))
+            .or_else(|| self.names.list(name).map(|_| format!("${name}")))
+            .or_else(|| near().map(ToOwned::to_owned));
+        let help = match meant {
+            Some(meant) if meant.contains('…') => Some(format!("write {meant}")),
+            Some(meant) => Some(format!("did you mean `{meant}`?")),
+            // As mailers write them: with a capital, or with hyphens that became low lines.
+            None if name.starts_with(|c: char| c.is_ascii_uppercase()) => Some(format!(
+                "a header field is header('{}'), a rule @{name}",
+                name.replace('_', "-")
+            )),
+            None => None,
+        };
         self.refuse(match help {
             Some(help) => problem.help(help),
             None => problem,
@@ -70,14 +69,13 @@ impl Compiler<'_> {
 
     fn warn_not_gathered(&mut self, field: &Field, span: &Range<usize>) {
         if !field.gathered {
-            self.problems.push(Problem::warning(
-                "not-gathered",
-                span.clone(),
-                format!(
-                    "`{}` isn't gathered in this version: it is unknown on live mail",
-                    field.name
-                ),
-            ));
+            let message = format!(
+                "`{}` isn't gathered in this version: it is unknown on live mail",
+                field.name
+            );
+            let problem = Problem::warning("not-gathered", span.clone(), message);
+            self.problems
+                .push(problem.help("x ?? y says what stands in until then, known(x) whether it is known"));
         }
     }
 
@@ -86,8 +84,19 @@ impl Compiler<'_> {
             if let Some(place) = schema::field(&dotted) {
                 return self.field(place, &expr.span);
             }
+            if let Some(meant) = foreign::field(&dotted.to_lowercase()) {
+                let problem = Problem::error(
+                    "unknown-field",
+                    expr.span.clone(),
+                    format!("there is no field `{dotted}`"),
+                );
+                return self.refuse(match meant.contains('…') {
+                    true => problem.help(format!("write {meant}")),
+                    false => problem.help(format!("did you mean `{meant}`?")),
+                });
+            }
             if let ExprKind::Name(group) = &base.kind
-                && schema::is_group(group)
+                && (schema::is_group(group) || group == "header")
             {
                 return self.no_field_of(group, &dotted, &expr.span);
             }
@@ -101,6 +110,10 @@ impl Compiler<'_> {
         let meant = nearest(dotted, names.filter(|name| name.starts_with(group_name)));
         let help = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
+            None if group_name.starts_with("header") => {
+                let name = dotted.rsplit('.').next().unwrap_or_default().replace('_', "-");
+                format!("a header field has every instance in header('{name}'), a list: header('{name}').any(h, …)")
+            }
             None => format!("these are its fields: {}", group(group_name)),
         };
         let message = format!("there is no field `{dotted}`");
@@ -174,6 +187,9 @@ impl Compiler<'_> {
             span.clone(),
             format!("{} such as {} has no `{name}`", base.ty.indefinite(), shown(expr)),
         );
+        if let (Type::Many(_), "count") = (base.ty, name) {
+            return self.refuse(problem.help(format!("write {}.length", source(expr))));
+        }
         if function::is_method(name) {
             return self.refuse(problem.help(format!("a method is called: {}.{name}(…)", source(expr))));
         }
@@ -193,8 +209,12 @@ impl Compiler<'_> {
             }
             ty => schema::members(ty.base()).iter().map(Field::key).collect(),
         };
-        let help = match nearest(name, columns.iter().copied()) {
+        let familiar = foreign::member(name, |part| columns.contains(&part));
+        let help = match familiar.or_else(|| nearest(name, columns.iter().copied())) {
             Some(meant) => format!("did you mean `{meant}`?"),
+            None if base.ty == Type::One(Base::Time) => {
+                "a time has no parts: it compares with times and dates, and two of them differ by a duration".to_owned()
+            }
             None if columns.is_empty() => String::new(),
             None => format!("it has {}", columns.join(", ")),
         };
@@ -212,7 +232,12 @@ impl Compiler<'_> {
             return Some((self.lists.len() - 1, list));
         }
         let problem = Problem::error("unknown-list", span.clone(), format!("there is no list `${name}`"));
-        let help = nearest(name, self.names.list_names()).map(|meant| format!("did you mean `${meant}`?"));
+        if self.names.rule(name).is_some() {
+            return self.refuse(problem.help(format!("a rule or a define is `@{name}`")));
+        }
+        let familiar = foreign::list(name).filter(|list| self.names.list(list).is_some());
+        let meant = familiar.or_else(|| nearest(name, self.names.list_names()));
+        let help = meant.map(|meant| format!("did you mean `${meant}`?"));
         let help = help.unwrap_or_else(|| format!("define it under [lists.{name}]"));
         self.refuse(problem.help(help))
     }
@@ -239,7 +264,12 @@ impl Compiler<'_> {
         let Some(rule) = self.names.rule(name) else {
             let message = format!("there is no rule or define `{name}`");
             let problem = Problem::error("unknown-rule", expr.span.clone(), message);
-            let meant = nearest(name, self.names.rule_names());
+            let names = self.names.rule_names();
+            if self.names.list(name).is_some() {
+                return self.refuse(problem.help(format!("a list is `${name}`")));
+            }
+            let same = names.iter().find(|known| known.eq_ignore_ascii_case(name)).copied();
+            let meant = same.or_else(|| nearest(name, names));
             return self.refuse(match meant {
                 Some(meant) => problem.help(format!("did you mean `@{meant}`?")),
                 None => problem,
@@ -265,8 +295,8 @@ impl Compiler<'_> {
     ) -> Option<T> {
         let ExprKind::Name(variable) = &name.kind else {
             return self.refuse(
-                Problem::error("bad-lambda", name.span.clone(), "the first argument names each item")
-                    .help("write any(x, x … )"),
+                Problem::error("bad-lambda", name.span.clone(), "the first argument isn't a name")
+                    .help("it is a name of your own for each item: any(x, …)"),
             );
         };
         if schema::field(variable).is_some() || schema::is_group(variable) {
@@ -299,7 +329,8 @@ impl Compiler<'_> {
             Type::One(Base::Record(Kind::Url)) => &[Receiver::Url, Receiver::Text],
             Type::One(_) => &[Receiver::Text],
         };
-        nearest(name, receivers.iter().flat_map(|receiver| function::names(*receiver)))
+        let familiar = receivers.iter().find_map(|receiver| foreign::method(name, *receiver));
+        familiar.or_else(|| nearest(name, receivers.iter().flat_map(|receiver| function::names(*receiver))))
     }
 }
 

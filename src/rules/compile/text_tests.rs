@@ -5,12 +5,13 @@
 use super::node::{Derivation, Gate, GatedPattern, Needle, Node, Subject, Test, TextTest};
 use super::pattern::{self, Pattern};
 use super::required::Reach;
-use super::{Compiler, Typed, shown};
+use super::{Compiler, Typed, shown, source};
 use crate::rules::lists::{List, ListKind};
 use crate::rules::syntax::tree::Quantity;
 use crate::rules::syntax::{Expr, ExprKind, Problem};
 use crate::rules::text::folded;
 use crate::rules::value::{Base, Kind, Type};
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -61,6 +62,7 @@ impl Compiler<'_> {
             Test::Contains => Scan::In(subject.place()),
             _ => Scan::Nowhere,
         };
+        self.warn_repeated(arguments, ignores_case);
         let needles: Vec<Option<Needle>> = arguments
             .iter()
             .map(|argument| self.needle(argument, name, ignores_case, scan))
@@ -96,6 +98,20 @@ impl Compiler<'_> {
         }
     }
 
+    /// A needle that stands twice counts once, which its author may not have had in mind.
+    fn warn_repeated(&mut self, arguments: &[Expr], ignores_case: bool) {
+        let mut seen = HashSet::new();
+        for argument in arguments {
+            if let ExprKind::Text(text) = &argument.kind
+                && !seen.insert(comparable(text, ignores_case))
+            {
+                let message = format!("{} stands here twice", shown(argument));
+                let problem = Problem::warning("repeated-needle", argument.span.clone(), message);
+                self.problems.push(problem.help("leave it out: it counts once"));
+            }
+        }
+    }
+
     /// Whether a value stands in the message as it is, so that places in it mean something to a reader.
     pub(super) fn is_of_message(&self, node: &Node) -> bool {
         match node {
@@ -120,6 +136,7 @@ impl Compiler<'_> {
                         "an empty needle never matches",
                     ));
                 }
+                self.warn_wildcard(argument, |bare| format!("leave it out: {method}('{bare}')"));
                 Some(self.literal(text, ignores_case, scan))
             }
             ExprKind::List(name) => {
@@ -134,12 +151,22 @@ impl Compiler<'_> {
                 )
                 .help("write matches(/…/)"),
             ),
+            ExprKind::Or(links) | ExprKind::Values(links) => {
+                let needles = links.iter().map(source).collect::<Vec<_>>().join(", ");
+                let message = format!("`{method}` takes its needles one by one");
+                let problem = Problem::error("wrong-type", argument.span.clone(), message);
+                self.refuse(problem.help(format!("write {method}({needles}): any of them will do")))
+            }
             _ => {
                 let typed = self.lower(argument)?;
                 if is_textual(typed.ty) {
                     return Some(Needle::Dynamic(typed.node));
                 }
-                let message = format!("{} is {}; `{method}` looks for strings", shown(argument), typed.ty);
+                let message = format!(
+                    "{} is {}; `{method}` looks for strings",
+                    shown(argument),
+                    typed.ty.indefinite()
+                );
                 self.refuse(Problem::error("wrong-type", argument.span.clone(), message))
             }
         }
@@ -192,6 +219,7 @@ impl Compiler<'_> {
         let mut patterns = Vec::with_capacity(arguments.len());
         for argument in arguments {
             let pattern = self.pattern(argument)?;
+            self.warn_case(argument, &subject.label);
             if pattern.can_be_empty {
                 self.problems.push(Problem::warning(
                     "matches-anything",
@@ -222,6 +250,7 @@ impl Compiler<'_> {
     fn count_matches(&mut self, expr: &Expr, base: Typed, arguments: &[Expr]) -> Option<Typed> {
         let [only] = self.exactly(expr, "count", arguments, "(/…/)")?;
         let pattern = self.pattern(only)?;
+        self.warn_case(only, &base.label);
         if pattern.can_be_empty {
             let message = "a regex that can match nothing at all can't be counted";
             return self.refuse(Problem::error("empty-match", only.span.clone(), message));
@@ -232,6 +261,20 @@ impl Compiler<'_> {
             pattern: Box::new(pattern),
         };
         Some(Typed::new(node, Type::One(Base::Int)).called(label))
+    }
+
+    /// People write the words of a lure in any case; a regex that wants them small is mostly a slip.
+    fn warn_case(&mut self, argument: &Expr, label: &str) {
+        const PROSE: [&str; 5] = ["subject", "subject_base", "body.text", "body.new", "body.hidden"];
+        let ExprKind::Regex { pattern, flags } = &argument.kind else {
+            return;
+        };
+        let is_prose = PROSE.contains(&label) || label.ends_with("shown.text");
+        if is_prose && !flags.contains('i') && !pattern.contains("(?i") && pattern::has_small_word(pattern) {
+            let message = "this regex wants its words in small letters, and people write them in any case";
+            let problem = Problem::warning("case-sensitive", argument.span.clone(), message);
+            self.problems.push(problem.help(format!("write /{pattern}/{flags}i")));
+        }
     }
 
     fn pattern(&mut self, argument: &Expr) -> Option<Pattern> {
@@ -253,7 +296,7 @@ impl Compiler<'_> {
                 let found = self.atoms.extent.states(compiled.states);
                 self.room(&argument.span, found)?;
                 if compiled.required.is_none() {
-                    self.slow_patterns.push(format!("/{pattern}/{flags}"));
+                    self.slow_patterns.push(compiled.source.clone());
                 }
                 Some(compiled)
             }

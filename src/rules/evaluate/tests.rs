@@ -2,6 +2,7 @@
 //! lacks it, U unknown because it could not be found out.
 
 use super::*;
+use crate::evidence::Kept;
 use crate::rules::compile::house::{House, Scene};
 use crate::rules::compile::{Atoms, Condition};
 use proptest::prelude::*;
@@ -115,6 +116,12 @@ fn n_of_counts_what_can_be_told() {
          F all of subject.contains('INVOICE', 'never')
          T 2 of subject.matches(/inv/i, /due$/, /^x/)
          T any of body.text.icontains($brands, 'pay now')
+         T 2 of 'Examplebank or Parcelco'.icontains($brands)
+         F 2 of 'Examplebank or Examplebank'.icontains($brands)
+         T 3 of 'Examplebank or Parcelco'.icontains($brands, 'or')
+         F 2 of subject.icontains('invoice', 'INVOICE', 'nothing')
+         F none of @LURE_*
+         U all of (@LURE_TRUE, @LURE_UNKNOWN)
          A 2 of subject.contains('INVOICE', sender.domain)",
     );
 }
@@ -322,6 +329,8 @@ fn text_is_tested() {
          F from.domain.site.host.similar_to('other.example', 1)
          F from.domain.site.similar_to($org_domains, 2)
          T 'Examplebanc'.similar_to($brands, 1)
+         F 'Examplebank'.similar_to($brands, 5)
+         F 'EXAMPLEBANK'.similar_to('examplebank', 1)
          T links.any(l, l.shown.text.icontains($brands))
          T subject.icontains(subject_base)
          T subject.contains('Re: ' + subject_base)
@@ -376,7 +385,7 @@ fn lists_are_walked() {
 #[test]
 fn what_archived_mail_lacks_is_unknown() {
     let (house, mut scene) = (House::new(), Scene::new());
-    scene.has_envelope = false;
+    scene.kept = Kept::NOTHING;
     for field in [
         "client.ip == '192.0.2.7'",
         "present(envelope.from)",

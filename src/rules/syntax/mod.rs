@@ -3,6 +3,7 @@
 //! What is wrong is said as [`Problem`]s whose spans are byte offsets in the expression's own text.
 //! Knows nothing of fields, lists, types or files.
 
+pub mod layout;
 mod mistakes;
 mod parser;
 mod token;
@@ -150,41 +151,106 @@ mod tests {
         }
     }
 
+    /// An expression, the code of its error, the place, and words of the help.
+    type Row = (&'static str, &'static str, Range<usize>, &'static str);
+
+    const ERRORS: &[Row] = &[
+        ("a < b < c", "chained-comparison", 0..7, "join two comparisons"),
+        ("a == b in c", "chained-comparison", 0..9, "join two comparisons"),
+        ("a = b", "single-equals", 2..3, "`==`"),
+        ("subject contains 'x'", "infix-method", 8..16, "subject.contains('x')"),
+        (
+            "body.text MATCHES /x/",
+            "infix-method",
+            10..17,
+            "body.text.matches(/x/)",
+        ),
+        (
+            "(subject startswith 'x')",
+            "infix-method",
+            9..19,
+            "subject.starts_with('x')",
+        ),
+        ("a b", "unexpected-token", 2..3, "`and` or `or`"),
+        ("(a, b)", "several-conditions", 0..6, "any of"),
+        ("a == not b", "misplaced-not", 5..8, "(not b)"),
+        ("0 of (a)", "bad-quantity", 0..1, "none of"),
+        ("a and", "unexpected-end", 5..5, ""),
+        ("", "unexpected-end", 0..0, ""),
+        ("(a", "unclosed", 0..1, ""),
+        ("f(a, ", "unclosed", 1..2, ""),
+        ("[a b]", "unexpected-token", 3..4, ""),
+        ("a)", "unopened", 1..2, ""),
+        ("()", "empty-parentheses", 0..2, ""),
+        ("2 of ()", "empty-parentheses", 5..7, ""),
+        ("a.", "unexpected-end", 2..2, ""),
+        ("a.'b'", "unexpected-token", 2..5, ""),
+        ("a and or b", "unexpected-token", 6..8, ""),
+    ];
+
+    const HABITS: &[Row] = &[
+        ("a == b, c", "unexpected-token", 6..7, "commas"),
+        (
+            "a and Subject =~ /x/i",
+            "infix-method",
+            14..16,
+            "write subject.matches(/x/i)",
+        ),
+        ("a !~ /x/", "infix-method", 2..4, "write not a.matches(/x/)"),
+        (
+            "body.text ~ 'a/b'",
+            "infix-method",
+            10..11,
+            "body.text.matches(/a\\/b/)",
+        ),
+        (
+            "a.b not contains 'x'",
+            "infix-method",
+            4..7,
+            "write not a.b.contains('x')",
+        ),
+        (
+            "'x' contains subject",
+            "infix-method",
+            4..12,
+            "write subject.contains('x')",
+        ),
+        ("a LIKE '%it''s%'", "infix-method", 2..6, "write a.contains('it''s')"),
+        ("a ilike 'x%'", "infix-method", 2..7, "write a.istarts_with('x')"),
+        ("a like '%x'", "infix-method", 2..6, "write a.ends_with('x')"),
+        ("a like 'x'", "infix-method", 2..6, "write a.iequals('x')"),
+        ("a similar_to 'x'", "infix-method", 2..12, "write a.similar_to('x', 1)"),
+        ("a.b /x/i", "infix-method", 4..8, "write a.b.matches(/x/i)"),
+        ("body /x/", "foreign-word", 0..4, "write body.text.matches(/x/)"),
+        ("uri /x/", "foreign-word", 0..3, "l.target.matches(/x/)"),
+        (
+            "header Subject =~ /x/",
+            "foreign-word",
+            0..6,
+            "header('Subject').any(h, h.matches(/…/))",
+        ),
+        ("a == 'b' and c is not null", "foreign-word", 15..17, "present(c)"),
+        ("c is null", "foreign-word", 2..4, "not present(c)"),
+        ("c between 1 and 2", "foreign-word", 2..9, "c >= … and c <= …"),
+        ("c eq 'x'", "foreign-word", 2..4, "c == …"),
+        ("if a == b then c", "foreign-word", 0..2, "no statements"),
+        ("a == b then c", "foreign-word", 7..11, "no statements"),
+        ("r'x' == a", "foreign-word", 0..1, "raw as they are: write 'x'"),
+        ("ANY OF (a, b)", "foreign-word", 0..3, "written small"),
+        ("any(l for l in links)", "foreign-word", 6..9, "links.any(l, …)"),
+        ("exists a", "foreign-word", 0..6, "present(x)"),
+        ("links[0].a", "unexpected-token", 5..6, "links.first"),
+        ("any(links, .a == 'b')", "unexpected-token", 11..12, "links.any(l, l."),
+        ("message.size > 5 MB", "unexpected-token", 17..19, "write 5MB"),
+        ("message.age > 2 d", "unexpected-token", 16..17, "write 2d"),
+        ("links.any(l => l.x)", "single-equals", 12..13, "links.any(l, …)"),
+        ("1 of selection_*", "unexpected-token", 15..16, "any of"),
+        ("2 of ($a*)", "unexpected-token", 8..9, "any of"),
+    ];
+
     #[test]
     fn errors_have_a_code_a_place_and_help() {
-        for (text, code, span, help) in [
-            ("a < b < c", "chained-comparison", 0..7, "join two comparisons"),
-            ("a == b in c", "chained-comparison", 0..9, "join two comparisons"),
-            ("a = b", "single-equals", 2..3, "`==`"),
-            ("subject contains 'x'", "infix-method", 8..16, "subject.contains('…')"),
-            (
-                "body.text MATCHES /x/",
-                "infix-method",
-                10..17,
-                "body.text.matches(/…/)",
-            ),
-            (
-                "(subject startswith 'x')",
-                "infix-method",
-                9..19,
-                "subject.starts_with('…')",
-            ),
-            ("a b", "unexpected-token", 2..3, "`and` or `or`"),
-            ("(a, b)", "several-conditions", 0..6, "any of"),
-            ("a == not b", "misplaced-not", 5..8, "(not b)"),
-            ("0 of (a)", "bad-quantity", 0..1, "none of"),
-            ("a and", "unexpected-end", 5..5, ""),
-            ("", "unexpected-end", 0..0, ""),
-            ("(a", "unclosed", 0..1, ""),
-            ("f(a, ", "unclosed", 1..2, ""),
-            ("[a b]", "unexpected-token", 3..4, ""),
-            ("a)", "unopened", 1..2, ""),
-            ("()", "empty-parentheses", 0..2, ""),
-            ("2 of ()", "empty-parentheses", 5..7, ""),
-            ("a.", "unexpected-end", 2..2, ""),
-            ("a.'b'", "unexpected-token", 2..5, ""),
-            ("a and or b", "unexpected-token", 6..8, ""),
-        ] {
+        for (text, code, span, help) in [ERRORS, HABITS].concat() {
             let problem = error(text);
             assert_eq!(
                 (problem.code, problem.span.clone()),
@@ -202,6 +268,9 @@ mod tests {
         assert_eq!(expr.unwrap().to_string(), "(or (and a (not b)) c)");
         assert_eq!(problems.len(), 3);
         assert!(problems.iter().all(|problem| problem.level == Level::Warning));
+        let (expr, problems) = parse("a <> b or c === d");
+        assert_eq!(expr.unwrap().to_string(), "(or (!= a b) (== c d))");
+        assert_eq!(problems.len(), 2);
     }
 
     #[test]

@@ -83,6 +83,11 @@ impl Parser<'_> {
         self.tokens.get(self.at + by).map_or(&Token::End, |(token, _)| token)
     }
 
+    /// The tokens that aren't consumed yet.
+    fn rest(&self) -> &[(Token, Range<usize>)] {
+        self.tokens.get(self.at..).unwrap_or_default()
+    }
+
     fn span(&self) -> Range<usize> {
         let last = || self.tokens.last().map_or(0..0, |(_, span)| span.clone());
         self.tokens.get(self.at).map_or_else(last, |(_, span)| span.clone())
@@ -161,10 +166,21 @@ impl Parser<'_> {
     fn operation(&mut self, left: Expr, infix: Infix) -> Parsed {
         let sign_span = self.span();
         if self.is_sign("=") {
-            return Err(Problem::error("single-equals", sign_span, "`=` isn't an operator here")
-                .help("comparison is written `==`"));
+            return Err(match self.peek_ahead(1) {
+                Token::Sign(">") => Problem::error("single-equals", sign_span, "`=>` isn't an operator here")
+                    .help("a comma follows the name of an item, links.any(l, …); `at least` is written `>=`"),
+                _ => Problem::error("single-equals", sign_span, "`=` isn't an operator here")
+                    .help("comparison is written `==`"),
+            });
         }
         self.at += 1;
+        let is_over = matches!(
+            self.peek(),
+            Token::End | Token::And | Token::Or | Token::Sign(")" | ",")
+        );
+        if matches!(infix, Infix::Arithmetic(Arithmetic::Multiply)) && is_over {
+            return Err(mistakes::star_of_names(sign_span));
+        }
         let start = left.span.start;
         let kind = match infix {
             Infix::Or => return self.chain(left, Power::And, &Token::Or, ExprKind::Or),
@@ -455,12 +471,12 @@ impl Parser<'_> {
     }
 
     fn unexpected(&self, wanted: &str) -> Problem {
-        mistakes::unexpected(self.peek(), self.span(), wanted)
+        mistakes::unexpected(self.rest(), self.span(), wanted)
     }
 
     /// Something follows a finished expression.
     fn left_over(&self, before: &Expr) -> Problem {
-        mistakes::left_over(self.peek(), self.span(), before)
+        mistakes::left_over(self.rest(), self.span(), before)
     }
 }
 

@@ -36,8 +36,17 @@ pub(super) enum Token {
 }
 
 /// Longest first, so that `<=` isn't read as `<`.
-const SIGNS: [&str; 17] = [
-    "==", "!=", "<=", ">=", "??", "<", ">", "+", "-", "*", "(", ")", "[", "]", ",", ".", "=",
+const SIGNS: [&str; 20] = [
+    "==", "!=", "<=", ">=", "??", "=~", "!~", "<", ">", "+", "-", "*", "(", ")", "[", "]", ",", ".", "=", "~",
+];
+
+/// Signs of other languages that can only mean one of ours.
+const FOREIGN_SIGNS: [(&str, Token, &str); 5] = [
+    ("&&", Token::And, "and"),
+    ("||", Token::Or, "or"),
+    ("===", Token::Sign("=="), "=="),
+    ("!==", Token::Sign("!="), "!="),
+    ("<>", Token::Sign("!="), "!="),
 ];
 
 /// Reads the whole text; stops at the first error, which is then the last problem.
@@ -143,14 +152,14 @@ impl<'t> Lexer<'t, '_> {
     fn sign(&mut self, first: char) -> Result<Token, Problem> {
         let start = self.at;
         let rest = self.rest();
-        for (written, token, right) in [("&&", Token::And, "and"), ("||", Token::Or, "or")] {
+        for (written, token, right) in FOREIGN_SIGNS {
             if rest.starts_with(written) {
                 self.at += written.len();
                 self.habit(start, written, right);
                 return Ok(token);
             }
         }
-        if rest.starts_with('!') && !rest.starts_with("!=") {
+        if rest.starts_with('!') && !rest.starts_with("!=") && !rest.starts_with("!~") {
             self.at += 1;
             self.habit(start, "!", "not");
             return Ok(Token::Not);
@@ -160,19 +169,19 @@ impl<'t> Lexer<'t, '_> {
             return Ok(Token::Sign(sign));
         }
         let span = start..start + first.len_utf8();
-        Err(match first {
-            '‘' | '’' | '“' | '”' | '„' | '«' | '»' => {
-                Problem::error("smart-quote", span, format!("`{first}` is a typographic quote"))
-                    .help("strings stand between straight quotes: 'text' or \"text\"")
-            }
-            '%' | '{' | '}' | ';' | '|' | '&' | '^' | '~' | '`' | '\\' => {
-                Problem::error("unexpected-character", span, format!("`{first}` has no meaning here"))
-            }
-            _ => Problem::error(
-                "unexpected-character",
-                span,
-                format!("{first:?} has no meaning outside strings"),
-            ),
+        if matches!(first, '‘' | '’' | '“' | '”' | '„' | '«' | '»') {
+            let problem = Problem::error("smart-quote", span, format!("`{first}` is a typographic quote"));
+            return Err(problem.help("strings stand between straight quotes: 'text' or \"text\""));
+        }
+        let shown = match first.is_control() {
+            true => format!("{first:?}"),
+            false => format!("`{first}`"),
+        };
+        let message = format!("{shown} has no meaning outside strings");
+        let problem = Problem::error("unexpected-character", span, message);
+        Err(match character_help(first) {
+            Some(help) => problem.help(help),
+            None => problem,
         })
     }
 
@@ -191,6 +200,13 @@ impl<'t> Lexer<'t, '_> {
                 .help(format!("end it with {quote}; a doubled {quote}{quote} is one {quote}")));
             }
             self.at += 1;
+            if value.ends_with('\\') && self.peek().is_some_and(char::is_alphanumeric) {
+                let span = self.at - 2..self.at;
+                let message = "strings are raw: the quote after `\\` ends this one";
+                return Err(Problem::error("escaped-quote", span, message).help(format!(
+                    "a quote within is doubled, {quote}{quote}, or the string stands in the other quotes"
+                )));
+            }
             if self.peek() != Some(quote) {
                 return Ok(Token::Text(value));
             }
@@ -203,6 +219,11 @@ impl<'t> Lexer<'t, '_> {
         let start = self.at;
         self.at += 1;
         let body = self.rest();
+        if body.starts_with(['/', '*']) {
+            let message = "comments aren't written so here";
+            return Err(Problem::error("foreign-comment", start..start + 2, message)
+                .help("a comment begins with `#` and ends with its line"));
+        }
         let mut escaped = false;
         let close = body.find(|c| {
             let closes = c == '/' && !escaped;
@@ -213,7 +234,7 @@ impl<'t> Lexer<'t, '_> {
         let Some(close) = close else {
             let span = start..start + 1 + first_line;
             return Err(Problem::error("unclosed-regex", span, "this regex isn't closed")
-                .help("end it with `/`; a slash within is written `\\/`"));
+                .help("end it with `/`; a slash within is written `\\/`, and there is no division"));
         };
         self.at += close + 1;
         let pattern = body.get(..close).unwrap_or("").to_owned();
@@ -306,13 +327,14 @@ impl<'t> Lexer<'t, '_> {
             .take(3)
             .map(str::len)
             .collect();
-        if digits.len() != 4 || shape != [0, 2, 2] || !self.rest().starts_with('-') {
+        let [0, month @ 1..=2, day @ 1..=2] = shape.as_slice() else {
+            return Ok(None);
+        };
+        let after_month = self.rest().get(1 + month..2 + month);
+        if digits.len() != 4 || !self.rest().starts_with('-') || after_month != Some("-") {
             return Ok(None);
         }
-        if self.rest().get(3..4) != Some("-") {
-            return Ok(None);
-        }
-        self.at += "-MM-DD".len();
+        self.at += 2 + month + day;
         let span = start..self.at;
         let written = self.text.get(span.clone()).unwrap_or("");
         let midnight = written
@@ -322,7 +344,7 @@ impl<'t> Lexer<'t, '_> {
         match midnight {
             Some(midnight) if !self.peek().is_some_and(is_name) => Ok(Some(Token::Date(midnight.timestamp()))),
             _ => Err(Problem::error("bad-date", span, format!("`{written}` is no date"))
-                .help("a date is YYYY-MM-DD, its midnight in UTC")),
+                .help("a date is written 2027-01-31, its midnight in UTC")),
         }
     }
 
@@ -369,6 +391,23 @@ impl<'t> Lexer<'t, '_> {
         }
         Ok(Token::Rule(name))
     }
+}
+
+/// What a character of other languages is here.
+fn character_help(character: char) -> Option<&'static str> {
+    Some(match character {
+        ':' => "SpamAssassin's From:addr is from.address, and Sigma's field: value is field == 'value'",
+        '|' => "write `or`; Sigma's field|contains: 'x' is field.contains('x')",
+        '&' => "write `and`",
+        '?' => "write (a and b) or (not a and c); `x ?? y` gives y where there is no x",
+        ';' => "a condition is one expression, and nothing ends it",
+        '{' | '}' => "values to choose from stand in brackets: x in ['a', 'b']",
+        '%' => "there is no remainder; any text around a needle is subject.contains('…')",
+        '`' => "strings stand between straight quotes: 'text' or \"text\"",
+        '\\' => "a condition goes on over lines by itself; a backslash stands only in strings and regexes",
+        '^' => "the beginning of a text is subject.starts_with('…') or matches(/^…/)",
+        _ => return None,
+    })
 }
 
 /// What regexes may carry after the closing slash.
@@ -438,7 +477,7 @@ mod tests {
     fn comments_and_blanks_are_skipped_and_subtraction_is_no_date() {
         assert_eq!(lex(" # all\n\t\u{a0}and # rest"), [Token::And]);
         assert_eq!(
-            lex("2027-1-3"),
+            lex("2027 - 1 - 3"),
             [
                 Token::Int(2027),
                 Token::Sign("-"),
@@ -453,6 +492,9 @@ mod tests {
     fn habits_are_understood_with_a_warning() {
         for (written, token, help) in [
             ("&&", Token::And, "write `and`"),
+            ("<>", Token::Sign("!="), "write `!=`"),
+            ("===", Token::Sign("=="), "write `==`"),
+            ("!==", Token::Sign("!="), "write `!=`"),
             ("||", Token::Or, "write `or`"),
             ("!", Token::Not, "write `not`"),
             ("AND", Token::And, "write `and`"),
@@ -485,10 +527,15 @@ mod tests {
             ("1.5MB", "bad-number", 0..5),
             ("9223372036854775808", "bad-number", 0..19),
             ("2027-02-30", "bad-date", 0..10),
+            ("2027-1-31", "bad-date", 0..9),
             ("$ a", "bad-name", 0..1),
             ("@", "bad-name", 0..1),
             ("@tag:", "bad-name", 0..5),
             ("a % b", "unexpected-character", 2..3),
+            ("a ? b", "unexpected-character", 2..3),
+            ("// a", "foreign-comment", 0..2),
+            ("a /* b */", "foreign-comment", 2..4),
+            (r"'it\'s'", "escaped-quote", 3..5),
             ("é", "unexpected-character", 0..2),
         ] {
             let mut problems = Vec::new();

@@ -227,6 +227,60 @@ impl Expr {
         Self { kind, span, depth }
     }
 
+    /// As one would write it, on one line: what other forms of it mean the same is lost.
+    pub(crate) fn written(&self) -> String {
+        let joined = |many: &[Self], by: &str| many.iter().map(Self::written).collect::<Vec<_>>().join(by);
+        match &self.kind {
+            ExprKind::Values(values) => format!("[{}]", joined(values, ", ")),
+            ExprKind::Conditions(conditions) => format!("({})", joined(conditions, ", ")),
+            ExprKind::Not(inner) => format!("not {}", inner.operand()),
+            ExprKind::Negate(inner) => format!("-{}", inner.operand()),
+            ExprKind::And(links) => links.iter().map(Self::operand).collect::<Vec<_>>().join(" and "),
+            ExprKind::Or(links) => links.iter().map(Self::operand).collect::<Vec<_>>().join(" or "),
+            ExprKind::Compare { operator, left, right } => {
+                format!("{} {} {}", left.operand(), operator.as_str(), right.operand())
+            }
+            ExprKind::Arithmetic { operator, left, right } => {
+                format!("{} {} {}", left.operand(), operator.as_str(), right.operand())
+            }
+            ExprKind::Default { value, fallback } => format!("{} ?? {}", value.operand(), fallback.operand()),
+            ExprKind::In { negated, item, set } => {
+                format!(
+                    "{} {} {}",
+                    item.operand(),
+                    if *negated { "not in" } else { "in" },
+                    set.operand()
+                )
+            }
+            ExprKind::Of { quantity, conditions } => format!("{quantity} of ({})", joined(conditions, ", ")),
+            ExprKind::Call { name, arguments, .. } => format!("{name}({})", joined(arguments, ", ")),
+            ExprKind::Member { base, name, .. } => format!("{}.{name}", base.operand()),
+            ExprKind::Method {
+                base, name, arguments, ..
+            } => format!("{}.{name}({})", base.operand(), joined(arguments, ", ")),
+            _ => self.to_string(),
+        }
+    }
+
+    /// The same, in parentheses where it is an operation.
+    fn operand(&self) -> String {
+        let is_operation = matches!(
+            self.kind,
+            ExprKind::Not(_)
+                | ExprKind::And(_)
+                | ExprKind::Or(_)
+                | ExprKind::Compare { .. }
+                | ExprKind::Arithmetic { .. }
+                | ExprKind::Default { .. }
+                | ExprKind::In { .. }
+                | ExprKind::Of { .. }
+        );
+        match is_operation {
+            true => format!("({})", self.written()),
+            false => self.written(),
+        }
+    }
+
     /// `a.b.c` as text, if that is what it is.
     pub(crate) fn dotted(&self) -> Option<String> {
         match &self.kind {

@@ -1,0 +1,655 @@
+//! The keys of rule files: one row each, with what it holds and what it is for.
+//!
+//! The reader, the reference and the schema for editors all go by these tables: a key that has no
+//! row here is refused. Knows nothing of how a value is used.
+
+use super::lists::{COLUMN_TYPES, ListKind};
+use super::test_entry::Expectation;
+use super::{Action, Category, Severity, Status};
+
+/// What a key holds.
+#[derive(Debug, Clone, Copy)]
+pub enum Holds {
+    /// A string.
+    Text,
+    /// A string that says something.
+    Said,
+    /// A line for people, at most [`super::pack::SUMMARY_CHARS_MAX`] characters.
+    Summary,
+    /// A condition in the rule language.
+    Condition,
+    /// A rule's id.
+    RuleId,
+    /// Ids of rules.
+    RuleIds,
+    /// One id of a rule, or several.
+    OneOrMoreRuleIds,
+    /// A name: lower-case letters, digits, `-` and `_`.
+    Name,
+    /// Names.
+    Names,
+    /// A list of strings.
+    Texts,
+    /// One string, or a list of them.
+    OneOrMoreTexts,
+    /// One of some words.
+    Word(fn() -> Vec<&'static str>),
+    /// Points, from -100 to 100.
+    Score,
+    /// A whole number, 0 or more.
+    Count,
+    /// True or false.
+    Truth,
+    /// A date without quotes.
+    Date,
+    /// A time with its offset, without quotes.
+    Time,
+    /// A version such as `1.2.3`.
+    Version,
+    /// A table with these keys.
+    Table(&'static Shape),
+    /// An IP address, or a table with these keys.
+    AddressOrTable(&'static Shape),
+    /// Tables with these keys, each under `[[key]]`.
+    Tables(&'static Shape),
+    /// A table whose keys are names of the author's own, each holding such a table.
+    Named(&'static Shape),
+    /// A table whose keys are the author's own, each holding one string or several.
+    NamedTexts,
+    /// A table whose keys are names of columns, each holding the word for a type.
+    Columns,
+    /// Tables whose keys are columns.
+    Rows,
+    /// Entries of a list: strings, or rows of a table.
+    Entries,
+}
+
+/// A key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// As written.
+    pub name: &'static str,
+    /// Whether it must be there.
+    pub needed: bool,
+    /// What it holds.
+    pub holds: Holds,
+    /// What it is for, a line without a full stop.
+    pub doc: &'static str,
+}
+
+/// The keys of one kind of table.
+#[derive(Debug)]
+pub struct Shape {
+    /// What such a table is, in messages.
+    pub what: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
+}
+
+const fn key(name: &'static str, holds: Holds, doc: &'static str) -> Key {
+    Key {
+        name,
+        needed: false,
+        holds,
+        doc,
+    }
+}
+
+const fn needed(name: &'static str, holds: Holds, doc: &'static str) -> Key {
+    Key {
+        needed: true,
+        ..key(name, holds, doc)
+    }
+}
+
+use Holds::{
+    AddressOrTable, Columns, Condition, Count, Date, Entries, Name, Named, NamedTexts, Names, OneOrMoreRuleIds,
+    OneOrMoreTexts, Rows, RuleId, RuleIds, Said, Score, Summary, Table, Tables, Text, Texts, Time, Truth, Version,
+    Word,
+};
+
+/// A rule file.
+pub const RULE_FILE: Shape = Shape {
+    what: "rule file",
+    keys: &[
+        key("rule", Tables(&RULE), "rules"),
+        key(
+            "lists",
+            Named(&LIST),
+            "lists that conditions look things up in, as `$name`",
+        ),
+        key("define", Tables(&DEFINE), "named conditions, used as `@name`"),
+        key("override", Tables(&OVERRIDE), "changes to rules of other files"),
+        key(
+            "list_override",
+            Tables(&LIST_OVERRIDE),
+            "changes to lists of other files",
+        ),
+        key("exception", Tables(&EXCEPTION), "mail that a rule lets pass"),
+        key("verdict_test", Tables(&VERDICT_TEST), "mails and what becomes of them"),
+    ],
+};
+
+/// `[[rule]]`.
+pub const RULE: Shape = Shape {
+    what: "rule",
+    keys: &[
+        needed(
+            "id",
+            RuleId,
+            "its name for logs, overrides and other rules; unique in the set",
+        ),
+        needed("summary", Summary, "one line for people"),
+        needed("category", Word(categories), "what it is about"),
+        needed("severity", Word(severities), "how bad it is if the rule is right"),
+        key(
+            "score",
+            Score,
+            "points that a match adds, kept in hundredths; 0 without it",
+        ),
+        needed("when", Condition, "the condition"),
+        key(
+            "status",
+            Word(statuses),
+            "`shadow` is evaluated and counted, and never acts; `active` without it",
+        ),
+        key("action", Word(actions), "floor: the least that is done on a match"),
+        key("cap", Word(actions), "ceiling: the most that this rule alone may cause"),
+        key(
+            "group",
+            Name,
+            "of the rules of a group only the strongest positive score counts",
+        ),
+        key(
+            "replaces",
+            RuleIds,
+            "rules whose score this one takes away; their floors stay",
+        ),
+        key("tags", Names, "words to choose rules by"),
+        key("owner", Text, "who answers for it"),
+        key("references", OneOrMoreTexts, "where to read more"),
+        key("false_positives", OneOrMoreTexts, "wanted mail that it may match"),
+        key(
+            "renamed_from",
+            OneOrMoreRuleIds,
+            "older ids, which overrides, exceptions and `@` still find",
+        ),
+        key(
+            "expires",
+            Date,
+            "the last day on which it acts, UTC; then it is a shadow",
+        ),
+        key("test", Tables(&TEST), "mails that it must match, or mustn't"),
+    ],
+};
+
+/// `[[define]]`.
+pub const DEFINE: Shape = Shape {
+    what: "define",
+    keys: &[
+        needed("name", Name, "what conditions write after `@`"),
+        needed("when", Condition, "the condition"),
+        key("summary", Text, "a line for people"),
+    ],
+};
+
+/// `[lists.NAME]`.
+pub const LIST: Shape = Shape {
+    what: "list",
+    keys: &[
+        needed("kind", Word(kinds), "what its entries are"),
+        key("values", Texts, "the entries"),
+        key("file", Text, "a file with an entry a line, within the pack"),
+        key("columns", Columns, "of a table: the type of each column"),
+        key("rows", Rows, "of a table: its rows"),
+        key("summary", Text, "a line for people"),
+        key("owner", Text, "who answers for it"),
+    ],
+};
+
+/// `[[override]]`.
+pub const OVERRIDE: Shape = Shape {
+    what: "override",
+    keys: &[
+        key("rule", RuleId, "the rule that is changed"),
+        key("tag", Text, "rules with this tag are changed"),
+        key("category", Word(categories), "rules of this category are changed"),
+        key("pack", Text, "rules of this pack are changed"),
+        key("score", Score, "the new score"),
+        key("severity", Word(severities), "the new severity"),
+        key("status", Word(statuses), "the new status"),
+        key("action", Word(actions), "the new floor"),
+        key("cap", Word(actions), "the new ceiling"),
+        key("group", Name, "the new group"),
+        key("reason", Text, "why"),
+        key("owner", Text, "who answers for it"),
+    ],
+};
+
+/// `[[list_override]]`.
+pub const LIST_OVERRIDE: Shape = Shape {
+    what: "list override",
+    keys: &[
+        needed("list", Text, "the list, without its `$`"),
+        key("add", Entries, "entries to add; of a table, rows"),
+        key("remove", Texts, "entries to take out; of a table, a cell of each row"),
+        key("replace", Entries, "entries to hold instead of all others"),
+        key("reason", Text, "why"),
+        key("owner", Text, "who answers for it"),
+    ],
+};
+
+/// `[[exception]]`.
+pub const EXCEPTION: Shape = Shape {
+    what: "exception",
+    keys: &[
+        needed("rule", RuleId, "the rule"),
+        needed("name", Text, "its name in logs"),
+        needed(
+            "when",
+            Condition,
+            "what mail is let pass; it counts only when it is true",
+        ),
+        needed("reason", Said, "why"),
+        needed("owner", Said, "who answers for it"),
+        needed("expires", Date, "the last day on which it counts, UTC"),
+    ],
+};
+
+const MAIL_KEY: Key = needed("mail", Table(&MAIL), "the mail; what it leaves out is a stranger's");
+const CLIENT_KEY: Key = key("client", AddressOrTable(&CLIENT), "who connects");
+const HELO_KEY: Key = key("helo", Text, "the argument of HELO or EHLO");
+const ENVELOPE_KEY: Key = key(
+    "envelope",
+    Table(&ENVELOPE),
+    "the envelope, where it isn't as the header says",
+);
+const DIRECTION_KEY: Key = key("direction", Word(directions), "`inbound` without it");
+const AUTH_KEY: Key = key("auth", Table(&AUTH), "results of authentication; all `none` without it");
+const HISTORY_KEY: Key = key("history", Table(&HISTORY), "earlier mail; never seen without it");
+const LISTS_KEY: Key = key("lists", NamedTexts, "entries that replace a list's, by its name");
+const UNKNOWN_KEY: Key = key(
+    "unknown",
+    OneOrMoreTexts,
+    "facts that could not be found out: fields, or groups such as `auth`",
+);
+const NOW_KEY: Key = key("now", Time, "when it is judged");
+
+/// `[[rule.test]]`.
+pub const TEST: Shape = Shape {
+    what: "test",
+    keys: &[
+        key("name", Text, "what it shows"),
+        MAIL_KEY,
+        needed("expect", Word(expectations), "what the rule says of it"),
+        key("evidence", OneOrMoreTexts, "texts that must be among the evidence"),
+        CLIENT_KEY,
+        HELO_KEY,
+        ENVELOPE_KEY,
+        DIRECTION_KEY,
+        AUTH_KEY,
+        HISTORY_KEY,
+        LISTS_KEY,
+        UNKNOWN_KEY,
+        NOW_KEY,
+    ],
+};
+
+/// `[[verdict_test]]`.
+pub const VERDICT_TEST: Shape = Shape {
+    what: "verdict test",
+    keys: &[
+        needed("name", Text, "what it shows"),
+        MAIL_KEY,
+        key("action", Word(actions), "what becomes of it under the default policy"),
+        key("must", OneOrMoreRuleIds, "rules that must match"),
+        key("must_not", OneOrMoreRuleIds, "rules that mustn't"),
+        CLIENT_KEY,
+        HELO_KEY,
+        ENVELOPE_KEY,
+        DIRECTION_KEY,
+        AUTH_KEY,
+        HISTORY_KEY,
+        LISTS_KEY,
+        UNKNOWN_KEY,
+        NOW_KEY,
+    ],
+};
+
+/// `mail` of a test.
+pub const MAIL: Shape = Shape {
+    what: "mail",
+    keys: &[
+        key(
+            "from",
+            Text,
+            "the author: an address, or a name and an address in angle brackets",
+        ),
+        key("to", OneOrMoreTexts, "who it is to, likewise"),
+        key("cc", OneOrMoreTexts, "who has a copy, likewise"),
+        key("reply_to", OneOrMoreTexts, "where answers go, likewise"),
+        key("subject", Text, "the subject, as people see it"),
+        key("date", Text, "the Date field as it should stand"),
+        key("text", Text, "a plain body"),
+        key("html", Text, "an HTML body"),
+        key("headers", NamedTexts, "more header fields, as they should stand"),
+        key("attachments", Tables(&ATTACHMENT), "attached files"),
+        key("raw", Text, "the whole message instead; a bare line feed becomes CRLF"),
+        key(
+            "file",
+            Text,
+            "a file within the pack that holds the whole message instead",
+        ),
+    ],
+};
+
+/// An attachment of a test's mail.
+pub const ATTACHMENT: Shape = Shape {
+    what: "attachment",
+    keys: &[
+        key("name", Text, "the file name"),
+        key("type", Text, "`type/subtype`; `application/octet-stream` without it"),
+        key("content", Text, "its content, as text"),
+        key("base64", Text, "its content, in base64"),
+    ],
+};
+
+/// `client` of a test.
+pub const CLIENT: Shape = Shape {
+    what: "client",
+    keys: &[
+        key("ip", Text, "its IP address"),
+        key("name", Text, "its reverse name"),
+        key("name_confirmed", Truth, "whether that name leads back to it"),
+        key("listed", OneOrMoreTexts, "DNS block lists that list it"),
+    ],
+};
+
+/// `envelope` of a test.
+pub const ENVELOPE: Shape = Shape {
+    what: "envelope",
+    keys: &[
+        key("from", Text, "the reverse-path; empty for `<>`"),
+        key("to", OneOrMoreTexts, "the recipients"),
+    ],
+};
+
+/// `auth` of a test.
+pub const AUTH: Shape = Shape {
+    what: "auth",
+    keys: &[
+        key("spf", Text, "result of SPF"),
+        key("dkim", Text, "best result of DKIM"),
+        key("dmarc", Text, "result of DMARC"),
+        key("dmarc_policy", Text, "the author's domain's policy"),
+        key("arc", Text, "result of the ARC chain"),
+        key("dkim_domains", OneOrMoreTexts, "domains of passing signatures"),
+        key("aligned", Truth, "whether SPF or DKIM aligns"),
+    ],
+};
+
+/// `history` of a test.
+pub const HISTORY: Shape = Shape {
+    what: "history",
+    keys: &[
+        key("messages_before", Count, "messages from this author before"),
+        key("sent_before", Count, "messages to this author before"),
+    ],
+};
+
+/// `pack.toml`.
+pub const MANIFEST: Shape = Shape {
+    what: "pack's manifest",
+    keys: &[
+        needed("name", Name, "the pack's name"),
+        needed("version", Text, "its version"),
+        key("license", Text, "who may use it, an SPDX expression"),
+        key("engine", Version, "the least version of portreeve that it needs"),
+        key("summary", Text, "a line for people"),
+        key("homepage", Text, "where to find more"),
+        key("owner", Text, "who answers for it"),
+    ],
+};
+
+impl Shape {
+    /// Whether it has such a key.
+    pub fn has(&self, name: &str) -> bool {
+        self.names().any(|known| known == name)
+    }
+
+    /// The names of its keys.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.keys.iter().map(|key| key.name)
+    }
+}
+
+fn categories() -> Vec<&'static str> {
+    Category::ALL.map(Category::as_str).to_vec()
+}
+
+fn severities() -> Vec<&'static str> {
+    Severity::ALL.map(Severity::as_str).to_vec()
+}
+
+fn statuses() -> Vec<&'static str> {
+    Status::ALL.map(Status::as_str).to_vec()
+}
+
+fn actions() -> Vec<&'static str> {
+    Action::ALL.map(Action::as_str).to_vec()
+}
+
+fn kinds() -> Vec<&'static str> {
+    ListKind::ALL.map(ListKind::as_str).to_vec()
+}
+
+fn directions() -> Vec<&'static str> {
+    vec!["inbound", "outbound"]
+}
+
+fn expectations() -> Vec<&'static str> {
+    Expectation::WORDS.map(|(word, _)| word).to_vec()
+}
+
+/// The words for a column's type, each also within `list<…>`.
+pub fn column_types() -> Vec<&'static str> {
+    COLUMN_TYPES.map(|(word, _)| word).to_vec()
+}
+
+/// Keys that people know from elsewhere, and ours; of several the first that the table has.
+const FOREIGN_KEYS: &[(&str, &str)] = &[
+    ("name", "id"),
+    ("name", "summary"),
+    ("title", "summary"),
+    ("description", "summary"),
+    ("describe", "summary"),
+    ("message", "summary"),
+    ("condition", "when"),
+    ("expression", "when"),
+    ("source", "when"),
+    ("detection", "when"),
+    ("query", "when"),
+    ("match", "when"),
+    ("if", "when"),
+    ("level", "severity"),
+    ("priority", "severity"),
+    ("weight", "score"),
+    ("points", "score"),
+    ("enabled", "status"),
+    ("disabled", "status"),
+    ("state", "status"),
+    ("mode", "status"),
+    ("author", "owner"),
+    ("authors", "owner"),
+    ("maintainer", "owner"),
+    ("reference", "references"),
+    ("url", "references"),
+    ("type", "kind"),
+    ("type", "category"),
+    ("entries", "values"),
+    ("items", "values"),
+    ("path", "file"),
+    ("until", "expires"),
+    ("expiry", "expires"),
+    ("comment", "reason"),
+    ("note", "reason"),
+    ("sender", "from"),
+    ("recipient", "to"),
+    ("recipients", "to"),
+    ("body", "text"),
+    ("plain", "text"),
+    ("filename", "name"),
+    ("content_type", "type"),
+    ("data", "content"),
+    ("ip", "client"),
+    ("expected", "expect"),
+    ("result", "expect"),
+    ("list", "lists"),
+    ("test", "verdict_test"),
+    ("licence", "license"),
+];
+
+/// The key that a person may have meant by one from elsewhere.
+pub(super) fn familiar(name: &str, shape: &Shape) -> Option<&'static str> {
+    let rows = FOREIGN_KEYS.iter().filter(|(foreign, _)| *foreign == name);
+    rows.map(|(_, ours)| *ours).find(|ours| shape.has(ours))
+}
+
+/// Words that people know from elsewhere, and ours; of several the first that is allowed.
+const FOREIGN_WORDS: &[(&str, &str)] = &[
+    ("drop", "reject"),
+    ("block", "reject"),
+    ("deny", "reject"),
+    ("discard", "quarantine"),
+    ("hold", "quarantine"),
+    ("junk", "quarantine"),
+    ("isolate", "quarantine"),
+    ("allow", "deliver"),
+    ("accept", "deliver"),
+    ("pass", "deliver"),
+    ("mark", "tag"),
+    ("add header", "tag"),
+    ("greylist", "defer"),
+    ("tempfail", "defer"),
+    ("soft reject", "defer"),
+    ("on", "active"),
+    ("enabled", "active"),
+    ("stable", "active"),
+    ("live", "active"),
+    ("off", "shadow"),
+    ("disabled", "shadow"),
+    ("test", "shadow"),
+    ("experimental", "shadow"),
+    ("monitor", "shadow"),
+    ("informational", "info"),
+    ("moderate", "medium"),
+    ("severe", "critical"),
+    ("phishing", "credential-phishing"),
+    ("phish", "credential-phishing"),
+    ("credential-theft", "credential-phishing"),
+    ("virus", "malware"),
+    ("ransomware", "malware"),
+    ("fraud", "payment-fraud"),
+    ("bec", "payment-fraud"),
+    ("scam", "advance-fee"),
+    ("ham", "trust"),
+    ("ip", "cidr"),
+    ("network", "cidr"),
+    ("email", "address"),
+    ("host", "domain"),
+    ("string", "text"),
+    ("regex", "text"),
+    ("hash", "sha256"),
+    ("hit", "match"),
+    ("positive", "match"),
+    ("yes", "match"),
+    ("true", "match"),
+    ("miss", "no-match"),
+    ("negative", "no-match"),
+    ("no", "no-match"),
+    ("false", "no-match"),
+    ("incoming", "inbound"),
+    ("outgoing", "outbound"),
+];
+
+/// The word that a person may have meant by one from elsewhere.
+pub(super) fn familiar_word(word: &str, allowed: impl Iterator<Item = &'static str> + Clone) -> Option<&'static str> {
+    let word = word.to_lowercase();
+    let rows = FOREIGN_WORDS.iter().filter(|(foreign, _)| *foreign == word);
+    rows.map(|(_, ours)| *ours)
+        .find(|ours| allowed.clone().any(|allowed| allowed == *ours))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPES: [&Shape; 15] = [
+        &RULE_FILE,
+        &RULE,
+        &DEFINE,
+        &LIST,
+        &OVERRIDE,
+        &LIST_OVERRIDE,
+        &EXCEPTION,
+        &TEST,
+        &VERDICT_TEST,
+        &MAIL,
+        &ATTACHMENT,
+        &CLIENT,
+        &ENVELOPE,
+        &AUTH,
+        &MANIFEST,
+    ];
+
+    #[test]
+    fn keys_are_unique_and_described() {
+        for shape in SHAPES {
+            for (place, key) in shape.keys.iter().enumerate() {
+                let before = shape.keys.get(..place).unwrap_or_default();
+                assert!(
+                    before.iter().all(|other| other.name != key.name),
+                    "{} {}",
+                    shape.what,
+                    key.name
+                );
+                assert!(
+                    !key.doc.is_empty() && !key.doc.ends_with('.'),
+                    "{} {}",
+                    shape.what,
+                    key.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_familiar_leads_to_keys_and_words_of_ours() {
+        for (foreign, ours) in FOREIGN_KEYS {
+            assert!(
+                SHAPES.iter().any(|shape| shape.has(ours) && !shape.has(foreign)),
+                "{foreign}"
+            );
+        }
+        let lists = [
+            categories,
+            severities,
+            statuses,
+            actions,
+            kinds,
+            directions,
+            expectations,
+        ];
+        for (foreign, ours) in FOREIGN_WORDS {
+            assert!(
+                lists
+                    .iter()
+                    .any(|words| words().contains(ours) && !words().contains(foreign)),
+                "{foreign}"
+            );
+        }
+        assert_eq!(familiar("name", &RULE), Some("id"));
+        assert_eq!(familiar("title", &MAIL), None);
+        assert_eq!(familiar_word("Block", actions().into_iter()), Some("reject"));
+    }
+}
