@@ -13,9 +13,10 @@
 use jiff::Timestamp;
 use portreeve::rules::codes::CODES;
 use portreeve::rules::diagnostic::{Diagnostic, render_all};
-use portreeve::rules::{Loaded, RuleSet, guard, source};
+use portreeve::rules::{Loaded, RuleSet, format, guard, source};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{env, fs};
 
 const FOLDER: &str = "tests/rules/errors";
@@ -177,6 +178,8 @@ fn made() -> BTreeMap<String, String> {
     let files: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (name.as_str(), b"#\n".to_vec())).collect();
     say_of("too-many-files", &files);
     told.insert("changing".to_owned(), say(&[source::changing("house")]));
+    let file = Arc::new(source::Source::new("a.toml", "# none\n"));
+    told.insert("layout".to_owned(), say(&[format::left_alone(&file)]));
     told.extend(reloads());
     told
 }

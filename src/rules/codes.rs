@@ -75,6 +75,7 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     ("foreign-word", "a word of another language that has no meaning here"),
     ("infix-method", "what is a method here stands between two operands"),
+    ("layout", "a file can't be laid out without a change to what it means"),
     ("list-emptied", "a reload would empty a list"),
     ("list-file", "a list's file can't be read"),
     ("list-override", "a list can't be changed in this way"),

@@ -145,11 +145,14 @@ pub fn formatted(source: &Arc<Source>) -> Result<String, Vec<Diagnostic>> {
     let after: Option<DocumentMut> = text.parse().ok();
     match after.is_some_and(|after| meaning(after.as_table()) == before) {
         true => Ok(text),
-        false => {
-            let message = "laying this file out would change what it means, so it is left alone";
-            Err(vec![Diagnostic::error("layout", source, 0..0, message)])
-        }
+        false => Err(vec![left_alone(source)]),
     }
+}
+
+/// What is said of a file whose layout isn't changed.
+pub fn left_alone(source: &Arc<Source>) -> Diagnostic {
+    let message = "laying this file out would change what it means, so it is left alone";
+    Diagnostic::error("layout", source, 0..0, message)
 }
 
 /// Conditions that can't be read.
