@@ -13,7 +13,7 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use portreeve::evidence::{Evidence, Outside};
+use portreeve::evidence::{Evidence, Kept, Outside};
 use portreeve::mail::{Address, Client, Direction, Envelope, Limits, Mail, Message, Recipient};
 use portreeve::rules::RuleSet;
 use std::fmt::Write;
@@ -100,7 +100,7 @@ fn judge(mail: &Mail, rules: &RuleSet) -> [Duration; STAGES.len()] {
         mail,
         message: &message,
         outside: Outside::not_gathered(),
-        has_envelope: true,
+        kept: Kept::ALL,
     };
     black_box(rules.evaluate(&evidence).matched.len());
     let evaluated = Instant::now();

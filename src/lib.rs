@@ -13,6 +13,8 @@ pub mod config;
 pub mod listener;
 // HTTP, read-only: health and metrics.
 pub mod admin;
+// What authors of rules measure with: archived mail in, counts and comparisons out.
+pub mod measure;
 // The whole story of a message: implements the session's desk, inspects, and has the verdict acted on.
 pub mod pipeline;
 // What is done with a judged message: relay, tag, quarantine, defer, reject.

@@ -11,7 +11,7 @@
 )]
 
 use jiff::Timestamp;
-use portreeve::evidence::{Evidence, Outside};
+use portreeve::evidence::{Evidence, Kept, Outside};
 use portreeve::mail::message::Limits;
 use portreeve::mail::{Client, Direction, Envelope, Mail, Message};
 use portreeve::rules::compile::extent::{NEEDLES_MAX, REFERENCES_MAX, REGEX_STATES_MAX};
@@ -78,7 +78,7 @@ fn judge(set: &RuleSet, lines: usize) -> Findings {
         mail: &mail,
         message: &Message::parse(bytes.as_bytes(), &Limits::default()),
         outside: Outside::stranger(),
-        has_envelope: true,
+        kept: Kept::ALL,
     })
 }
 

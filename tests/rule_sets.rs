@@ -9,7 +9,7 @@
 )]
 
 use jiff::Timestamp;
-use portreeve::evidence::{Evidence, Outside};
+use portreeve::evidence::{Evidence, Kept, Outside};
 use portreeve::mail::message::Limits;
 use portreeve::mail::{Client, Direction, Envelope, Mail, Message};
 use portreeve::rules::diagnostic::Diagnostic;
@@ -81,7 +81,7 @@ fn judge_at(set: &RuleSet, subject: &str, now: Timestamp, outside: Outside) -> F
         mail: &mail,
         message: &message,
         outside,
-        has_envelope: true,
+        kept: Kept::ALL,
     })
 }
 

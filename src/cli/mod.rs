@@ -8,6 +8,7 @@ mod exit;
 mod explain;
 mod gate;
 mod journal;
+mod judging;
 mod levers;
 mod mails;
 mod quarantine;

@@ -6,12 +6,52 @@ use super::exit::Exit;
 use crate::telemetry::{FindingEvent, MessageEvent};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 /// A result for people: a line, or several with line ends between them.
 pub fn print(text: &str) {
     write(plain_lines(text.trim_end_matches('\n')).as_bytes());
     write(b"\n");
+}
+
+/// A colour of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// For what holds.
+    Green,
+    /// For what doesn't.
+    Red,
+    /// For what can't be told.
+    Yellow,
+}
+
+/// A line with a word of ours in colour before it, where somebody looks; a remark is dimmed.
+pub fn print_marked(mark: Option<(Colour, &str)>, text: &str, is_remark: bool) {
+    let text = plain_lines(text);
+    if !is_coloured() {
+        let mark = mark.map_or("", |(_, mark)| mark);
+        return print(&format!("{mark}{text}"));
+    }
+    if let Some((colour, mark)) = mark {
+        let code = match colour {
+            Colour::Green => 32,
+            Colour::Red => 31,
+            Colour::Yellow => 33,
+        };
+        write(format!("\x1b[{code}m{mark}\x1b[0m").as_bytes());
+    }
+    let line = if is_remark {
+        format!("\x1b[2m{text}\x1b[0m\n")
+    } else {
+        format!("{text}\n")
+    };
+    write(line.as_bytes());
+}
+
+/// Whether results go to a terminal whose owner hasn't asked for plain text.
+fn is_coloured() -> bool {
+    let unwanted = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !unwanted("NO_COLOR")
 }
 
 /// A message as it was received, byte for byte.

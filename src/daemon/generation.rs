@@ -188,15 +188,22 @@ pub fn criteria(config: &Config, now: Timestamp) -> Result<Criteria, Unusable> {
 /// # Errors
 /// A policy that can't stand.
 pub fn criteria_with(config: &Config, rules: Arc<RuleSet>) -> Result<Criteria, Unusable> {
-    let policy = Arc::new(Policy::new(&config.policy).map_err(Unusable::Policy)?);
     Ok(Criteria {
         rules,
-        policy,
+        policy: policy(config)?,
         levers: Arc::default(),
         held: Arc::default(),
         cpu_time: None,
         parsing: message::Limits::default(),
     })
+}
+
+/// Thresholds and recipients' policies.
+///
+/// # Errors
+/// A policy that can't stand.
+pub fn policy(config: &Config) -> Result<Arc<Policy>, Unusable> {
+    Policy::new(&config.policy).map(Arc::new).map_err(Unusable::Policy)
 }
 
 /// A whole generation.
@@ -205,7 +212,7 @@ pub fn criteria_with(config: &Config, rules: Arc<RuleSet>) -> Result<Criteria, U
 /// A policy that can't stand.
 pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> Result<Live, Unusable> {
     let criteria = Criteria {
-        cpu_time: Some(clock::thread_cpu_time),
+        cpu_time: Some(clock::thread_time),
         ..criteria_with(config, rules)?
     };
     Ok(Live {

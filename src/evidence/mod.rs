@@ -29,8 +29,35 @@ pub struct Evidence<'e, 'm> {
     pub message: &'e Message<'m>,
     /// What this version gathers from elsewhere, or a rule test states.
     pub outside: Outside,
-    /// False for archived mail whose envelope and client nobody kept: those facts are then unknown.
-    pub has_envelope: bool,
+    /// What archived mail lacks of its session is unknown.
+    pub kept: Kept,
+}
+
+/// Which facts of the session that brought a message are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The client, what it said of itself, and which way the message came.
+    pub client: bool,
+    /// The reverse-path.
+    pub reverse_path: bool,
+    /// The recipients.
+    pub recipients: bool,
+}
+
+impl Kept {
+    /// Live mail.
+    pub const ALL: Self = Self::just(true);
+    /// A message of which only the bytes are known.
+    pub const NOTHING: Self = Self::just(false);
+
+    /// All of them, or none.
+    pub const fn just(truth: bool) -> Self {
+        Self {
+            client: truth,
+            reverse_path: truth,
+            recipients: truth,
+        }
+    }
 }
 
 /// Facts that come from neither the wire nor the message. In this version nothing gathers them:

@@ -15,15 +15,16 @@ mod settings;
 
 pub use desk::{GateDesk, Profile};
 pub use disclosure::{Detail, DisclosureSettings};
-pub use record::judged;
+pub use record::{finding as finding_event, judged};
 pub use relay::{RelayGuard, RelaySettings};
+pub use relays::behind as client_behind;
 pub use settings::Deadlines;
 
 use crate::action::{self, Assignment, LateAnswers, Marking, Means, Outcome, Plan, Stamp, headers};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::compute::Compute;
-use crate::evidence::{Evidence, Outside};
+use crate::evidence::{Evidence, Kept, Outside};
 use crate::mail::{Mail, Mailbox, Message, message};
 use crate::rules::held::Held;
 use crate::rules::stop_watch::CpuTime;
@@ -133,7 +134,7 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Time
         mail,
         message: &message,
         outside,
-        has_envelope: !mail.envelope.recipients.is_empty(),
+        kept: Kept::just(!mail.envelope.recipients.is_empty()),
     };
     let findings = criteria
         .rules

@@ -76,7 +76,8 @@ fn recipients(mail: &Mail, actions: &[Action], plan: &Plan) -> Vec<RecipientEven
         .collect()
 }
 
-fn finding(finding: &Finding) -> FindingEvent {
+/// A rule that matched, with what decided.
+pub fn finding(finding: &Finding) -> FindingEvent {
     let rule = &finding.rule;
     let evidence = finding.evidence.iter().map(|snippet| EvidenceEvent {
         field: snippet.field.clone(),

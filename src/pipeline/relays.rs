@@ -28,25 +28,34 @@ pub fn seen(mail: &Arc<Mail>, trusted: &[IpNet], limits: &message::Limits) -> Ar
 /// Who spoke to the first of our relays. The peer itself when it is none of them; a client without
 /// an address when the trace does not tell.
 fn client(peer: &Client, bytes: &[u8], trusted: &[IpNet], limits: &message::Limits) -> Client {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
     let comes_from_relay = peer
         .address
-        .is_some_and(|address| is_trusted(address.ip().to_canonical()));
+        .is_some_and(|address| trusts(trusted, address.ip().to_canonical()));
     if !comes_from_relay {
         return peer.clone();
     }
     let trace = bytes.get(..TRACE_MOST).unwrap_or(bytes);
     let header_end = memchr::memmem::find(trace, b"\r\n\r\n").map_or(trace.len(), |end| end + 2);
     let message = Message::parse(trace.get(..header_end).unwrap_or(trace), limits);
-    for hop in message.received() {
+    behind(message.received(), trusted)
+}
+
+/// The client that a trace names: the first address that is no relay of ours. One without an
+/// address when the trace does not tell.
+pub fn behind(trace: &[Hop], trusted: &[IpNet]) -> Client {
+    for hop in trace {
         match hop.ip.map(|address| address.to_canonical()) {
-            Some(address) if is_trusted(address) => {}
+            Some(address) if trusts(trusted, address) => {}
             Some(address) => return of(hop, address),
             // Whoever it was, the fields below may be forged by now.
             None => break,
         }
     }
     Client::default()
+}
+
+fn trusts(trusted: &[IpNet], address: IpAddr) -> bool {
+    trusted.iter().any(|network| network.contains(&address))
 }
 
 /// The client that a relay's field names. Its port and the kind of its TLS are not told.

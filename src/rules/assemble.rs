@@ -13,7 +13,7 @@ use super::pack::{self, Condition, Manifest, RuleEntry, RuleFile};
 use super::set::{Details, ListInfo, Loaded, Parts, RuleSet};
 use super::source::{Root, Source};
 use super::table::plain;
-use super::{RuleInfo, Status};
+use super::{RuleInfo, Score, Status};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -34,14 +34,33 @@ pub(super) struct Options {
     pub overlays: bool,
     /// Entries that replace those of a list, by its name.
     pub lists: Vec<(String, Vec<String>)>,
+    /// One more rule, that stands in no file.
+    pub asked: Option<Asked>,
+}
+
+/// A condition that somebody asks about, to be judged among the rules of a set.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// What its diagnostics call it.
+    pub name: String,
+    /// The id that it has in the set.
+    pub id: String,
+    /// The condition.
+    pub when: String,
+    /// What it would add.
+    pub score: Score,
 }
 
 /// One rule file, read.
-struct File {
-    root: usize,
+pub(super) struct File {
+    /// Its root's place among the set's.
+    pub root: usize,
+    /// Whether it belongs to a pack.
     is_packed: bool,
-    source: Arc<Source>,
-    content: RuleFile,
+    /// Its text.
+    pub source: Arc<Source>,
+    /// What it says.
+    pub content: RuleFile,
     /// Where each line begins, so that a place is found without reading the file again.
     lines: Vec<usize>,
 }
@@ -53,7 +72,8 @@ struct File {
 pub(super) fn assemble(mut roots: Vec<Root>, options: &Options) -> Result<Loaded, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let packs = manifests(&roots, &mut diagnostics);
-    let files = read_files(&roots, &mut diagnostics);
+    let mut files = read_files(&roots, &mut diagnostics);
+    files.extend(options.asked.as_ref().map(|asked| asked.file(roots.len())));
     names_once(&files, &mut diagnostics);
     let (lists, list_infos) = lists(&files, &mut roots, options, &mut diagnostics);
     keep_mails(&files, &mut roots, &mut diagnostics);
@@ -100,7 +120,8 @@ fn manifests(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<Manifest>
     packs
 }
 
-fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
+/// Every rule file of the roots, in their order.
+pub(super) fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
     let mut files = Vec::new();
     for (root, sources) in roots.iter().enumerate() {
         for source in &sources.files {
@@ -125,6 +146,23 @@ fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
     files
 }
 
+impl Asked {
+    /// As a file of its own, so that what is wrong with it is told like any other mistake.
+    fn file(&self, root: usize) -> File {
+        let content = RuleFile {
+            rules: vec![RuleEntry::asked(&self.id, &self.when, self.score)],
+            ..RuleFile::default()
+        };
+        File {
+            root,
+            is_packed: false,
+            source: Arc::new(Source::new(&self.name, &self.when)),
+            content,
+            lines: Vec::new(),
+        }
+    }
+}
+
 impl File {
     fn written<'f>(&'f self, condition: &'f Condition) -> Written<'f> {
         Written {
@@ -134,7 +172,8 @@ impl File {
         }
     }
 
-    fn line(&self, offset: usize) -> usize {
+    /// The line that a byte stands on, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
         self.lines.partition_point(|end| *end < offset) + 1
     }
 }
@@ -171,7 +210,8 @@ fn names_once<'f>(files: &'f [File], diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-fn lists(
+/// The lists of all files, changed as the house wants them.
+pub(super) fn lists(
     files: &[File],
     roots: &mut [Root],
     options: &Options,
@@ -372,7 +412,7 @@ fn details(rule: &RuleEntry) -> Details {
 }
 
 /// The moment at which that day is over, UTC.
-fn end_of_day(date: Date) -> Timestamp {
+pub(super) fn end_of_day(date: Date) -> Timestamp {
     date.tomorrow()
         .and_then(|next| next.to_zoned(TimeZone::UTC))
         .map_or(Timestamp::MAX, |zoned| zoned.timestamp())

@@ -11,6 +11,7 @@ mod compose;
 pub mod diagnostic;
 mod embedded;
 pub mod evaluate;
+pub mod format;
 pub mod function;
 pub mod guard;
 pub mod held;
@@ -35,6 +36,7 @@ pub mod testing;
 pub mod text;
 pub mod value;
 mod wakers;
+pub mod workbench;
 
 pub use assemble::RULES_MAX;
 pub use set::{Loaded, RuleSet};

@@ -79,6 +79,40 @@ pub(super) struct RuleEntry {
     pub start: usize,
 }
 
+impl RuleEntry {
+    /// A rule of nothing but a condition: it never acts.
+    pub(super) fn asked(id: &str, when: &str, score: Score) -> Self {
+        Self {
+            id: Located {
+                value: id.to_owned(),
+                span: 0..0,
+            },
+            summary: String::new(),
+            category: Category::Spam,
+            severity: Severity::Medium,
+            score,
+            status: Status::Shadow,
+            action: None,
+            cap: None,
+            group: None,
+            replaces: Vec::new(),
+            tags: Vec::new(),
+            owner: String::new(),
+            references: Vec::new(),
+            false_positives: Vec::new(),
+            renamed_from: Vec::new(),
+            expires: None,
+            when: Condition {
+                text: when.to_owned(),
+                offset: Some(0),
+                literal: 0..when.len(),
+            },
+            tests: Vec::new(),
+            start: 0,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct DefineEntry {
     pub name: Located<String>,

@@ -3,6 +3,8 @@
 //! Paths, embedded files or a snapshot go in; evidence in, [`Findings`] out. Knows nothing of
 //! scores' sums, thresholds or what is done with a message.
 
+mod asked;
+
 use super::assemble::{self, Options};
 use super::compile::{self, Cost, RuleRef, Scanner};
 use super::diagnostic::Diagnostic;
@@ -185,6 +187,7 @@ impl RuleSet {
             now,
             overlays: true,
             lists: Vec::new(),
+            asked: None,
         };
         assemble::assemble(roots, &options)
     }
@@ -266,25 +269,33 @@ impl RuleSet {
 
     /// What the rules say of one message.
     pub fn evaluate(&self, evidence: &Evidence<'_, '_>) -> Findings {
-        self.evaluate_live(evidence, &Held::default(), None)
+        self.judged(Scope::new(evidence, &self.scanner), evidence, None, None)
     }
 
     /// The same while some rules stand otherwise than they were written, and the time that they take is
     /// watched.
     pub fn evaluate_live(&self, evidence: &Evidence<'_, '_>, held: &Held, clock: Option<CpuTime>) -> Findings {
-        let mut scope = Scope::new(evidence, &self.scanner);
-        let told = self.outcomes(&mut scope, evidence.now, held, clock);
-        self.findings(told, evidence, held)
+        self.judged(Scope::new(evidence, &self.scanner), evidence, Some(held), clock)
     }
 
     /// The same when some facts, by name or group, could not be found out.
     pub(super) fn evaluate_without(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Findings {
-        let (mut scope, held) = (Scope::new(evidence, &self.scanner).withhold(withheld), Held::default());
-        let told = self.outcomes(&mut scope, evidence.now, &held, None);
-        self.findings(told, evidence, &held)
+        self.judged(
+            Scope::new(evidence, &self.scanner).withhold(withheld),
+            evidence,
+            None,
+            None,
+        )
     }
 
-    fn findings(&self, told: Evaluated, evidence: &Evidence<'_, '_>, held: &Held) -> Findings {
+    fn judged<'s>(
+        &'s self,
+        mut scope: Scope<'s, '_>,
+        evidence: &Evidence<'_, '_>,
+        held: Option<&'s Held>,
+        clock: Option<CpuTime>,
+    ) -> Findings {
+        let told = self.outcomes(&mut scope, evidence.now, held, clock);
         let spent = told.spent.iter().filter_map(|(at, spent)| {
             Some(RuleSpent {
                 rule: Arc::clone(self.rules.get(*at)?),
@@ -322,9 +333,20 @@ impl RuleSet {
         &'s self,
         scope: &mut Scope<'s, '_>,
         now: Timestamp,
-        held: &'s Held,
+        held: Option<&'s Held>,
         clock: Option<CpuTime>,
     ) -> Evaluated {
+        self.told(scope, now, held, clock).1
+    }
+
+    /// The same, with what conditions are told of each other.
+    fn told<'s>(
+        &'s self,
+        scope: &mut Scope<'s, '_>,
+        now: Timestamp,
+        held: Option<&'s Held>,
+        clock: Option<CpuTime>,
+    ) -> (Told<'s>, Evaluated) {
         let mut told = Told {
             set: self,
             now,
@@ -348,6 +370,7 @@ impl RuleSet {
             let place = at.checked_sub(self.defines);
             let rule = place.and_then(|place| self.rule_at(place, now, held));
             told.to_acting = rule.is_some_and(|rule| rule.status == Status::Active);
+            scope.begins(RuleRef(at));
             let mut outcome = evaluate(&node.linked.condition, scope, &told);
             if let (Truth::True, Some(rule)) = (outcome.truth, rule)
                 && let Some(name) = node.exception(scope, &told, now)
@@ -356,11 +379,12 @@ impl RuleSet {
                 outcome = NOTHING;
             }
             // Through any define an acting rule may see one that is held.
-            if node.two_faced || (at < self.defines && !held.is_empty()) {
+            if node.two_faced || (at < self.defines && held.is_some_and(|held| !held.is_empty())) {
                 told.to_acting = true;
                 let outcome = evaluate(&node.linked.condition, scope, &told);
                 told.acting.insert(at, outcome);
             }
+            scope.ends();
             let spent = scope.take_spent();
             if watch.is_over(spent.steps) {
                 outcome = Outcome::unknown(OVER_BUDGET.check, OVER_BUDGET.cause);
@@ -376,7 +400,7 @@ impl RuleSet {
             }
         }
         evaluated.outcomes.sort_by_key(|(place, _)| *place);
-        evaluated
+        (told, evaluated)
     }
 
     /// Whether a node is a define that refers to nothing: it is evaluated when first asked for.
@@ -389,7 +413,7 @@ impl RuleSet {
     pub(super) fn outcome_of(&self, id: &str, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Option<Outcome> {
         let at = self.by_id.get(id)?;
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let told = self.outcomes(&mut scope, evidence.now, &Held::default(), None);
+        let told = self.outcomes(&mut scope, evidence.now, None, None);
         let own = told.outcomes.into_iter().find(|(place, _)| place == at);
         Some(own.map_or(NOTHING, |(_, outcome)| outcome))
     }
@@ -403,7 +427,7 @@ impl RuleSet {
         held: &Held,
     ) -> Vec<(String, Outcome)> {
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let told = self.outcomes(&mut scope, evidence.now, held, None);
+        let told = self.outcomes(&mut scope, evidence.now, Some(held), None);
         let mut all: Vec<_> = self.rules.iter().map(|rule| (rule.id.clone(), NOTHING)).collect();
         for (place, outcome) in told.outcomes {
             all[place].1 = outcome;
@@ -421,10 +445,13 @@ impl RuleSet {
         conditions.flat_map(|condition| condition.lists().to_vec()).collect()
     }
 
-    fn rule_at<'s>(&'s self, at: usize, now: Timestamp, held: &'s Held) -> Option<&'s Arc<RuleInfo>> {
+    fn rule_at<'s>(&'s self, at: usize, now: Timestamp, held: Option<&'s Held>) -> Option<&'s Arc<RuleInfo>> {
         match self.endings.get(at) {
             Some(Some((end, expired))) if now >= *end => Some(expired),
-            _ => self.rules.get(at).map(|rule| held.standing(rule)),
+            _ => self
+                .rules
+                .get(at)
+                .map(|rule| held.map_or(rule, |held| held.standing(rule))),
         }
     }
 
@@ -521,10 +548,10 @@ static HIDDEN: Outcome = Outcome {
 };
 
 /// Outcomes so far. To an acting rule, one that doesn't act is unknown.
-struct Told<'s> {
+pub(super) struct Told<'s> {
     set: &'s RuleSet,
     now: Timestamp,
-    held: &'s Held,
+    held: Option<&'s Held>,
     /// Of nodes that others refer to.
     real: Vec<OnceCell<Outcome>>,
     /// Where what acting rules are told differs: defines through which a rule that doesn't act is seen.

@@ -11,7 +11,7 @@ use super::set::RuleSet;
 use super::source::Root;
 use super::test_entry::{Expectation, Scene, TestEntry, VerdictTest, place};
 use super::{Action, Findings, compose};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Kept};
 use crate::mail::message::Limits;
 use crate::mail::{Mail, Message};
 use jiff::Timestamp;
@@ -91,8 +91,79 @@ pub fn coverage(set: &RuleSet) -> Vec<(&str, usize, usize)> {
         .collect()
 }
 
+/// A test with its rule's id and its root.
+pub(super) type Own<'s> = (&'s str, &'s TestEntry, &'s Root);
+
+/// Calls `visit` with the tests of all rules, those together that run on the same rules, and with these.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn visit<'s>(
+    set: &'s RuleSet,
+    visit: &mut dyn FnMut(&RuleSet, Vec<Own<'s>>),
+) -> Result<(), Vec<Diagnostic>> {
+    let mut groups: HashMap<(usize, Stated), Vec<Own<'s>>> = HashMap::new();
+    for ((rule, tests), root) in set.rules().iter().zip(&set.tests).zip(&set.roots_of_rules) {
+        for test in tests {
+            let key = (reach(&set.roots, *root), stated(&test.scene));
+            let of_root = set.roots.get(*root).map(|root| (rule.id.as_str(), test, root));
+            groups.entry(key).or_default().extend(of_root);
+        }
+    }
+    for ((upto, stated), tests) in groups {
+        visit(&hermetic(&set.roots, upto, &stated)?, tests);
+    }
+    Ok(())
+}
+
+/// The rules that tests of a root run on, with their own lists.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn alone(set: &RuleSet, root: usize) -> Result<RuleSet, Vec<Diagnostic>> {
+    hermetic(&set.roots, reach(&set.roots, root), &Stated::new())
+}
+
+/// What a rule sees in a test.
+pub(super) fn stage<T>(
+    scene: &Scene,
+    root: &Root,
+    look: impl FnOnce(&Evidence<'_, '_>, &[String]) -> T,
+) -> Result<T, String> {
+    let withheld: Vec<String> = scene.unknown.iter().map(|fact| fact.value.clone()).collect();
+    let staged = Staged::of(scene, Some(root))?;
+    Ok(staged.see(scene, |evidence| look(evidence, &withheld)))
+}
+
 /// The lists that a test states, in a form to compare by.
 type Stated = Vec<(String, Vec<String>)>;
+
+fn stated(scene: &Scene) -> Stated {
+    let lists = scene.lists.iter();
+    lists
+        .map(|(name, values)| (name.value.clone(), values.iter().map(|v| v.value.clone()).collect()))
+        .collect()
+}
+
+/// How many of the roots a test of this one runs on.
+fn reach(roots: &[Root], root: usize) -> usize {
+    let house = roots.get(root).is_some_and(|root| root.manifest.is_none());
+    // The house's files are one whole, whichever folder they came from.
+    if house { roots.len() } else { root + 1 }
+}
+
+/// The rules of so many roots, with the lists that a test states.
+fn hermetic(roots: &[Root], upto: usize, stated: &Stated) -> Result<RuleSet, Vec<Diagnostic>> {
+    let roots = roots.iter().take(upto).cloned();
+    let roots = roots.map(|root| Root { folder: None, ..root }).collect();
+    let options = Options {
+        now: Timestamp::MIN,
+        overlays: false,
+        lists: stated.clone(),
+        asked: None,
+    };
+    Ok(assemble::assemble(roots, &options)?.set)
+}
 
 struct Bench<'b> {
     roots: &'b [Root],
@@ -103,25 +174,12 @@ struct Bench<'b> {
 impl Bench<'_> {
     /// The rules that a test of this root runs on.
     fn set(&mut self, root: usize, scene: &Scene) -> Result<&RuleSet, Vec<Diagnostic>> {
-        let stated: Stated = scene
-            .lists
-            .iter()
-            .map(|(name, values)| (name.value.clone(), values.iter().map(|v| v.value.clone()).collect()))
-            .collect();
-        let house = self.roots.get(root).is_some_and(|root| root.manifest.is_none());
-        // The house's files are one whole, whichever folder they came from.
-        let upto = if house { self.roots.len() } else { root + 1 };
-        match self.sets.entry((upto, stated)) {
+        match self.sets.entry((reach(self.roots, root), stated(scene))) {
             std::collections::hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                let roots = self.roots.iter().take(upto).cloned();
-                let roots = roots.map(|root| Root { folder: None, ..root }).collect();
-                let options = Options {
-                    now: Timestamp::MIN,
-                    overlays: false,
-                    lists: entry.key().1.clone(),
-                };
-                Ok(entry.insert(assemble::assemble(roots, &options)?.set))
+                let (upto, stated) = entry.key();
+                let set = hermetic(self.roots, *upto, stated)?;
+                Ok(entry.insert(set))
             }
         }
     }
@@ -195,7 +253,7 @@ impl Staged {
             mail: &self.mail,
             message: &message,
             outside: compose::outside(scene),
-            has_envelope: true,
+            kept: Kept::ALL,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! A house for tests of the language: some lists, some rules with fixed outcomes, a message.
 
 use super::{Atoms, Condition, Names, RuleRef, compile};
-use crate::evidence::{Evidence, Fact, Outside};
+use crate::evidence::{Evidence, Fact, Kept, Outside};
 use crate::mail::message::Limits;
 use crate::mail::{Address, Client, Direction, Envelope, Mail, Message, Recipient};
 use crate::rules::Snippet;
@@ -179,7 +179,7 @@ pub(crate) struct Scene {
     pub(crate) message: String,
     pub(crate) outside: Outside,
     pub(crate) withheld: Vec<String>,
-    pub(crate) has_envelope: bool,
+    pub(crate) kept: Kept,
     pub(crate) limits: Limits,
     pub(crate) steps: u64,
 }
@@ -215,7 +215,7 @@ impl Scene {
             message: MESSAGE.replace('\n', "\r\n"),
             outside,
             withheld: Vec::new(),
-            has_envelope: true,
+            kept: Kept::ALL,
             limits: Limits::default(),
             steps: crate::rules::evaluate::STEPS_MAX,
         }
@@ -252,7 +252,7 @@ impl Scene {
             mail: &mail,
             message: &message,
             outside: self.outside.clone(),
-            has_envelope: self.has_envelope,
+            kept: self.kept,
         };
         look(&evidence)
     }

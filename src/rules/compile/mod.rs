@@ -94,6 +94,32 @@ impl Condition {
 
 /// Compiles a condition. It is there unless a problem is an error; warnings may come with it.
 pub fn compile(expr: &Expr, names: &dyn Names, atoms: &mut Atoms) -> (Option<Condition>, Vec<Problem>) {
+    compile_root(names, atoms, |compiler| compiler.condition(expr))
+}
+
+/// Compiles any expression, a value's too, and says of which type it is.
+pub(super) fn compile_any(
+    expr: &Expr,
+    names: &dyn Names,
+    atoms: &mut Atoms,
+) -> (Option<(Condition, Type)>, Vec<Problem>) {
+    let mut ty = Type::One(Base::Bool);
+    let (condition, problems) = compile_root(names, atoms, |compiler| {
+        let typed = compiler.lower(expr)?;
+        ty = typed.ty;
+        Some(match typed.ty {
+            Type::One(Base::Bool) => compiler.shown_when_true(typed),
+            _ => typed.node,
+        })
+    });
+    (condition.map(|condition| (condition, ty)), problems)
+}
+
+fn compile_root(
+    names: &dyn Names,
+    atoms: &mut Atoms,
+    root: impl FnOnce(&mut Compiler<'_>) -> Option<Node>,
+) -> (Option<Condition>, Vec<Problem>) {
     let mut compiler = Compiler {
         names,
         atoms,
@@ -106,7 +132,7 @@ pub fn compile(expr: &Expr, names: &dyn Names, atoms: &mut Atoms) -> (Option<Con
         slow_patterns: Vec::new(),
         unguarded: Vec::new(),
     };
-    let root = compiler.condition(expr);
+    let root = root(&mut compiler);
     compiler.warn_unguarded();
     let refused = compiler.problems.iter().any(|problem| problem.level == Level::Error);
     let condition = root.filter(|_| !refused).map(|root| Condition {

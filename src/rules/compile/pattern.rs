@@ -28,6 +28,8 @@ const SURELY_SMALL_STATES: usize = 2_000;
 /// A regex, ready to run.
 #[derive(Debug)]
 pub(crate) struct Pattern {
+    /// As its author wrote it, slashes and flags too.
+    pub source: String,
     written: Written,
     regex: OnceLock<Option<Box<Regex>>>,
     /// Whether it can match nothing at all.
@@ -89,6 +91,7 @@ impl Pattern {
 
 /// Compiles a regex literal whose first slash stands at `span.start`.
 pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pattern, Problem> {
+    let source = format!("/{text}/{flags}");
     let text = with_ascii_classes(text, flags, span)?;
     let has = |flag| flags.contains(flag);
     let invalid = |error: String| {
@@ -125,6 +128,7 @@ pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pa
     }
     let (required, reach) = required_and_reach(&hir);
     Ok(Pattern {
+        source,
         written,
         regex,
         can_be_empty: hir.properties().minimum_len().is_none_or(|length| length == 0),

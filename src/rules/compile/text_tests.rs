@@ -296,7 +296,7 @@ impl Compiler<'_> {
                 let found = self.atoms.extent.states(compiled.states);
                 self.room(&argument.span, found)?;
                 if compiled.required.is_none() {
-                    self.slow_patterns.push(format!("/{pattern}/{flags}"));
+                    self.slow_patterns.push(compiled.source.clone());
                 }
                 Some(compiled)
             }

@@ -3,6 +3,7 @@
 //! Total and bounded: every condition ends within its budget of steps, on any message. Knows
 //! nothing of scores, statuses or exceptions.
 
+pub(in crate::rules) mod apart;
 mod columns;
 mod compare;
 mod derive;
@@ -12,12 +13,14 @@ mod stretches;
 mod text_tests;
 mod truths;
 mod values;
+mod watch;
 
 #[cfg(test)]
 mod regressions;
 #[cfg(test)]
 mod tests;
 
+pub use self::watch::Watch;
 #[cfg(test)]
 pub(super) use derive::{addresses as read_addresses, domains as read_domains, parameter as read_parameter};
 
@@ -148,6 +151,9 @@ pub struct Scope<'e, 'm> {
     /// Texts scanned so far, by their place in the scanner; `Some(None)` where there is no text.
     scanned: Vec<Option<Option<Rc<Scanned<'e>>>>>,
     remembered: Remembered,
+    watch: Option<&'e dyn Watch>,
+    /// Steps since somebody who looks on was last told of them.
+    steps: u64,
 }
 
 impl<'e, 'm> Scope<'e, 'm> {
@@ -163,6 +169,8 @@ impl<'e, 'm> Scope<'e, 'm> {
             fields: vec![None; FIELDS.len()],
             scanned: vec![None; scanner.len()],
             remembered: Remembered::new(scanner.shared().count()),
+            watch: None,
+            steps: 0,
         }
     }
 
@@ -178,6 +186,19 @@ impl<'e, 'm> Scope<'e, 'm> {
     #[must_use]
     pub fn limit_steps(self, steps_max: u64) -> Self {
         Self { steps_max, ..self }
+    }
+
+    /// Reads fields by their names, and scans every text, before any condition asks.
+    pub(super) fn look_ahead<'n>(&mut self, names: impl Iterator<Item = &'n str>, between: impl FnOnce()) {
+        for name in names {
+            if let Some(place) = FIELDS.iter().position(|field| field.name == name) {
+                self.field(place);
+            }
+        }
+        between();
+        for source in 0..self.scanner.len() {
+            self.scan(source);
+        }
     }
 
     /// Changes the budget of steps for all conditions together.
@@ -276,6 +297,7 @@ fn look<'e>(condition: &'e Condition, scope: &mut Scope<'e, '_>, outcomes: &dyn 
     let taken = steps - left.unwrap_or(0);
     run.scope.steps_left = run.scope.steps_left.saturating_sub(taken);
     run.scope.spent.steps += taken;
+    run.scope.steps = run.scope.steps.saturating_add(taken);
     if left.is_none() {
         let is_over = steps == run.scope.steps_max;
         run.scope.spent.is_over |= is_over;

@@ -57,6 +57,11 @@ impl Stretches {
         }
     }
 
+    /// Whether there is nothing to run over.
+    pub(super) fn is_nowhere(&self) -> bool {
+        matches!(self, Self::Within(stretches) if stretches.is_empty())
+    }
+
     /// How many bytes of a text of this length are looked at, at most or nearly.
     pub(super) fn bytes(&self, text: usize) -> usize {
         match self {

@@ -2,6 +2,7 @@
 //! lacks it, U unknown because it could not be found out.
 
 use super::*;
+use crate::evidence::Kept;
 use crate::rules::compile::house::{House, Scene};
 use crate::rules::compile::{Atoms, Condition};
 use proptest::prelude::*;
@@ -384,7 +385,7 @@ fn lists_are_walked() {
 #[test]
 fn what_archived_mail_lacks_is_unknown() {
     let (house, mut scene) = (House::new(), Scene::new());
-    scene.has_envelope = false;
+    scene.kept = Kept::NOTHING;
     for field in [
         "client.ip == '192.0.2.7'",
         "present(envelope.from)",

@@ -216,10 +216,16 @@ impl<'e> Run<'_, 'e, '_> {
                     (Haystack::Scanned(scanned), Some(gate)) => Stretches::of(scanned, gate, pattern.reach),
                     _ => Stretches::Everywhere,
                 };
-                if !self.pay_for_bytes(stretches.bytes(text.len())) {
+                let bytes = stretches.bytes(text.len());
+                if !self.pay_for_bytes(bytes) {
                     return Truth::Unknown;
                 }
-                stretches.find(pattern, &text)
+                match stretches.is_nowhere() {
+                    true => None,
+                    false => self
+                        .scope
+                        .run_pattern(&pattern.source, bytes, || stretches.find(pattern, &text)),
+                }
             };
             if let Some(found) = &found {
                 self.show(subject, &text, found);

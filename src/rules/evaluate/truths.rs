@@ -145,7 +145,9 @@ impl<'e> Run<'_, 'e, '_> {
     fn rule(&mut self, rule: RuleRef) -> Truth {
         let outcomes = self.outcomes;
         if let Some(condition) = outcomes.pending(rule) {
+            self.scope.begins(rule);
             outcomes.settle(rule, evaluate(condition, self.scope, outcomes));
+            self.scope.ends();
         }
         let outcome = outcomes.outcome(rule);
         match outcome.truth {

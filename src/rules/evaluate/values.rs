@@ -56,7 +56,10 @@ impl<'e> Run<'_, 'e, '_> {
             Node::CountMatches { subject, pattern } => match self.value(subject) {
                 Value::Unknown(why) => Value::Unknown(why),
                 value => match value.as_text() {
-                    Some(text) if self.pay_for(&text) => counted(pattern.count(&text, MATCHES_MAX)),
+                    Some(text) if self.pay_for(&text) => {
+                        let count = || pattern.count(&text, MATCHES_MAX);
+                        counted(self.scope.run_pattern(&pattern.source, text.len(), count))
+                    }
                     Some(_) => Value::Unknown(SPENT),
                     None => Value::Absent,
                 },

@@ -5,7 +5,7 @@
 
 use super::Book;
 use super::tests::differing;
-use crate::evidence::{Evidence, Outside};
+use crate::evidence::{Evidence, Kept, Outside};
 use crate::mail::message::Limits;
 use crate::mail::{Client, Direction, Envelope, Mail, Message};
 use crate::rules::set::RuleSet;
@@ -61,7 +61,7 @@ fn the_engine_says_what_the_rules_say_of_real_mail() {
                 mail: &mail,
                 message: &message,
                 outside,
-                has_envelope: judged % 2 == 0,
+                kept: Kept::just(judged % 2 == 0),
             };
             judged += 1;
             let found = differing(&set, &book, &evidence, &[]);

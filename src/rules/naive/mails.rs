@@ -4,7 +4,7 @@
 
 use super::generate::Choices;
 use super::vocabulary::PIECES;
-use crate::evidence::{Evidence, Fact, History, Outside};
+use crate::evidence::{Evidence, Fact, History, Kept, Outside};
 use crate::mail::message::Limits;
 use crate::mail::{Address, Client, Direction, Envelope, Mail, Message, Recipient};
 use jiff::Timestamp;
@@ -103,7 +103,7 @@ impl Scene {
             mail: &mail,
             message: &message,
             outside: self.outside.clone(),
-            has_envelope: self.has_envelope,
+            kept: Kept::just(self.has_envelope),
         })
     }
 }

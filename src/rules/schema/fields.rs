@@ -15,7 +15,7 @@ pub const FIELDS: &[Field] = &[
         TEXT,
         Cost::Free,
         "`inbound` or `outbound`, from the listener",
-        |e| kept(e, || Value::text(e.mail.direction.as_str())),
+        |e| kept(e.kept.client, || Value::text(e.mail.direction.as_str())),
     ),
     field_row(
         "client.ip",
@@ -23,7 +23,7 @@ pub const FIELDS: &[Field] = &[
         Cost::Free,
         "address of the first untrusted hop",
         |e| {
-            kept(e, || {
+            kept(e.kept.client, || {
                 e.mail.client.address.map_or_else(
                     || unknown("no-client"),
                     |address| Value::Ip(address.ip().to_canonical()),
@@ -32,11 +32,11 @@ pub const FIELDS: &[Field] = &[
         },
     ),
     field_row("client.port", INT, Cost::Free, "its port", |e| {
-        kept(e, || {
-            e.mail
-                .client
-                .address
-                .map_or_else(|| unknown("no-client"), |address| Value::number(address.port()))
+        kept(e.kept.client, || {
+            // A client that was read from a Received field has no port.
+            let port = e.mail.client.address.map(|address| address.port());
+            port.filter(|port| *port != 0)
+                .map_or_else(|| unknown("no-client"), Value::number)
         })
     }),
     field_row(
@@ -44,7 +44,11 @@ pub const FIELDS: &[Field] = &[
         TEXT,
         Cost::Free,
         "TLS version and cipher suite; empty in the clear",
-        |e| kept(e, || Value::text(e.mail.client.tls.as_deref().unwrap_or(""))),
+        |e| {
+            kept(e.kept.client, || {
+                Value::text(e.mail.client.tls.as_deref().unwrap_or(""))
+            })
+        },
     ),
     stated(field_row(
         "client.name",
@@ -68,14 +72,18 @@ pub const FIELDS: &[Field] = &[
         |e| fact(&e.outside.client_listed, |names| texts(names)),
     )),
     field_row("helo", TEXT, Cost::Free, "the argument of HELO or EHLO", |e| {
-        kept(e, || Value::text(&e.mail.client.helo))
+        kept(e.kept.client, || Value::text(&e.mail.client.helo))
     }),
     field_row(
         "envelope.from",
         Type::One(Base::Address),
         Cost::Free,
         "the reverse-path; absent for `<>`",
-        |e| kept(e, || Value::address(e.mail.envelope.reverse_path_text())),
+        |e| {
+            kept(e.kept.reverse_path, || {
+                Value::address(e.mail.envelope.reverse_path_text())
+            })
+        },
     ),
     field_row(
         "envelope.to",
@@ -84,7 +92,7 @@ pub const FIELDS: &[Field] = &[
         "the recipients",
         |e| {
             let recipients = || e.mail.envelope.recipients.iter();
-            kept(e, || {
+            kept(e.kept.recipients, || {
                 Value::list(recipients().map(|recipient| Value::address(recipient.address.as_str())))
             })
         },
@@ -372,9 +380,9 @@ const MAILBOX: Type = Type::One(Base::Record(Kind::Mailbox));
 const MAILBOXES: Type = Type::Many(Base::Record(Kind::Mailbox));
 const HISTORY: Type = Type::One(Base::Record(Kind::History));
 
-/// Facts of the session, which archived mail lacks.
-fn kept<'e>(evidence: &'e Evidence<'_, '_>, value: impl FnOnce() -> Value<'e>) -> Value<'e> {
-    match evidence.has_envelope {
+/// A fact of the session, which archived mail may lack.
+fn kept<'e>(is_kept: bool, value: impl FnOnce() -> Value<'e>) -> Value<'e> {
+    match is_kept {
         true => value(),
         false => unknown(NOT_KEPT),
     }

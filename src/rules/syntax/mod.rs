@@ -3,6 +3,7 @@
 //! What is wrong is said as [`Problem`]s whose spans are byte offsets in the expression's own text.
 //! Knows nothing of fields, lists, types or files.
 
+pub mod layout;
 mod mistakes;
 mod parser;
 mod token;
