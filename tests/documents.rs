@@ -114,6 +114,55 @@ fn tests_that_the_fault_table_names_exist() {
     assert!(count > 60, "only {count} names");
 }
 
+/// Each recipe of `deploy/README.md`: what stands in the folder's files stands in its page, so that what people read
+/// is what the tests run.
+#[test]
+fn recipes_stand_in_their_pages() {
+    let index = read("deploy/README.md");
+    let mut faults = Vec::new();
+    let mut count = 0;
+    for row in index.lines().filter(|line| line.contains("](../docs/")) {
+        let targets = links(row);
+        let [folder, page] = targets.as_slice() else {
+            faults.push(format!("deploy/README.md: not a folder and its page: {row}"));
+            continue;
+        };
+        if !root().join("deploy").join(folder).join("portreeve.toml").is_file() {
+            continue;
+        }
+        let page = page.split('#').next().unwrap_or_default().trim_start_matches("../");
+        let text = read(page);
+        for entry in fs::read_dir(root().join("deploy").join(folder)).expect("a folder of ours") {
+            let path = entry.expect("an entry").path();
+            let recipe = fs::read_to_string(&path).expect("a recipe");
+            for block in blocks(&recipe) {
+                if !text.contains(&block) {
+                    faults.push(format!("{page} lacks this of {}:\n{block}", path.display()));
+                }
+                count += 1;
+            }
+        }
+    }
+    report(&faults);
+    assert!(count > 30, "only {count} blocks");
+}
+
+/// What a recipe says, without its comments: lines up to the next comment or empty line.
+fn blocks(recipe: &str) -> Vec<String> {
+    let mut blocks = vec![String::new()];
+    for line in recipe.lines() {
+        match blocks.last_mut() {
+            Some(block) if !line.is_empty() && !line.starts_with('#') => {
+                block.push_str(line);
+                block.push('\n');
+            }
+            _ => blocks.push(String::new()),
+        }
+    }
+    blocks.retain(|block| !block.is_empty());
+    blocks
+}
+
 #[test]
 fn decisions_are_numbered_without_gaps() {
     let mut names: Vec<String> = fs::read_dir(root().join("docs/decisions"))
@@ -275,7 +324,7 @@ fn is_setting(shipped: &str, section: &str, key: &str) -> bool {
 }
 
 fn documents() -> Vec<(PathBuf, String)> {
-    let folders = ["", "docs", "docs/decisions", "benches"].map(|folder| root().join(folder));
+    let folders = ["", "docs", "docs/decisions", "benches", "deploy"].map(|folder| root().join(folder));
     let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     paths

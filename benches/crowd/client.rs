@@ -51,19 +51,18 @@ impl Client {
         outcome(sent.await)
     }
 
-    /// Sends `size` octets of text once all are ready to.
-    pub async fn deliver_together(&mut self, size: usize, is_declared: bool, at_once: &Barrier) -> Sent {
-        let declared = if is_declared {
-            format!(" SIZE={size}")
-        } else {
-            String::new()
-        };
-        let begun = self.envelope(&declared).await;
+    /// A message up to the go-ahead for its body, its size told beforehand or not.
+    pub async fn begin(&mut self, declared: Option<usize>) -> io::Result<u16> {
+        let declared = declared.map_or_else(String::new, |size| format!(" SIZE={size}"));
+        self.envelope(&declared).await
+    }
+
+    /// Sends `size` octets of text for its body once all are ready to.
+    pub async fn finish_together(&mut self, size: usize, at_once: &Barrier) -> Sent {
         at_once.wait().await;
         let line = [b"x".repeat(76).as_slice(), b"\r\n"].concat();
         let chunk = line.repeat(CHUNK / line.len());
         let sent = async {
-            begun?;
             for _ in 0..size / chunk.len() {
                 self.stream.get_mut().write_all(&chunk).await?;
             }
@@ -134,8 +133,10 @@ fn outcome(answer: io::Result<u16>) -> Sent {
 pub struct Canary {
     /// Messages taken.
     pub served: usize,
-    /// Times that it didn't get in, or its message was put off.
-    pub refused: usize,
+    /// Times that it didn't get as far as a message.
+    pub turned_away: usize,
+    /// Times that its message was put off.
+    pub put_off: usize,
     /// From connecting to the reply to its message.
     pub slowest: Duration,
 }
@@ -145,21 +146,22 @@ impl Canary {
     pub async fn sing(address: SocketAddr, body: Vec<u8>, length: Duration) -> Self {
         let mut canary = Self {
             served: 0,
-            refused: 0,
+            turned_away: 0,
+            put_off: 0,
             slowest: Duration::ZERO,
         };
         let end = Instant::now() + length;
         while Instant::now() < end {
             let start = Instant::now();
-            let sent = match Client::greeted(address).await {
-                Ok(mut client) => client.deliver(&body).await,
-                Err(_) => Sent::Otherwise,
-            };
-            if sent == Sent::Taken {
-                canary.served += 1;
-                canary.slowest = canary.slowest.max(start.elapsed());
-            } else {
-                canary.refused += 1;
+            match Client::greeted(address).await {
+                Err(_) => canary.turned_away += 1,
+                Ok(mut client) => match client.deliver(&body).await {
+                    Sent::Taken => {
+                        canary.served += 1;
+                        canary.slowest = canary.slowest.max(start.elapsed());
+                    }
+                    Sent::PutOff | Sent::Otherwise => canary.put_off += 1,
+                },
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

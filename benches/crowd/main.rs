@@ -106,27 +106,22 @@ fn idle(machine: &Machine) {
     let count = machine.scaled(1_000);
     let gate = machine.gate("[limits]\nconnections = 5000\nconnections_per_client = 5000\n");
     let address = gate.smtp;
-    warm_up(machine, address);
-    let mut memory = Memory::of(gate.process());
+    let body = b"x".repeat(40_000);
+    warm_up(machine, address, &body, count);
+    let memory = Memory::of(gate.process());
     machine.runtime.block_on(async {
         let mut clients = Vec::new();
         for _ in 0..count {
             clients.push(Client::greeted(address).await.expect("a gate that listens"));
         }
-        let grown = memory.now().saturating_sub(memory.base);
-        println!(
-            "idle   {count} connections after EHLO: {:.1} KiB each",
-            kib(grown) / count as f64
-        );
-        memory = Memory::of(gate.process());
-        let body = b"x".repeat(40_000);
+        let each = || kib(memory.now().saturating_sub(memory.base)) / count as f64;
+        println!("idle   {count} connections after EHLO: {:.1} KiB each", each());
         for client in &mut clients {
             assert_eq!(client.deliver(&body).await, Sent::Taken);
         }
-        let grown = memory.now().saturating_sub(memory.base);
         println!(
-            "idle   {count} connections after a message of 40 KB: {:.1} KiB each more",
-            kib(grown) / count as f64
+            "idle   {count} connections after EHLO and a message of 40 KB: {:.1} KiB each",
+            each()
         );
     });
 }
@@ -178,10 +173,11 @@ fn slow(machine: &Machine) {
             }
             let canary = Canary::sing(address, small(), Duration::from_secs(machine.scaled(60) as u64)).await;
             println!(
-                "slow   {count} clients, {room}: {} messages came through, {} were told to come again; \
+                "slow   {count} clients, {room}: {} messages came through, {} found no place, {} were put off; \
                  the slowest took {:.0} ms; {:.0} MiB at most",
                 canary.served,
-                canary.refused,
+                canary.turned_away,
+                canary.put_off,
                 canary.slowest.as_secs_f64() * 1000.0,
                 kib(memory.most()) / 1024.0
             );
@@ -189,6 +185,9 @@ fn slow(machine: &Machine) {
         });
     }
 }
+
+/// What each of the sessions in [`big`] sends, in octets.
+const SIZE: usize = 25_000_000;
 
 /// Sessions that all send 25 MB at once, with room for a few.
 fn big(machine: &Machine) {
@@ -199,18 +198,19 @@ fn big(machine: &Machine) {
              [upstream]\nconnections = 5000\n",
         );
         let address = gate.smtp;
-        warm_up(machine, address);
+        warm_up(machine, address, &small(), 20);
         let memory = Memory::of(gate.process());
         let start = Instant::now();
         let (taken, put_off) = machine.runtime.block_on(async {
             let at_once = Arc::new(Barrier::new(count));
             let mut senders = JoinSet::new();
             for _ in 0..count {
+                // One after the other up to the 354: it is the bodies that come at once.
+                let mut client = Client::greeted(address).await.expect("a gate that listens");
+                let declared = declared.then_some(SIZE);
+                client.begin(declared).await.expect("a go-ahead");
                 let at_once = Arc::clone(&at_once);
-                senders.spawn(async move {
-                    let mut client = Client::greeted(address).await.expect("a gate that listens");
-                    client.deliver_together(25_000_000, declared, &at_once).await
-                });
+                senders.spawn(async move { client.finish_together(SIZE, &at_once).await });
             }
             let answers = senders.join_all().await;
             let count = |sent| answers.iter().filter(|one| **one == sent).count();
@@ -228,12 +228,12 @@ fn big(machine: &Machine) {
     }
 }
 
-/// A few messages, so that pools and caches are filled before anything is counted.
-fn warm_up(machine: &Machine, address: SocketAddr) {
+/// Some messages, so that pools, caches and the journal are filled before anything is counted.
+fn warm_up(machine: &Machine, address: SocketAddr, body: &[u8], count: usize) {
     machine.runtime.block_on(async {
         let mut client = Client::greeted(address).await.expect("a gate that listens");
-        for _ in 0..20 {
-            assert_eq!(client.deliver(&small()).await, Sent::Taken);
+        for _ in 0..count {
+            assert_eq!(client.deliver(body).await, Sent::Taken);
         }
     });
 }

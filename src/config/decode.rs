@@ -168,6 +168,9 @@ impl de::Error for Fault {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        if let Some((_, instead)) = INSTEAD.into_iter().find(|(word, _)| *word == variant) {
+            return Self::new(format!("{variant:?} is not known here")).with_remedy(instead.to_owned());
+        }
         let words = expected.join(", ");
         let remedy = nearest(variant, expected.iter().copied()).map_or_else(
             || format!("write one of: {words}"),
@@ -182,6 +185,13 @@ impl de::Error for Fault {
         fault
     }
 }
+
+/// Words that people may look for, and what does it in their place.
+const INSTEAD: [(&str, &str); 1] = [(
+    "mta-sts",
+    "a policy of MTA-STS tells which of a domain's MX hosts to believe; a route's host is named here, so write verified: it asks for \
+     all that the policy would",
+)];
 
 const TEXT: &str = "a text in quotes";
 const NETWORK: &str = "write a network, such as \"10.0.0.0/8\"";

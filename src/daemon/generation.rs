@@ -212,7 +212,7 @@ pub fn policy(config: &Config) -> Result<Arc<Policy>, Unusable> {
 /// A policy that can't stand.
 pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> Result<Live, Unusable> {
     let criteria = Criteria {
-        cpu_time: Some(clock::thread_time),
+        cpu_time: Some(clock::thread_cpu_time),
         ..criteria_with(config, rules)?
     };
     Ok(Live {

@@ -27,7 +27,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,6 +35,11 @@ use visit::Visit;
 
 /// How long to wait with accepting when the machine has no more to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// Connections that the kernel keeps for us until they are accepted; it takes what it allows anybody
+/// (`net.core.somaxconn`). Past that it drops connections that their clients believe to be there, and those wait
+/// in vain: in SMTP the server speaks first.
+const BACKLOG: u32 = 4096;
 
 /// Makes the desk that answers for a connection.
 pub trait Reception: Send + Sync + 'static {
@@ -188,7 +193,7 @@ impl<R: Reception> Listener<R> {
         };
         let handshake = certificate.clone().map(showing).transpose().map_err(ListenFault::Tls)?;
         let unavailable = |error| ListenFault::Address(settings.address, error);
-        let socket = TcpListener::bind(settings.address).await.map_err(unavailable)?;
+        let socket = listen(settings.address).map_err(unavailable)?;
         Ok(Self {
             address: socket.local_addr().map_err(unavailable)?,
             socket,
@@ -302,6 +307,19 @@ impl<R: Reception> Listener<R> {
             }
         }
     }
+}
+
+/// Takes an address, with room for a burst.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    // A restart must not wait for connections of the process before to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Shows the certificate as it is at each handshake, over TLS 1.2 and 1.3 only.

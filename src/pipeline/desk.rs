@@ -6,7 +6,7 @@
 use super::{Gate, Live, handle};
 use crate::chance::message_id;
 use crate::mail::{Client, Direction, Envelope, Mail, Recipient};
-use crate::smtp::{Body, Desk, MailCommand, Offer, Reply};
+use crate::smtp::{Body, Desk, Hold, MailCommand, Offer, Reply};
 use crate::upstream::{Route, Transaction};
 use ipnet::IpNet;
 use std::sync::Arc;
@@ -144,6 +144,11 @@ impl Desk for GateDesk {
             draft.envelope.recipients.push(recipient);
         }
         reply
+    }
+
+    fn hold(&self) -> Hold {
+        let bound = self.draft.as_ref().and_then(|draft| draft.bound.as_ref());
+        bound.map_or(Hold::Nothing, |bound| bound.leg.hold())
     }
 
     async fn slow(&mut self) {

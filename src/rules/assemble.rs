@@ -56,7 +56,7 @@ pub(super) struct File {
     /// Its root's place among the set's.
     pub root: usize,
     /// Whether it belongs to a pack.
-    is_packed: bool,
+    pub is_packed: bool,
     /// Its text.
     pub source: Arc<Source>,
     /// What it says.

@@ -269,33 +269,25 @@ impl RuleSet {
 
     /// What the rules say of one message.
     pub fn evaluate(&self, evidence: &Evidence<'_, '_>) -> Findings {
-        self.judged(Scope::new(evidence, &self.scanner), evidence, None, None)
+        self.evaluate_live(evidence, &Held::default(), None)
     }
 
     /// The same while some rules stand otherwise than they were written, and the time that they take is
     /// watched.
     pub fn evaluate_live(&self, evidence: &Evidence<'_, '_>, held: &Held, clock: Option<CpuTime>) -> Findings {
-        self.judged(Scope::new(evidence, &self.scanner), evidence, Some(held), clock)
+        let mut scope = Scope::new(evidence, &self.scanner);
+        let told = self.outcomes(&mut scope, evidence.now, held, clock);
+        self.findings(told, evidence, held)
     }
 
     /// The same when some facts, by name or group, could not be found out.
     pub(super) fn evaluate_without(&self, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Findings {
-        self.judged(
-            Scope::new(evidence, &self.scanner).withhold(withheld),
-            evidence,
-            None,
-            None,
-        )
+        let (mut scope, held) = (Scope::new(evidence, &self.scanner).withhold(withheld), Held::default());
+        let told = self.outcomes(&mut scope, evidence.now, &held, None);
+        self.findings(told, evidence, &held)
     }
 
-    fn judged<'s>(
-        &'s self,
-        mut scope: Scope<'s, '_>,
-        evidence: &Evidence<'_, '_>,
-        held: Option<&'s Held>,
-        clock: Option<CpuTime>,
-    ) -> Findings {
-        let told = self.outcomes(&mut scope, evidence.now, held, clock);
+    fn findings(&self, told: Evaluated, evidence: &Evidence<'_, '_>, held: &Held) -> Findings {
         let spent = told.spent.iter().filter_map(|(at, spent)| {
             Some(RuleSpent {
                 rule: Arc::clone(self.rules.get(*at)?),
@@ -333,7 +325,7 @@ impl RuleSet {
         &'s self,
         scope: &mut Scope<'s, '_>,
         now: Timestamp,
-        held: Option<&'s Held>,
+        held: &'s Held,
         clock: Option<CpuTime>,
     ) -> Evaluated {
         self.told(scope, now, held, clock).1
@@ -344,7 +336,7 @@ impl RuleSet {
         &'s self,
         scope: &mut Scope<'s, '_>,
         now: Timestamp,
-        held: Option<&'s Held>,
+        held: &'s Held,
         clock: Option<CpuTime>,
     ) -> (Told<'s>, Evaluated) {
         let mut told = Told {
@@ -379,7 +371,7 @@ impl RuleSet {
                 outcome = NOTHING;
             }
             // Through any define an acting rule may see one that is held.
-            if node.two_faced || (at < self.defines && held.is_some_and(|held| !held.is_empty())) {
+            if node.two_faced || (at < self.defines && !held.is_empty()) {
                 told.to_acting = true;
                 let outcome = evaluate(&node.linked.condition, scope, &told);
                 told.acting.insert(at, outcome);
@@ -413,7 +405,7 @@ impl RuleSet {
     pub(super) fn outcome_of(&self, id: &str, evidence: &Evidence<'_, '_>, withheld: &[String]) -> Option<Outcome> {
         let at = self.by_id.get(id)?;
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let told = self.outcomes(&mut scope, evidence.now, None, None);
+        let told = self.outcomes(&mut scope, evidence.now, &Held::default(), None);
         let own = told.outcomes.into_iter().find(|(place, _)| place == at);
         Some(own.map_or(NOTHING, |(_, outcome)| outcome))
     }
@@ -427,7 +419,7 @@ impl RuleSet {
         held: &Held,
     ) -> Vec<(String, Outcome)> {
         let mut scope = Scope::new(evidence, &self.scanner).withhold(withheld);
-        let told = self.outcomes(&mut scope, evidence.now, Some(held), None);
+        let told = self.outcomes(&mut scope, evidence.now, held, None);
         let mut all: Vec<_> = self.rules.iter().map(|rule| (rule.id.clone(), NOTHING)).collect();
         for (place, outcome) in told.outcomes {
             all[place].1 = outcome;
@@ -445,13 +437,10 @@ impl RuleSet {
         conditions.flat_map(|condition| condition.lists().to_vec()).collect()
     }
 
-    fn rule_at<'s>(&'s self, at: usize, now: Timestamp, held: Option<&'s Held>) -> Option<&'s Arc<RuleInfo>> {
+    fn rule_at<'s>(&'s self, at: usize, now: Timestamp, held: &'s Held) -> Option<&'s Arc<RuleInfo>> {
         match self.endings.get(at) {
             Some(Some((end, expired))) if now >= *end => Some(expired),
-            _ => self
-                .rules
-                .get(at)
-                .map(|rule| held.map_or(rule, |held| held.standing(rule))),
+            _ => self.rules.get(at).map(|rule| held.standing(rule)),
         }
     }
 
@@ -551,7 +540,7 @@ static HIDDEN: Outcome = Outcome {
 pub(super) struct Told<'s> {
     set: &'s RuleSet,
     now: Timestamp,
-    held: Option<&'s Held>,
+    held: &'s Held,
     /// Of nodes that others refer to.
     real: Vec<OnceCell<Outcome>>,
     /// Where what acting rules are told differs: defines through which a rule that doesn't act is seen.

@@ -95,6 +95,11 @@ impl Share {
         }
     }
 
+    /// Whether nothing is drawn.
+    pub const fn is_empty(&self) -> bool {
+        self.held.is_none()
+    }
+
     /// Gives everything back now.
     pub fn give_back(&mut self) {
         if self.held.take().is_some() {

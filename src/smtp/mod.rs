@@ -68,6 +68,17 @@ pub struct Body {
     pub read: std::time::Duration,
 }
 
+/// What a transaction holds while its client is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing that anybody else could use.
+    Nothing,
+    /// Something that nobody else wants at this moment.
+    Spare,
+    /// Something that others wait for.
+    Wanted,
+}
+
 /// Who answers for the organisation: implemented above, asked by [`connection`] at each step.
 ///
 /// Calls come in protocol order: `hello`, then for each transaction `mail`, `rcpt` once for each
@@ -86,7 +97,13 @@ pub trait Desk: Send {
     /// RCPT: a 2xx adds a recipient.
     fn rcpt(&mut self, recipient: Recipient) -> impl Future<Output = Reply> + Send;
 
-    /// The body has not been complete for a while: let go of what others may be waiting for.
+    /// What the transaction holds.
+    fn hold(&self) -> Hold {
+        Hold::Nothing
+    }
+
+    /// The client keeps us waiting, in a body for a while or anywhere while others wait: let go of what the
+    /// transaction holds.
     fn slow(&mut self) -> impl Future<Output = ()> + Send;
 
     /// The whole message: the reply to end-of-data. The transaction is over whatever it says.

@@ -6,6 +6,7 @@
 
 use super::connection::Connection;
 use super::events::Events;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -15,6 +16,8 @@ use tokio::time::{Instant, timeout};
 /// The connections to one target.
 pub(super) struct Pool {
     slots: Arc<Semaphore>,
+    /// How many wait for a slot.
+    waiting: AtomicUsize,
     /// The one last used stands last.
     idle: Mutex<Vec<Idle>>,
     idle_max: Duration,
@@ -33,6 +36,9 @@ pub(super) struct Slot {
     _permit: OwnedSemaphorePermit,
 }
 
+/// One who waits for a slot, counted as long as it lives.
+struct Waiting<'p>(&'p AtomicUsize);
+
 /// A connection on loan. Dropped, it is closed: only who gives it back vouches for it.
 pub(super) struct Lease {
     pub(super) connection: Box<Connection>,
@@ -43,6 +49,7 @@ impl Pool {
     pub(super) fn new(connections: usize, messages_max: usize, idle_max: Duration, events: Arc<Events>) -> Arc<Self> {
         Arc::new(Self {
             slots: Arc::new(Semaphore::new(connections)),
+            waiting: AtomicUsize::new(0),
             idle: Mutex::default(),
             idle_max,
             messages_max,
@@ -52,10 +59,15 @@ impl Pool {
 
     /// Waits for a slot; `None` when none came free in time.
     pub(super) async fn slot(self: &Arc<Self>, patience: Duration) -> Option<Slot> {
-        let permit = timeout(patience, Arc::clone(&self.slots).acquire_owned())
-            .await
-            .ok()?
-            .ok()?;
+        let permit = if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
+            permit
+        } else {
+            let _waiting = Waiting::new(&self.waiting);
+            timeout(patience, Arc::clone(&self.slots).acquire_owned())
+                .await
+                .ok()?
+                .ok()?
+        };
         self.events.moved(0, 1);
         Some(Slot {
             pool: Arc::clone(self),
@@ -95,6 +107,19 @@ impl Pool {
     }
 }
 
+impl<'p> Waiting<'p> {
+    fn new(count: &'p AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Slot {
     /// An idle connection that is fit for use. Unfit ones that turn up on the way are closed.
     pub(super) async fn idle(&self) -> Option<Box<Connection>> {
@@ -119,6 +144,11 @@ impl Drop for Slot {
 }
 
 impl Lease {
+    /// Whether others wait for a connection to this target.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.slot.pool.waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// Gives the connection back if it may serve anybody again, and closes it otherwise.
     pub(super) fn give_back(self) {
         let Self { connection, slot } = self;

@@ -11,8 +11,8 @@ use super::maildir::{Maildir, Unwritten};
 use super::pool::Lease;
 use super::route::{Route, Way};
 use crate::mail::{Client, Envelope, Recipient};
-use crate::smtp::Reply;
 use crate::smtp::client::Fault;
+use crate::smtp::{Hold, Reply};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct Transaction {
     accepted: Envelope,
     /// `None` while parked, and once the connection is lost: the next step says everything again.
     way: Option<Way>,
+    /// Given back by ourselves, so that there is no reason to think the server gone.
+    is_parked: bool,
     late: Option<Late>,
 }
 
@@ -45,6 +47,7 @@ impl Transaction {
             client,
             accepted,
             way: Some(way),
+            is_parked: false,
             late: None,
         }
     }
@@ -60,8 +63,24 @@ impl Transaction {
         &self.route
     }
 
-    /// Asks upstream RCPT. Its reply, softened where it must be.
+    /// Whether it holds a connection, and whether others wait for one.
+    pub fn hold(&self) -> Hold {
+        match &self.way {
+            Some(Way::Smtp { lease, .. }) if lease.is_waited_for() => Hold::Wanted,
+            Some(Way::Smtp { .. }) => Hold::Spare,
+            Some(Way::Maildir(_)) | None => Hold::Nothing,
+        }
+    }
+
+    /// Asks upstream RCPT, after MAIL and the recipients before where it was parked. Its reply, softened where it
+    /// must be.
     pub async fn rcpt(&mut self, recipient: &Recipient) -> Reply {
+        if self.is_parked && self.way.is_none() {
+            match self.reopen(&self.accepted).await {
+                Ok(way) => self.way = Some(way),
+                Err(reply) => return reply,
+            }
+        }
         let reply = match &mut self.way {
             Some(Way::Maildir(_)) => Reply::new(250, "2.1.5", "Recipient accepted"),
             Some(Way::Smtp { lease, target }) => match lease.connection.rcpt(recipient).await {
@@ -69,6 +88,7 @@ impl Transaction {
                 Err(failure) => {
                     let reply = self.route.events.failed(target, &failure);
                     if failure.is_of_connection() {
+                        self.is_parked = false;
                         self.give_back();
                     }
                     reply
@@ -86,9 +106,10 @@ impl Transaction {
         reply
     }
 
-    /// Gives the connection back while the body dawdles; `deliver` says MAIL and RCPT again.
+    /// Gives the connection back while the client dawdles; `rcpt` and `deliver` say MAIL and RCPT again.
     pub async fn park(&mut self) {
         if let Some(Way::Smtp { lease, .. }) = &mut self.way {
+            self.is_parked = true;
             // Without a prompt 250 the connection is out of step, and giving it back closes it.
             let _ = timeout(PARK_PATIENCE, lease.connection.reset()).await;
             self.give_back();

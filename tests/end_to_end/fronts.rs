@@ -193,7 +193,7 @@ fn haproxy_in_front_states_its_client() {
     };
     let gate = Gate::with_maildir(BALANCED);
     for (count, header) in ["send-proxy-v2", "send-proxy"].into_iter().enumerate() {
-        let balancer = HaProxy::in_front_of(&haproxy, gate.smtp, header);
+        let balancer = HaProxy::in_front_of(&haproxy, [gate.smtp, gate.smtp], header);
         // Its own client sits on another loopback address than the balancer, so that one can tell.
         let stream = from_another_address(balancer.address);
         let client_address = stream.local_addr().expect("a connected socket").ip().to_string();
@@ -208,7 +208,7 @@ fn haproxy_in_front_states_its_client() {
 }
 
 /// A connection that comes from 127.0.0.2.
-fn from_another_address(server: std::net::SocketAddr) -> TcpStream {
+pub(crate) fn from_another_address(server: std::net::SocketAddr) -> TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

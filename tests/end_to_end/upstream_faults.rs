@@ -45,6 +45,106 @@ fn upstreams_refusals_are_passed_back_or_softened() {
 }
 
 #[test]
+fn soft_codes_and_soft_reject_turn_a_refusal_into_a_retry() {
+    for (settings, answer, code) in [
+        ("soft_codes = [\"550 5.7.64\"]", "550 5.7.64 TenantAttribution; no", 451),
+        ("soft_codes = [\"550 5.7.64\"]", "550 5.7.1 not you", 550),
+        ("soft_reject = true", "550 5.7.1 not you", 451),
+        ("soft_reject = true", "452 4.3.1 no room", 452),
+    ] {
+        for stage in [Stage::Mail, Stage::Rcpt, Stage::Dot] {
+            let sink = Sink::scripted(move |now, _| {
+                if now == stage {
+                    Answer::say(answer)
+                } else {
+                    Answer::Accept
+                }
+            });
+            let gate = Gate::before(&sink, &format!("[upstream]\n{settings}\n"));
+            let reply = attempt(&gate);
+            assert_eq!(reply.code, code, "{settings}, {stage:?} {answer}: {reply:?}");
+            let softened = f64::from(u8::from(code == 451));
+            assert_eq!(
+                gate.metric_sum("portreeve_upstream_softened_total"),
+                softened,
+                "somebody is told"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_next_target_takes_over_before_mail_is_accepted_and_gives_back() {
+    let is_up = Arc::new(AtomicUsize::new(0));
+    let up = Arc::clone(&is_up);
+    let preferred = Sink::scripted(move |stage, _| match stage {
+        Stage::Connect if up.load(Ordering::SeqCst) == 0 => Answer::say("421 4.3.2 in maintenance"),
+        _ => Answer::Accept,
+    });
+    let (nobody, other) = (free_address(), Sink::start());
+    let settings = format!(
+        "[upstream]\ntarget = [\"smtp://{nobody}\", {:?}, {:?}]\n[deadlines]\nupstream_rest = \"1s\"\n",
+        preferred.target(),
+        other.target()
+    );
+    let gate = Gate::before(&other, &settings);
+    assert_eq!(attempt(&gate).code, 250);
+    assert_eq!((preferred.received().len(), other.received().len()), (0, 1));
+    is_up.store(1, Ordering::SeqCst);
+    crate::support::eventually("the preferred one has mail again", || {
+        assert_eq!(attempt(&gate).code, 250);
+        (!preferred.received().is_empty()).then_some(())
+    });
+}
+
+/// After the dot nobody else is asked: the message may be the first one's already.
+#[test]
+fn a_target_that_fails_at_the_dot_hands_nothing_to_the_next() {
+    let preferred = Sink::scripted(|stage, _| match stage {
+        Stage::Dot => Answer::KeepAndClose,
+        _ => Answer::Accept,
+    });
+    let other = Sink::start();
+    let settings = format!(
+        "[upstream]\ntarget = [{:?}, {:?}]\n",
+        preferred.target(),
+        other.target()
+    );
+    let gate = Gate::before(&other, &settings);
+    assert_eq!(attempt(&gate).code, 451);
+    assert_eq!((preferred.received().len(), other.received().len()), (1, 0));
+}
+
+/// Three who hold every connection to the server behind, after MAIL, after RCPT and in the body: a fourth gets one all
+/// the same, and when they go on, so do they.
+#[test]
+fn who_dawdles_in_a_transaction_doesnt_keep_others_from_the_server_behind() {
+    let sink = Sink::start();
+    let settings = "[upstream]\nconnections = 3\n[deadlines]\nupstream_pool = \"50s\"\nslow_data = \"50s\"\n";
+    let gate = Gate::before(&sink, settings);
+    let [mut after_mail, mut after_rcpt, mut in_body] = [(); 3].map(|()| Client::greeted(gate.smtp));
+    for client in [&mut after_mail, &mut after_rcpt, &mut in_body] {
+        assert_eq!(client.say(&format!("MAIL FROM:<{FROM}>")).code, 250);
+    }
+    for client in [&mut after_rcpt, &mut in_body] {
+        assert_eq!(client.say(&format!("RCPT TO:<{TO}>")).code, 250);
+    }
+    assert_eq!(in_body.say("DATA").code, 354);
+    in_body.send(b"Subject: Half");
+    for _ in 0..3 {
+        assert_eq!(attempt(&gate).code, 250);
+    }
+    assert_eq!(after_mail.say(&format!("RCPT TO:<{TO}>")).code, 250);
+    for client in [&mut after_mail, &mut after_rcpt] {
+        assert_eq!(client.data(&mail::plain("At last")).code, 250);
+    }
+    in_body.send(b" and half\r\n\r\n.\r\n");
+    assert_eq!(in_body.reply().code, 250);
+    assert_eq!(sink.received().len(), 6);
+    assert_eq!(gate.metric_sum("portreeve_rejects_total"), 0.0);
+}
+
+#[test]
 fn an_upstream_that_goes_away_or_talks_nonsense_is_a_reason_to_retry() {
     let endless = b"250-more\r\n".repeat(20_000);
     let long_line = [b"250 ".to_vec(), vec![b'x'; 10_000_000], b"\r\n".to_vec()].concat();

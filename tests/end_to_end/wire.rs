@@ -279,16 +279,7 @@ fn a_command_line_without_end_costs_nothing() {
 fn a_thousand_who_say_nothing_dont_stop_one_who_speaks() {
     let sink = Sink::start();
     let gate = Gate::before(&sink, "[limits]\nconnections = 1200\nconnections_per_client = 1200\n");
-    // Half of what this process may open, since the other tests share it.
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let files = limits.lines().find_map(|line| {
-        line.strip_prefix("Max open files")?
-            .split_whitespace()
-            .next()?
-            .parse()
-            .ok()
-    });
-    let count = files.map_or(200, |files: usize| files / 2).min(1_000);
+    let count = spare_files().min(1_000);
     let mut idle: Vec<Client> = (0..count).map(|_| Client::connect(gate.smtp)).collect();
     for client in idle.iter_mut().take(count / 2) {
         assert_eq!(client.reply().code, 220);
@@ -309,6 +300,36 @@ fn a_thousand_who_say_nothing_dont_stop_one_who_speaks() {
             .code,
         250
     );
+}
+
+/// The kernel keeps those who come while the gate is too busy to accept: past what it keeps, a client would wait for
+/// ever for a greeting on a connection that only it knows of.
+#[test]
+fn a_burst_while_the_gate_is_busy_is_greeted_to_the_last() {
+    let sink = Sink::start();
+    let gate = Gate::before(&sink, "[limits]\nconnections = 1200\nconnections_per_client = 1200\n");
+    let kept = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap_or_default();
+    let kept: usize = kept.trim().parse().unwrap_or(128);
+    let count = spare_files().min(1_000).min(kept);
+    gate.signal("STOP");
+    let mut burst: Vec<Client> = (0..count).map(|_| Client::connect(gate.smtp)).collect();
+    gate.signal("CONT");
+    for client in &mut burst {
+        assert_eq!(client.reply().code, 220);
+    }
+}
+
+/// Half of the files that this process may open, since the other tests share it.
+fn spare_files() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = limits.lines().find_map(|line| {
+        line.strip_prefix("Max open files")?
+            .split_whitespace()
+            .next()?
+            .parse()
+            .ok()
+    });
+    files.map_or(200, |files: usize| files / 2)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Threads and blocking sockets, so that it serves the program as well as its parts. Knows nothing of who asks.
 
-use hickory_resolver::proto::op::{Message, ResponseCode};
+use hickory_resolver::proto::op::{Message, Query, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, CNAME, MX, TLSA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use std::collections::HashMap;
@@ -19,6 +19,9 @@ pub enum Says {
     Vouched(Vec<RData>),
     /// These records over TCP; over UDP only that they don't fit.
     OverTcp(Vec<RData>),
+    /// These records, the last of four packets: before them come others in its name, with another id, to another
+    /// question, and from another port, each vouching for what stands second here.
+    AmongForgeries(Vec<RData>, RData),
     /// An error.
     Error(ResponseCode),
     /// Nothing at all.
@@ -109,9 +112,48 @@ fn serve_packets(socket: &UdpSocket, zone: &Zone) {
     let mut packet = [0; 4096];
     while let Ok((length, peer)) = socket.recv_from(&mut packet) {
         if let Some(answer) = answer(&packet[..length], zone, true) {
+            for (forgery, from) in forgeries(&packet[..length], zone) {
+                let _ = from.as_ref().unwrap_or(socket).send_to(&forgery, peer);
+            }
             let _ = socket.send_to(&answer, peer);
         }
     }
+}
+
+/// What a stranger might send in the server's name before it answers, where that is to be tried.
+fn forgeries(message: &[u8], zone: &Zone) -> Vec<(Vec<u8>, Option<UdpSocket>)> {
+    let Ok(question) = Message::from_vec(message) else {
+        return Vec::new();
+    };
+    let Some(query) = question.queries.first().cloned() else {
+        return Vec::new();
+    };
+    let Some(Says::AmongForgeries(_, forged)) = said(zone, &query) else {
+        return Vec::new();
+    };
+    let forge = |id: u16, query: Query| {
+        let mut forgery = Message::response(id, question.metadata.op_code);
+        forgery.metadata.authentic_data = true;
+        forgery.add_answer(Record::from_rdata(query.name().clone(), 60, forged.clone()));
+        forgery.add_query(query);
+        forgery.to_vec().expect("a message")
+    };
+    let id = question.metadata.id;
+    let other = Query::query(name("other.example."), query.query_type());
+    let stranger = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    vec![
+        (forge(id ^ 1, query.clone()), None),
+        (forge(id, other), None),
+        (forge(id, query), Some(stranger)),
+    ]
+}
+
+/// What is to be said to a question.
+fn said(zone: &Zone, query: &Query) -> Option<Says> {
+    let asked = query.name().to_ascii().to_ascii_lowercase();
+    let asked = asked.trim_end_matches('.').to_owned();
+    let zone = zone.lock().expect("nobody panicked");
+    zone.get(&(asked, query.query_type())).cloned()
 }
 
 /// Messages with their length before them (RFC 1035 §4.2.2).
@@ -139,13 +181,7 @@ fn serve_stream(mut stream: TcpStream, zone: &Zone) {
 fn answer(message: &[u8], zone: &Zone, over_udp: bool) -> Option<Vec<u8>> {
     let question = Message::from_vec(message).ok()?;
     let query = question.queries.first()?.clone();
-    let asked = query.name().to_ascii().to_ascii_lowercase();
-    let asked = asked.trim_end_matches('.').to_owned();
-    let says = zone
-        .lock()
-        .expect("nobody panicked")
-        .get(&(asked, query.query_type()))
-        .cloned();
+    let says = said(zone, &query);
     let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
     answer.metadata.recursion_desired = true;
     answer.metadata.recursion_available = true;
@@ -166,7 +202,7 @@ fn answer(message: &[u8], zone: &Zone, over_udp: bool) -> Option<Vec<u8>> {
             answer.metadata.authentic_data = question.metadata.authentic_data;
             records
         }
-        Some(Says::Records(records) | Says::OverTcp(records)) => records,
+        Some(Says::Records(records) | Says::OverTcp(records) | Says::AmongForgeries(records, _)) => records,
     };
     let mut owner = query.name().clone();
     for data in records {

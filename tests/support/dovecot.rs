@@ -24,6 +24,21 @@ pub struct Dovecot {
 impl Dovecot {
     /// Starts one and waits until it listens.
     pub fn start(program: &Path) -> Self {
+        Self::start_with(program, |path| {
+            format!(
+                "protocols = lmtp\nmail_plugins = quota\n\
+                 service lmtp {{\n  unix_listener {} {{\n    mode = 0600\n  }}\n}}\n",
+                path.join("lmtp").display()
+            )
+        })
+    }
+
+    /// Starts one with a recipe's file, which opens the socket `lmtp` of the folder that it is given.
+    pub fn by_recipe(program: &Path, recipe: impl Fn(&Path) -> String) -> Self {
+        Self::start_with(program, |path| format!("protocols =\n{}", recipe(path)))
+    }
+
+    fn start_with(program: &Path, lmtp: impl Fn(&Path) -> String) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("neighbour")
             .tempdir()
@@ -40,8 +55,7 @@ impl Dovecot {
                      full@council.example:::::::userdb_quota_rule=*:bytes=10000\n";
         fs::write(folder.path().join("users"), users).expect("a writable folder");
         let settings = format!(
-            "protocols = lmtp\n\
-             base_dir = {path}/run\n\
+            "base_dir = {path}/run\n\
              state_dir = {path}/state\n\
              log_path = {path}/log\n\
              ssl = no\n\
@@ -53,21 +67,20 @@ impl Dovecot {
              postmaster_address = postmaster@council.example\n\
              hostname = mail.council.example\n\
              mail_location = maildir:{path}/mail/%n\n\
-             mail_plugins = quota\n\
              quota_full_tempfail = no\n\
              plugin {{\n  quota = count:box\n  quota_vsizes = yes\n  quota_grace = 0\n}}\n\
              passdb {{\n  driver = passwd-file\n  args = {path}/users\n}}\n\
              userdb {{\n  driver = passwd-file\n  args = {path}/users\n\
                default_fields = uid={NOBODY} gid={NOBODY} home={path}/mail/%n\n}}\n\
-             service lmtp {{\n  chroot =\n  unix_listener {path}/lmtp {{\n    mode = 0600\n  }}\n\
-               inet_listener lmtp {{\n    address = {}\n    port = {}\n  }}\n\
+             service lmtp {{\n  chroot =\n  inet_listener lmtp {{\n    address = {}\n    port = {}\n  }}\n\
                inet_listener proxied {{\n    address = {}\n    port = {}\n    haproxy = yes\n  }}\n}}\n\
              haproxy_trusted_networks = 127.0.0.0/8\n\
-             service anvil {{\n  chroot =\n}}\n",
+             service anvil {{\n  chroot =\n}}\n{}",
             address.ip(),
             address.port(),
             proxied.ip(),
             proxied.port(),
+            lmtp(folder.path()),
         );
         let file = folder.path().join("dovecot.conf");
         fs::write(&file, settings).expect("a writable folder");

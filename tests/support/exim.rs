@@ -31,7 +31,7 @@ impl Exim {
 
     /// One that takes any mail from loopback and hands it to `next`, in chunks where those are offered.
     pub fn in_front_of(program: &Path, next: SocketAddr) -> Self {
-        Self::start(program, |_| {
+        Self::start(program, None, |_| {
             format!(
                 "begin acl\nanyone:\n  accept\n\
                  begin routers\nnext:\n  driver = manualroute\n  route_list = * 127.0.0.1::{}\n  self = send\n  \
@@ -44,7 +44,16 @@ impl Exim {
 
     /// One that keeps mail for council.example, but for nobody@.
     pub fn keeping_mail(program: &Path) -> Self {
-        Self::start(program, |folder| {
+        Self::keeping(program, None)
+    }
+
+    /// The same, with a recipe's lines for the main section, by which it listens at `address`.
+    pub fn by_recipe(program: &Path, address: SocketAddr, main: &str) -> Self {
+        Self::keeping(program, Some((address, main)))
+    }
+
+    fn keeping(program: &Path, recipe: Option<(SocketAddr, &str)>) -> Self {
+        Self::start(program, recipe, |folder| {
             let mail = folder.join("mail");
             fs::create_dir(&mail).expect("a writable folder");
             chown(&mail, owner(), None).expect("root");
@@ -59,7 +68,7 @@ impl Exim {
         })
     }
 
-    fn start(program: &Path, settings: impl Fn(&Path) -> String) -> Self {
+    fn start(program: &Path, recipe: Option<(SocketAddr, &str)>, settings: impl Fn(&Path) -> String) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("neighbour")
             .tempdir()
@@ -71,7 +80,14 @@ impl Exim {
             fs::create_dir(&path).expect("a writable folder");
             chown(&path, owner(), None).expect("root");
         }
-        let address = free_address();
+        let (address, listening) = if let Some((address, main)) = recipe {
+            (address, main.to_owned())
+        } else {
+            let address = free_address();
+            let port = address.port();
+            let listening = format!("local_interfaces = 127.0.0.1\ndaemon_smtp_ports = {port}\nhost_lookup =\n");
+            (address, listening)
+        };
         let path = folder.path().display();
         let main = format!(
             "exim_path = {}\n\
@@ -80,16 +96,13 @@ impl Exim {
              log_file_path = {path}/log/%slog\n\
              pid_file_path = {path}/pid\n\
              keep_environment =\n\
-             local_interfaces = 127.0.0.1\n\
-             daemon_smtp_ports = {}\n\
+             {listening}\
              tls_advertise_hosts =\n\
-             host_lookup =\n\
              rfc1413_query_timeout = 0s\n\
              acl_smtp_rcpt = anyone\n\
              log_selector = +smtp_confirmation +received_recipients\n\
              {}",
             program.display(),
-            address.port(),
             settings(folder.path())
         );
         fs::write(folder.path().join("exim.conf"), main).expect("a writable folder");

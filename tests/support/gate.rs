@@ -38,8 +38,34 @@ impl Gate {
 
     /// The same, its process prepared by `prepare`: environment, where its output goes.
     pub fn launched(target: &str, settings: &str, prepare: impl Fn(&mut Command)) -> Self {
+        Self::launched_at([free_address(), free_address()], target, settings, prepare)
+    }
+
+    /// Starts one whose SMTP and HTTP listeners have these addresses.
+    pub fn at(addresses: [SocketAddr; 2], target: &str, settings: &str) -> Self {
+        Self::launched_at(addresses, target, settings, |_| {})
+    }
+
+    /// Starts one on these settings, such as a recipe's, whose first listener has this address. Only where they
+    /// are silent is it as in every test: rules, files, HTTP.
+    pub fn as_written(settings: &str, smtp: SocketAddr) -> Self {
         let folder = Self::prepare();
-        let (smtp, http) = (free_address(), free_address());
+        let http = free_address();
+        let mut config = base(smtp, http);
+        for (key, value) in parsed(settings) {
+            config.insert(key, value);
+        }
+        fs::write(folder.path().join("portreeve.toml"), config.to_string()).expect("a writable folder");
+        Self::run(folder, smtp, http)
+    }
+
+    fn launched_at(
+        [smtp, http]: [SocketAddr; 2],
+        target: &str,
+        settings: &str,
+        prepare: impl Fn(&mut Command),
+    ) -> Self {
+        let folder = Self::prepare();
         let mut config = base(smtp, http);
         merge(&mut config, &parsed(&format!("[upstream]\ntarget = \"{target}\"\n")));
         merge(&mut config, &parsed(settings));

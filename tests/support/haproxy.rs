@@ -1,6 +1,7 @@
 //! A HAProxy of one's own, as a TCP balancer that sends PROXY headers: its settings are those of
-//! `docs/haproxy.md` but for the addresses. Stopped when dropped.
+//! `deploy/haproxy` but for the addresses. Stopped when dropped.
 
+use super::recipe::recipe;
 use super::{eventually, free_address};
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -17,14 +18,18 @@ pub struct HaProxy {
 }
 
 impl HaProxy {
-    /// One in front of `gate`; `header` is `send-proxy` or `send-proxy-v2`.
-    pub fn in_front_of(program: &Path, gate: SocketAddr, header: &str) -> Self {
+    /// One in front of two gates, or twice the same; `header` is `send-proxy` or `send-proxy-v2`.
+    pub fn in_front_of(program: &Path, gates: [SocketAddr; 2], header: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let address = free_address();
-        let settings = format!(
-            "defaults\n    mode tcp\n    timeout connect 5s\n    timeout client 6m\n    timeout server 6m\n\n\
-             frontend smtp\n    bind {address}\n    default_backend gates\n\n\
-             backend gates\n    balance leastconn\n    server gate1 {gate} {header}\n"
+        let settings = recipe(
+            "haproxy/haproxy.cfg",
+            &[
+                ("bind :25", &format!("bind {address}")),
+                ("10.0.0.11:2525", &gates[0].to_string()),
+                ("10.0.0.12:2525", &gates[1].to_string()),
+                (" send-proxy-v2 ", &format!(" {header} ")),
+            ],
         );
         let path = folder.path().join("haproxy.cfg");
         fs::write(&path, settings).expect("a writable folder");

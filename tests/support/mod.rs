@@ -14,6 +14,7 @@ pub mod haproxy;
 pub mod mail;
 pub mod postfix;
 pub mod programs;
+pub mod recipe;
 pub mod sink;
 
 pub use certificates::Certificates;
@@ -21,7 +22,7 @@ pub use client::{Client, Reply};
 pub use gate::{Gate, eventually};
 pub use sink::{Answer, Sink, Stage};
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
@@ -31,11 +32,16 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A loopback address on which nothing listens. Below the range from which the kernel takes the
 /// ports of outgoing connections, so that none of those can sit on it when it is needed.
 pub fn free_address() -> SocketAddr {
+    free_address_of(Ipv4Addr::LOCALHOST.into())
+}
+
+/// The same, of this IP address.
+pub fn free_address_of(ip: IpAddr) -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let spread = u16::try_from(std::process::id() % 97).unwrap_or(0) * 100;
     loop {
         let offset = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(spread) % 10_000;
-        let address = SocketAddr::from(([127, 0, 0, 1], 20_000 + offset));
+        let address = SocketAddr::new(ip, 20_000 + offset);
         if TcpListener::bind(address).is_ok() {
             return address;
         }

@@ -119,14 +119,37 @@ impl Postfix {
         })
     }
 
+    /// One that runs what a recipe has for `master.cf`, in which it listens at `address`. It is as Postfix comes, with
+    /// mailboxes for clerk and mayor at council.example.
+    pub fn by_recipe(program: &Path, address: SocketAddr, master: &str) -> Self {
+        Self::start_as(program, address, master, |folder| {
+            let mail = folder.join("mail");
+            fs::create_dir(&mail).expect("a writable folder");
+            chown(&mail, Some(NOBODY), Some(NOBODY)).expect("root");
+            format!(
+                "virtual_mailbox_domains = council.example\n\
+                 virtual_mailbox_base = {}\n\
+                 virtual_mailbox_maps = inline:{{{{clerk@council.example = all/}}, {{mayor@council.example = all/}}}}\n\
+                 virtual_uid_maps = static:{NOBODY}\n\
+                 virtual_gid_maps = static:{NOBODY}\n",
+                mail.display()
+            )
+        })
+    }
+
     fn start(program: &Path, listener_options: &str, settings: impl Fn(&Path) -> String) -> Self {
+        let address = free_address();
+        let listener = format!("{address} inet n - n - - smtpd\n{listener_options}");
+        Self::start_as(program, address, &listener, settings)
+    }
+
+    fn start_as(program: &Path, address: SocketAddr, listeners: &str, settings: impl Fn(&Path) -> String) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("neighbour")
             .tempdir()
             .expect("a temporary folder");
         // Its processes give up root, and still have to reach their queue.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("our own folder");
-        let address = free_address();
         let path = folder.path().display();
         let main = format!(
             "compatibility_level = 3.6\n\
@@ -156,7 +179,7 @@ impl Postfix {
         let owner = owner_of_mail_system();
         chown(folder.path().join("data"), Some(owner), None).expect("root");
         fs::write(folder.path().join("main.cf"), main).expect("a writable folder");
-        let master = format!("{address} inet n - n - - smtpd\n{listener_options}{SERVICES}");
+        let master = format!("{listeners}{SERVICES}");
         fs::write(folder.path().join("master.cf"), master).expect("a writable folder");
         let postfix = Self {
             address,

@@ -35,6 +35,16 @@ pub fn needs_root(test: &str) -> bool {
     root
 }
 
+/// Whether the machine has IPv6, at least on loopback; when it hasn't, that has been said. Never a failure: many
+/// a build machine has none.
+pub fn has_ipv6(test: &str) -> bool {
+    let has = std::net::TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok();
+    if !has {
+        say_aloud(&format!("SKIPPED {test}: no IPv6 on this machine"));
+    }
+    has
+}
+
 fn skip(text: &str) {
     assert!(std::env::var("CI").ok().as_deref() != Some("true"), "{text}");
     // Straight to the terminal: the harness keeps what a passing test prints to itself.

@@ -150,7 +150,12 @@ impl Behaviour {
 
     /// Starts it.
     pub fn start(self) -> Sink {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        self.start_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// Starts it on this address; port 0 takes a free one.
+    pub fn start_at(self, address: SocketAddr) -> Sink {
+        let listener = TcpListener::bind(address).expect("loopback");
         let address = listener.local_addr().expect("bound");
         let scheme = if self.lmtp { "lmtp" } else { "smtp" };
         self.attend(address, format!("{scheme}://{address}"), move || {

@@ -8,7 +8,7 @@ use super::{RulesOption, load};
 use crate::cli::exit::Exit;
 use crate::cli::mails::Source;
 use crate::cli::{Shared, terminal};
-use crate::clock::thread_time;
+use crate::clock::thread_cpu_time;
 use crate::measure::Cost;
 use crate::rules::evaluate::STEPS_MAX;
 use crate::rules::workbench::Workbench;
@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
         Err(exit) => return exit,
     };
     let reading_the_clock = reading_the_clock();
-    let look = |source: Source| bench.profile(&set, source.bytes, &thread_time, reading_the_clock);
+    let look = |source: Source| bench.profile(&set, source.bytes, &thread_cpu_time, reading_the_clock);
     let mut cost = Cost::default();
     let exit = arguments
         .mail
@@ -62,8 +62,8 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
 fn reading_the_clock() -> Duration {
     const TRIALS: usize = 1_000;
     let trial = |_| {
-        let begun = thread_time();
-        thread_time().saturating_sub(begun)
+        let begun = thread_cpu_time();
+        thread_cpu_time().saturating_sub(begun)
     };
     (0..TRIALS).map(trial).min().unwrap_or_default()
 }

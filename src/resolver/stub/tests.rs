@@ -119,6 +119,33 @@ async fn the_word_on_dnssec_counts_from_a_trusted_server_only() {
     }
 }
 
+/// What comes with another id, to another question or from another port is not the server's word.
+#[tokio::test]
+async fn a_forged_answer_is_passed_over() {
+    let server = NameServer::start();
+    let (own, forged) = (tlsa(3, 1, 1, &[7; 32]), tlsa(3, 1, 1, &[66; 32]));
+    server.say(
+        "_25._tcp.a.example",
+        RecordType::TLSA,
+        Says::AmongForgeries(vec![own], forged),
+    );
+    let answer = resolver(&[server.address]).tlsa("_25._tcp.a.example").await.unwrap();
+    assert_eq!(answer.records.len(), 1);
+    assert_eq!(answer.records[0].data, [7; 32]);
+    assert!(!answer.authenticated, "it was the forger who said so");
+}
+
+#[tokio::test]
+async fn an_alias_in_circles_leads_nowhere() {
+    let server = NameServer::start();
+    let circle = || Says::Records(vec![cname("b.example."), cname("a.example.")]);
+    server
+        .say("a.example", RecordType::MX, circle())
+        .say("b.example", RecordType::MX, circle());
+    let answer = resolver(&[server.address]).exchangers("a.example").await.unwrap();
+    assert!(answer.records.is_empty());
+}
+
 #[tokio::test]
 async fn an_answer_too_large_for_a_packet_comes_over_tcp() {
     let server = NameServer::start();

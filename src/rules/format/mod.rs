@@ -68,7 +68,22 @@ const SHAPES: [Shape; 8] = [
     },
     Shape {
         name: "verdict_test",
-        keys: &["name", "action", "must", "must_not", "mail"],
+        keys: &[
+            "name",
+            "action",
+            "must",
+            "must_not",
+            "mail",
+            "client",
+            "helo",
+            "envelope",
+            "direction",
+            "auth",
+            "history",
+            "lists",
+            "unknown",
+            "now",
+        ],
         aligned: true,
     },
     Shape {
@@ -304,12 +319,34 @@ fn tree(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::keys;
     use std::fs;
     use std::path::Path;
 
     fn of(text: &str) -> Result<String, Vec<&'static str>> {
         let source = Arc::new(Source::new("a.toml", text));
         formatted(&source).map_err(|problems| problems.iter().map(|problem| problem.code).collect())
+    }
+
+    #[test]
+    fn every_key_has_its_place() {
+        for (name, table) in [
+            ("rule", &keys::RULE),
+            ("test", &keys::TEST),
+            ("verdict_test", &keys::VERDICT_TEST),
+            ("lists", &keys::LIST),
+            ("define", &keys::DEFINE),
+            ("override", &keys::OVERRIDE),
+            ("list_override", &keys::LIST_OVERRIDE),
+            ("exception", &keys::EXCEPTION),
+        ] {
+            let shape = SHAPES.iter().find(|shape| shape.name == name).unwrap();
+            let mut known: Vec<&str> = table.names().filter(|key| *key != "test").collect();
+            let mut placed = shape.keys.to_vec();
+            known.sort_unstable();
+            placed.sort_unstable();
+            assert_eq!(placed, known, "{name}");
+        }
     }
 
     /// Each shipped rule file, and what a careless editor may make of it.

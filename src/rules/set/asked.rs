@@ -7,9 +7,13 @@ use super::{NOTHING, RuleSet, Told};
 use crate::rules::RuleInfo;
 use crate::rules::compile::{Condition, RuleRef, Scanner};
 use crate::rules::evaluate::{Outcome, Scope, evaluate};
+use crate::rules::held::Held;
 use jiff::Timestamp;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// Beside the gate every rule stands as it is written.
+static NONE_HELD: LazyLock<Held> = LazyLock::new(Held::default);
 
 impl RuleSet {
     /// What conditions of the set are evaluated with.
@@ -19,7 +23,7 @@ impl RuleSet {
 
     /// Decides what a message wakes, for those who look on by way of the scope.
     pub(in crate::rules) fn decide<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) {
-        self.told(scope, now, None, None);
+        self.told(scope, now, &NONE_HELD, None);
     }
 
     /// The condition of a define or rule: defines first, as [`RuleRef`] counts.
@@ -42,12 +46,12 @@ impl RuleSet {
     /// A rule as it counts at a moment, by its place among conditions; `None` for a define.
     pub(in crate::rules) fn rule_of(&self, at: RuleRef, now: Timestamp) -> Option<&Arc<RuleInfo>> {
         at.0.checked_sub(self.defines)
-            .and_then(|rule| self.rule_at(rule, now, None))
+            .and_then(|rule| self.rule_at(rule, now, &NONE_HELD))
     }
 
     /// What conditions are told of each other on one message.
     pub(in crate::rules) fn hearsay<'s>(&'s self, scope: &mut Scope<'s, '_>, now: Timestamp) -> Told<'s> {
-        self.told(scope, now, None, None).0
+        self.told(scope, now, &NONE_HELD, None).0
     }
 
     /// What some defines and rules came to, whether they act or not, exceptions applied.
@@ -57,7 +61,7 @@ impl RuleSet {
         now: Timestamp,
         wanted: &[RuleRef],
     ) -> HashMap<RuleRef, Outcome> {
-        let (mut told, evaluated) = self.told(scope, now, None, None);
+        let (mut told, evaluated) = self.told(scope, now, &NONE_HELD, None);
         told.face(false);
         let mut answers = HashMap::new();
         for at in wanted {

@@ -158,6 +158,8 @@ impl<'t> Layout<'t> {
                 self.push(sign);
             }
             _ if is_member(tokens, place) => self.push(written),
+            // What another language writes `===` or `<>`, too.
+            Some(Token::Sign(sign)) => self.push(sign),
             Some(Token::And) => self.push("and"),
             Some(Token::Or) => self.push("or"),
             Some(Token::Not) => self.push("not"),
@@ -274,6 +276,7 @@ mod tests {
             ("a&&!b||c", "a and not b or c"),
             ("NOT a AND True", "not a and true"),
             ("a==1", "a == 1"),
+            ("a===1 and b<>2", "a == 1 and b != 2"),
             ("a . b ( 'x' ,\"y\", )", "a.b('x', \"y\",)"),
             ("x in['a','b']", "x in ['a', 'b']"),
             ("x not  in('a')", "x not in ('a')"),

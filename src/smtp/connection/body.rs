@@ -15,9 +15,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
-/// Octets of input buffer at the beginning of a body, and once it has filled that.
+/// Octets of input buffer for a body, and for one that draws on the budget, from which the difference comes.
 pub(super) const INPUT_FIRST: usize = 16 * 1024;
-pub(super) const INPUT_FULL: usize = 64 * 1024;
+const INPUT_FULL: usize = 64 * 1024;
 /// The smallest memory that a body begins with.
 const BODY_FIRST: usize = 8 * 1024;
 
@@ -117,10 +117,23 @@ where
             if receiving.reader.is_done() {
                 return Ok(receiving.finish());
             }
-            if self.wire.room() == 0 {
-                self.wire.make_room(INPUT_FULL);
-            }
+            self.make_room_for(&receiving);
             self.read_more(&mut receiving).await?;
+        }
+    }
+
+    /// Has room to read more of a body, and no more than it has paid for.
+    pub(super) fn make_room_for(&mut self, receiving: &Receiving) {
+        if self.wire.room() > 0 {
+            return;
+        }
+        if receiving.reader.is_discarding() {
+            // A thousand bodies that nobody keeps must not hold a thousand large buffers either.
+            self.wire.shrink(INPUT_FIRST);
+        } else if receiving.share.is_empty() {
+            self.wire.make_room(INPUT_FIRST);
+        } else {
+            self.wire.make_room(INPUT_FULL);
         }
     }
 
@@ -128,7 +141,9 @@ where
     pub(super) async fn read_more(&mut self, receiving: &mut Receiving) -> Result<(), Over> {
         let (limit, refusal) = self.limit(receiving);
         loop {
+            self.lend(receiving.started).await?;
             let until = receiving.slow_at.map_or(limit, |slow_at| slow_at.min(limit));
+            let until = until.min(self.next_look());
             let read = timeout_at(until, self.wire.fill()).await;
             let now = Instant::now();
             if receiving.slow_at.is_some_and(|slow_at| slow_at <= now) {
@@ -174,7 +189,8 @@ impl Receiving {
     async fn prepare(&mut self, chunk: usize, wait: Duration) {
         if let Some(needed) = self.reader.wants(chunk) {
             let capacity = self.next_capacity(needed);
-            match self.share.grow(capacity, wait).await {
+            let input = if capacity > FREE { INPUT_FULL - INPUT_FIRST } else { 0 };
+            match self.share.grow(capacity.saturating_add(input), wait).await {
                 Ok(()) => self.reader.grow(capacity),
                 Err(_) => self.reader.discard(Refusal::Memory),
             }

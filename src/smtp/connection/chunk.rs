@@ -4,7 +4,7 @@
 //! A chunk is read to its end whatever is made of it: its octets must never be taken for commands. What
 //! becomes of each octet is `data`'s.
 
-use super::body::{INPUT_FIRST, INPUT_FULL, Receiving};
+use super::body::{INPUT_FIRST, Receiving};
 use super::{Connection, Over};
 use crate::smtp::command::Chunk;
 use crate::smtp::data::Framing;
@@ -82,9 +82,7 @@ where
             if left > 0 {
                 // Replies to the commands before it may be what the client waits for.
                 self.flush().await?;
-                if self.wire.room() == 0 {
-                    self.wire.make_room(INPUT_FULL);
-                }
+                self.make_room_for(receiving);
                 self.read_more(receiving).await?;
             }
         }

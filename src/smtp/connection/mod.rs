@@ -14,7 +14,7 @@ use super::limits::{Deadlines, Limits};
 use super::line::{Found, LineFinder};
 use super::refusal::Refusal;
 use super::session::{Abilities, Declared, Manner, Session, Step};
-use super::{Desk, MailCommand, Reply};
+use super::{Desk, Hold, MailCommand, Reply};
 use crate::mail::{Client, Recipient};
 use crate::telemetry::Telemetry;
 use body::Receiving;
@@ -28,6 +28,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use wire::Wire;
+
+/// How long a client may keep us waiting with what others wait for, such as a connection to the server behind: a
+/// few clients that dawdle between two commands could hold them all.
+const LEND_AFTER: Duration = Duration::from_millis(20);
+
+/// The least time between two looks at whether places have become scarce, however short the deadlines.
+const LOOK_LEAST: Duration = Duration::from_secs(1);
 
 /// What all connections have in common.
 #[derive(Debug, Clone)]
@@ -212,7 +219,7 @@ where
 
     /// Waits for a whole command line at the input's beginning, and says how long it is.
     async fn next_line(&mut self) -> Result<usize, Over> {
-        let mut deadline = None;
+        let mut since = None;
         loop {
             match self.rest.finder.find(self.wire.input()) {
                 Found::Line(length) => return Ok(length),
@@ -231,37 +238,63 @@ where
                 self.read_more(&mut receiving).await?;
                 self.rest.receiving = Some(receiving);
             } else {
-                let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.command_deadline());
-                self.read(deadline).await?;
+                let since = *since.get_or_insert_with(Instant::now);
+                self.read(since).await?;
             }
         }
     }
 
-    /// Reads once, until the deadline or until the daemon stops.
-    async fn read(&mut self, deadline: Instant) -> Result<(), Over> {
-        let drain = &self.rest.service.drain;
-        let read = tokio::select! {
-            biased;
-            () = drain.cancelled() => Err(Refusal::Draining),
-            read = timeout_at(deadline, self.wire.fill()) => read.map_err(|_| Refusal::Timeout),
+    /// Reads once, until the command that is waited for since then is overdue or the daemon stops.
+    async fn read(&mut self, since: Instant) -> Result<(), Over> {
+        let refusal = loop {
+            self.lend(since).await?;
+            let overdue = since + self.patience();
+            if overdue <= Instant::now() {
+                break Refusal::Timeout;
+            }
+            let drain = &self.rest.service.drain;
+            let read = tokio::select! {
+                biased;
+                () = drain.cancelled() => break Refusal::Draining,
+                read = timeout_at(overdue.min(self.next_look()), self.wire.fill()) => read,
+            };
+            match read {
+                Ok(Ok(1..)) => return Ok(()),
+                Ok(Ok(0) | Err(_)) => return Err(Over::Gone),
+                Err(_) => {}
+            }
         };
-        match read {
-            Ok(Ok(1..)) => Ok(()),
-            Ok(Ok(0) | Err(_)) => Err(Over::Gone),
-            Err(refusal) => {
-                let stage = self.rest.session.stage();
-                self.refuse(refusal, stage)
-            }
-        }
+        let stage = self.rest.session.stage();
+        self.refuse(refusal, stage)
     }
 
-    fn command_deadline(&self) -> Duration {
+    /// How long a command is waited for, as things are.
+    fn patience(&self) -> Duration {
         let deadlines = &self.rest.service.deadlines;
         if self.rest.service.overloaded.load(Ordering::Relaxed) {
-            deadlines.command_overload.0
+            deadlines.command_overload.0.min(deadlines.command.0)
         } else {
             deadlines.command.0
         }
+    }
+
+    /// When to see whether places, or what the transaction holds, have become scarce since: whoever already waits
+    /// has to make room too, or those who came first could keep every place for the long deadline.
+    fn next_look(&self) -> Instant {
+        let after = match self.rest.desk.hold() {
+            Hold::Nothing => self.rest.service.deadlines.command_overload.0.max(LOOK_LEAST),
+            Hold::Spare | Hold::Wanted => LEND_AFTER,
+        };
+        Instant::now() + after
+    }
+
+    /// Lets go of what others wait for where the client has kept us waiting since then.
+    async fn lend(&mut self, since: Instant) -> Result<(), Over> {
+        if self.rest.desk.hold() == Hold::Wanted && since + LEND_AFTER <= Instant::now() {
+            let answered = guard(self.rest.desk.slow()).await;
+            self.unless_broken(answered)?;
+        }
+        Ok(())
     }
 
     async fn take(&mut self, step: Step) -> Result<(), Over> {

@@ -66,7 +66,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Goes back to the buffer of an idle connection.
     pub(super) fn release(&mut self) {
-        let mut input = BytesMut::with_capacity(self.input.len().max(INPUT_IDLE));
+        self.shrink(INPUT_IDLE);
+    }
+
+    /// Goes back to a buffer of this many octets, or of what it holds.
+    pub(super) fn shrink(&mut self, count: usize) {
+        let mut input = BytesMut::with_capacity(self.input.len().max(count));
         input.extend_from_slice(&self.input);
         self.input = input;
     }

@@ -1,6 +1,7 @@
 //! MAIL and RCPT said again: after a slow body, or for fewer recipients.
 
 use super::*;
+use crate::smtp::Hold;
 
 const BOTH: [&str; 2] = ["a@example.net", "b@example.net"];
 
@@ -30,6 +31,67 @@ async fn a_parked_transaction_lends_its_connection_out() {
             "RCPT TO:<b@example.net>"
         ]
     );
+}
+
+/// The client may still be saying RCPT: what it said before is said again with it.
+#[tokio::test]
+async fn a_parked_transaction_goes_on_with_its_recipients() {
+    let sink = Sink::start().await;
+    let route = route(&sink);
+    let mut transaction = opened(&route, &["a@example.net"]).await;
+    transaction.park().await;
+    assert_eq!(transaction.hold(), Hold::Nothing);
+    sink.at("RCPT", "c@", Act::Say("550 5.1.1 no such user\r\n"));
+    assert_eq!(transaction.rcpt(&recipient("c@example.net")).await.code(), 550);
+    assert_eq!(transaction.rcpt(&recipient("b@example.net")).await.code(), 250);
+    assert_eq!(transaction.hold(), Hold::Spare);
+    assert_eq!(deliver(transaction, &BOTH).await, ("accepted", 250));
+    assert_eq!(sink.connections(), 1);
+    assert_eq!(
+        sink.taken()[0].commands,
+        [
+            "MAIL FROM:<sender@example.org>",
+            "RCPT TO:<a@example.net>",
+            "RCPT TO:<c@example.net>",
+            "RCPT TO:<b@example.net>"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_parked_transaction_whose_sender_is_refused_meanwhile_takes_no_more_recipients() {
+    let sink = Sink::start().await;
+    let route = route(&sink);
+    let mut transaction = opened(&route, &["a@example.net"]).await;
+    transaction.park().await;
+    sink.at("MAIL", "", Act::Say("550 5.7.1 not you\r\n"));
+    assert_eq!(transaction.rcpt(&recipient("b@example.net")).await.code(), 451);
+    sink.heal();
+    assert_eq!(deliver(transaction, &["a@example.net"]).await, ("accepted", 250));
+}
+
+#[tokio::test]
+async fn a_connection_is_wanted_while_somebody_waits_for_one() {
+    let sink = Sink::start().await;
+    let settings = Settings {
+        target: Targets::One(sink.url()),
+        connections: 1,
+        ..Settings::default()
+    };
+    let route = route_as(&settings);
+    let mut transaction = opened(&route, &BOTH).await;
+    assert_eq!(transaction.hold(), Hold::Spare);
+    let other = tokio::spawn({
+        let route = Arc::clone(&route);
+        async move { converse(&route, BODY).await }
+    });
+    while transaction.hold() != Hold::Wanted {
+        tokio::task::yield_now().await;
+    }
+    transaction.park().await;
+    assert_eq!(other.await.unwrap(), ("accepted", 250));
+    assert_eq!(deliver(transaction, &BOTH).await, ("accepted", 250));
+    assert_eq!(sink.connections(), 1);
 }
 
 #[tokio::test]

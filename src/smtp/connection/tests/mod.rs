@@ -16,6 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 struct Scripted {
     offer: Offer,
     asked: Arc<Mutex<VecDeque<String>>>,
+    /// Whether others wait for what it holds.
+    wanted: Arc<AtomicBool>,
 }
 
 impl Scripted {
@@ -81,7 +83,16 @@ impl Desk for Scripted {
         }
     }
 
+    fn hold(&self) -> Hold {
+        if self.wanted.load(Ordering::Relaxed) {
+            Hold::Wanted
+        } else {
+            Hold::Spare
+        }
+    }
+
     async fn slow(&mut self) {
+        self.wanted.store(false, Ordering::Relaxed);
         self.note("slow".to_owned());
     }
 
@@ -168,6 +179,7 @@ impl Setting {
         let desk = Scripted {
             offer: self.offer,
             asked: Arc::default(),
+            wanted: Arc::default(),
         };
         let connection = Connection::new(server, desk.clone(), self.opening, Arc::clone(&service));
         let serving = tokio::spawn(async move {
@@ -465,6 +477,64 @@ async fn under_overload_silence_is_shorter() {
     assert!(before.elapsed().as_secs() <= 10);
 }
 
+/// After MAIL, after RCPT, in a command of which an octet comes now and then, and in a body.
+#[tokio::test(start_paused = true)]
+async fn what_others_wait_for_is_let_go_of_wherever_the_client_dawdles() {
+    let mut line = Setting::default().connect().await;
+    line.expect(b"", "220").await;
+    line.expect(b"EHLO client.example\r\n", "250").await;
+    for (said, code) in [
+        ("MAIL FROM:<a@example.org>\r\n", "250"),
+        ("RCPT TO:<b@example.net>\r\n", "250"),
+        ("DATA\r\n", "354"),
+    ] {
+        line.expect(said.as_bytes(), code).await;
+        line.desk.notes();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(line.desk.notes(), Vec::<String>::new(), "nobody waits");
+        line.desk.wanted.store(true, Ordering::Relaxed);
+        for _ in 0..5 {
+            line.send(if code == "354" { b"x\r\n" } else { b"" }).await;
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+        assert_eq!(line.desk.notes(), ["slow"], "{said}");
+    }
+    line.expect(b".\r\n", "250").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn overload_ends_waits_that_are_under_way() {
+    let mut line = Setting::default().connect().await;
+    line.expect(b"", "220").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    // Whoever speaks goes on, and waits anew.
+    line.service.overloaded.store(true, Ordering::Relaxed);
+    line.expect(b"NOOP\r\n", "250").await;
+    line.service.overloaded.store(false, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    line.service.overloaded.store(true, Ordering::Relaxed);
+    let before = Instant::now();
+    line.expect(b"", "421 4.4.2").await;
+    assert!(before.elapsed().as_secs() <= 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn overload_never_makes_waits_longer() {
+    let setting = Setting {
+        deadlines: Deadlines {
+            command: Span(Duration::from_secs(3)),
+            ..Deadlines::default()
+        },
+        ..Setting::default()
+    };
+    let mut line = setting.connect().await;
+    line.service.overloaded.store(true, Ordering::Relaxed);
+    line.expect(b"", "220").await;
+    let before = Instant::now();
+    line.expect(b"", "421 4.4.2").await;
+    assert_eq!(before.elapsed().as_secs(), 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dawdling_body_is_told_of_once_and_still_taken() {
     let mut line = Setting::default().connect().await;
@@ -671,6 +741,7 @@ fn an_idle_connection_is_small() {
     let desk = Scripted {
         offer: Setting::default().offer,
         asked: Arc::default(),
+        wanted: Arc::default(),
     };
     let serving = Connection::new(server, desk, Opening::default(), service).serve();
     assert!(size_of_val(&serving) < 4096, "{} bytes", size_of_val(&serving));
