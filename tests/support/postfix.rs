@@ -178,7 +178,7 @@ impl Postfix {
         fs::create_dir(folder.path().join("data")).expect("a writable folder");
         let owner = owner_of_mail_system();
         chown(folder.path().join("data"), Some(owner), None).expect("root");
-        fs::write(folder.path().join("main.cf"), main).expect("a writable folder");
+        fs::write(folder.path().join("main.cf"), each_once(&main)).expect("a writable folder");
         let master = format!("{listeners}{SERVICES}");
         fs::write(folder.path().join("master.cf"), master).expect("a writable folder");
         let postfix = Self {
@@ -236,6 +236,27 @@ impl Drop for Postfix {
             .arg("stop")
             .output();
     }
+}
+
+/// Settings without those that later ones override. Every process of Postfix warns of a setting that stands
+/// twice, the one that writes the log too: with more warnings than its socket holds, it waits for itself.
+fn each_once(settings: &str) -> String {
+    let mut entries: Vec<(&str, String)> = Vec::new();
+    for line in settings.lines() {
+        match line.split_once('=') {
+            Some((name, _)) if !line.starts_with(' ') => {
+                entries.retain(|(known, _)| *known != name.trim());
+                entries.push((name.trim(), format!("{line}\n")));
+            }
+            _ => {
+                if let Some((_, entry)) = entries.last_mut() {
+                    entry.push_str(line);
+                    entry.push('\n');
+                }
+            }
+        }
+    }
+    entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
 /// The user that Postfix runs as.
