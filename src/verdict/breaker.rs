@@ -23,6 +23,8 @@ pub const CAUGHT_MIN: u64 = 100;
 const OUTLYING_TIMES: u64 = 3;
 /// How long a rule that left is remembered, so that a file that is gone for a while brings back no young rules.
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// So many of them at most, those that left last.
+const REMEMBERED_MAX: usize = 1_000;
 
 /// Why a rule is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,7 +137,19 @@ impl Breaker {
         }
         self.rules
             .retain(|_, record| now.duration_since(record.seen) <= REMEMBERED_FOR);
+        self.forget(now);
         self.is_changed = true;
+    }
+
+    /// Forgets rules that left, the oldest first, where they are many.
+    fn forget(&mut self, now: Timestamp) {
+        let gone = self.rules.iter().filter(|(_, record)| record.seen < now);
+        let mut gone: Vec<(Timestamp, String)> = gone.map(|(id, record)| (record.seen, id.clone())).collect();
+        gone.sort_unstable();
+        let many = gone.len().saturating_sub(REMEMBERED_MAX);
+        for (_, id) in gone.iter().take(many) {
+            self.rules.remove(id);
+        }
     }
 
     /// Takes note of a message.
@@ -387,6 +401,23 @@ mod tests {
         for (hours, known) in [(30 * 24, true), (30 * 24 + 1, false)] {
             take_up(&mut breaker, &[], hours);
             assert_eq!(breaker.rules.contains_key("A"), known, "{hours}");
+        }
+    }
+
+    #[test]
+    fn of_those_that_left_only_the_last_are_remembered() {
+        for (many, first_known) in [
+            (REMEMBERED_MAX - 1, true),
+            (REMEMBERED_MAX, true),
+            (REMEMBERED_MAX + 1, false),
+        ] {
+            let mut breaker = breaker(&[("FIRST", "1")]);
+            let ids: Vec<String> = (1..many).map(|number| format!("R{number}")).collect();
+            let rules: Vec<(&str, &str)> = ids.iter().map(|id| (id.as_str(), "1")).collect();
+            take_up(&mut breaker, &rules, 1);
+            take_up(&mut breaker, &[("NOW", "1")], 2);
+            assert_eq!(breaker.rules.contains_key("FIRST"), first_known, "{many}");
+            assert!(breaker.rules.contains_key("R1") && breaker.rules.contains_key("NOW"));
         }
     }
 }
