@@ -212,7 +212,12 @@ impl<'s> Judge<'s> {
             let leaves = leaves.into_iter().filter(|leaf| leaf.truth == Truth::True);
             trues.extend(leaves.map(|leaf| (owner.to_owned(), leaf.span.start, leaf.span.end)));
         }
-        Some((explanation.condition.truth, trues))
+        let truth = match explanation.condition.truth {
+            // As in tests: what the mail merely lacks was looked for and not found.
+            Truth::Unknown if explanation.condition.unknown.is_empty() => Truth::False,
+            truth => truth,
+        };
+        Some((truth, trues))
     }
 
     fn holds(&mut self, scene: &Scene) -> bool {
