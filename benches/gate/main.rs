@@ -14,6 +14,9 @@ mod forwarder;
 mod load;
 mod mails;
 mod process;
+#[allow(dead_code, reason = "each program uses its own part of the tools")]
+#[path = "../engine/sets.rs"]
+mod sets;
 mod sink;
 #[allow(dead_code, unused_imports, reason = "each program uses its own part of the tools")]
 #[path = "../../tests/support/mod.rs"]
@@ -77,10 +80,12 @@ fn main() {
     let sink = sink::start();
     let forwarder = forwarder::Forwarder::start(sink);
     let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
-    let settings = format!(
-        "[policy]\nmode = \"observe\"\n[rules]\npaths = [{:?}]\n",
-        rules.display().to_string()
-    );
+    let generated = generated_rules(options.rules);
+    let mut folders = vec![rules.display().to_string()];
+    if options.rules > 0 {
+        folders.push(generated.path().display().to_string());
+    }
+    let settings = format!("[policy]\nmode = \"observe\"\n[rules]\npaths = {folders:?}\n");
     let rival = if options.noise {
         Rival::Forwarder(forwarder::Forwarder::start(sink))
     } else {
@@ -169,6 +174,13 @@ fn workloads(options: &Options) -> Vec<Workload> {
         workload("small, one message a connection", small.mails.clone(), 1, 2_000, 2.5),
         workload("small, connections kept open", small.mails, usize::MAX, 3_000, 3.5),
         workload(
+            "attachments, mean 54 KB",
+            (1..=9).map(|tenth| mails::with_attachment(tenth * 10_800)).collect(),
+            1,
+            600,
+            2.3,
+        ),
+        workload(
             "1 MB, an attachment",
             vec![mails::with_attachment(1_000_000)],
             1,
@@ -179,6 +191,23 @@ fn workloads(options: &Options) -> Vec<Workload> {
     ]
 }
 
+/// A folder with so many rules beside the shipped ones: regexes and needles in equal shares.
+fn generated_rules(count: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    if count > 0 {
+        let words = sets::Words::made_up(1_000);
+        let regexes = words.regexes(count / 2);
+        let regexes = regexes.iter().map(|regex| format!("body.text.matches(/{regex}/i)"));
+        let literals = words.literals(count - count / 2);
+        let literals = literals
+            .iter()
+            .map(|literal| format!("body.text.icontains('{literal}')"));
+        let conditions: Vec<String> = regexes.chain(literals).collect();
+        std::fs::write(folder.path().join("generated.toml"), sets::rule_file(0, &conditions)).expect("written");
+    }
+    folder
+}
+
 /// What the command line asks for.
 struct Options {
     corpora: Option<PathBuf>,
@@ -186,6 +215,8 @@ struct Options {
     percent: usize,
     pipelined: bool,
     noise: bool,
+    /// Generated rules beside the shipped ones.
+    rules: usize,
     /// Workloads whose name holds this.
     only: Option<String>,
 }
@@ -199,6 +230,7 @@ impl Options {
             percent: 100,
             pipelined: false,
             noise: false,
+            rules: 0,
             only: None,
         };
         let mut words = arguments.iter();
@@ -207,12 +239,13 @@ impl Options {
             match word.as_str() {
                 "--rounds" => options.rounds = number().expect("a number of rounds"),
                 "--percent" => options.percent = number().expect("a percentage of the usual messages"),
+                "--rules" => options.rules = number().expect("a number of rules"),
                 "--pipelined" => options.pipelined = true,
                 "--noise" => options.noise = true,
                 "--corpora" => options.corpora = words.next().map(PathBuf::from),
                 "--only" => options.only = words.next().cloned(),
                 other => panic!(
-                    "{other}? There are --corpora FOLDER, --only WORDS, --rounds N, --percent N, --pipelined and --noise"
+                    "{other}? There are --corpora FOLDER, --only WORDS, --rounds N, --percent N, --rules N, --pipelined and --noise"
                 ),
             }
         }

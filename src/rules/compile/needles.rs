@@ -52,6 +52,9 @@ pub(crate) struct Automaton {
     grams: Grams,
     /// All needles of a small set, as its tables stay in the caches; of a large one those too short for grams.
     table: Option<Table>,
+    /// Those of them beyond ASCII, which no ASCII text can hold: alone the others need few classes of bytes, so
+    /// that their table is half as large.
+    foreign: Option<Table>,
     /// Whether a scan for the shortest needles is a pass of its own.
     has_both: bool,
     counted: usize,
@@ -132,10 +135,12 @@ impl Needles {
         let is_small = numbered.clone().map(|(_, text)| text.len()).sum::<usize>() <= TABLE_BYTES_MAX;
         let (tabled, long): (Vec<_>, Vec<_>) =
             numbered.partition(|(_, text)| is_small || text.len() < NEEDLE_BYTES_MIN);
+        let (plain, foreign) = tabled.into_iter().partition(|(_, text)| text.is_ascii());
         Ok(Automaton {
             has_both: !is_small,
             grams: Grams::build(long.into_iter()),
-            table: Table::build(tabled)?,
+            table: Table::build(plain)?,
+            foreign: Table::build(foreign)?,
             atoms: self.atoms,
             counted: self.counted,
         })
@@ -231,8 +236,10 @@ impl Automaton {
             hits: self.no_hits(),
         };
         self.grams.scan(bytes, &mut notes);
-        if let Some(table) = self.table.as_ref().filter(|_| for_short || !self.has_both) {
-            table.scan(bytes, &mut notes);
+        if for_short || !self.has_both {
+            let foreign = self.foreign.as_ref().filter(|_| copy.is_some());
+            let tables = self.table.as_ref().into_iter().chain(foreign);
+            tables.for_each(|table| table.scan(bytes, &mut notes));
         }
         let hits = notes.finish();
         Scanned { text, hits }
