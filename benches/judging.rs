@@ -11,7 +11,11 @@
     reason = "a measurement stops at the first surprise"
 )]
 
+#[path = "corpus/folder.rs"]
+mod folder;
+
 use bytes::Bytes;
+use folder::files_below;
 use jiff::Timestamp;
 use portreeve::evidence::{Evidence, Kept, Outside};
 use portreeve::mail::{Address, Client, Direction, Envelope, Limits, Mail, Message, Recipient};
@@ -142,22 +146,9 @@ fn mail(bytes: Vec<u8>) -> Mail {
 
 /// Small messages below a folder, evenly over it, with the line ends of the wire.
 fn real(folder: &Path) -> Vec<Vec<u8>> {
-    let mut files: Vec<PathBuf> = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a readable folder").flatten() {
-            let path = entry.path();
-            let is_small = entry
-                .metadata()
-                .is_ok_and(|metadata| metadata.len() <= BYTES_MAX as u64);
-            if path.is_dir() {
-                folders.push(path);
-            } else if is_small {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
+    let is_small = |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.len() <= BYTES_MAX as u64);
+    let mut files = files_below(folder);
+    files.retain(is_small);
     let step = (files.len() / MESSAGES).max(1);
     let read = files.iter().step_by(step).filter_map(|path| std::fs::read(path).ok());
     read.map(|bytes| {

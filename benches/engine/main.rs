@@ -10,6 +10,8 @@
     reason = "a measuring program: what goes wrong ends it"
 )]
 
+#[path = "../corpus/folder.rs"]
+mod folder;
 mod sets;
 
 use bytes::Bytes;

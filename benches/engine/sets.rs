@@ -3,8 +3,9 @@
 //! Enters: a number, so that a run can be had again, and real texts if there are any. Leaves: regexes, needles,
 //! rule files, a text. Knows nothing of engines.
 
+use crate::folder::files_below;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A source of numbers that are the same in every run.
 pub struct Dice(pub u64);
@@ -58,19 +59,7 @@ impl Words {
 
     /// Of real mail below a folder: every second text is judged, the others lend rules their words.
     pub fn of_folder(folder: &Path, bytes: usize) -> Self {
-        let mut files: Vec<PathBuf> = Vec::new();
-        let mut folders = vec![folder.to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(&folder).expect("a readable folder").flatten() {
-                let path = entry.path();
-                if path.is_dir() {
-                    folders.push(path)
-                } else {
-                    files.push(path)
-                }
-            }
-        }
-        files.sort();
+        let files = files_below(folder);
         let (mut phrases, mut text) = (Vec::new(), String::new());
         for (number, file) in files.iter().step_by((files.len() / 2_000).max(1)).enumerate() {
             let Ok(mail) = std::fs::read(file) else { continue };

@@ -1,6 +1,7 @@
 //! The mail that is sent: real messages from a folder given by the caller, or made-up ones of
 //! similar make, since nobody's real mail may live in this project.
 
+use crate::folder::files_below;
 use crate::support::client::stuffed;
 use std::fmt::Write;
 use std::path::Path;
@@ -19,19 +20,7 @@ pub struct Mails {
 impl Mails {
     /// Small messages of a folder, chosen so that their mean is near [`MEAN_SIZE`].
     pub fn from_folder(folder: &Path) -> Self {
-        let mut files = Vec::new();
-        let mut folders = vec![folder.to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(&folder).expect("a readable folder").flatten() {
-                let path = entry.path();
-                if path.is_dir() {
-                    folders.push(path)
-                } else {
-                    files.push(path)
-                }
-            }
-        }
-        files.sort();
+        let files = files_below(folder);
         // Evenly over the whole folder, so that no single list or year decides.
         let step = (files.len() / 1_500).max(1);
         let (mut mails, mut total) = (Vec::new(), 0);
