@@ -27,28 +27,15 @@ pub struct Atoms {
 }
 
 /// A text of the message: a field or what is reached from it by members; or of a list, all its items'.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Source {
     /// A row of the fields' table.
     pub field: usize,
-    /// Members by their names, from the field or its items on.
-    path: Vec<&'static str>,
-    members: Members,
+    /// Members, from the field or its items on.
+    members: Vec<&'static Field>,
     /// Whether it is the text of every item, one after the other.
     pub is_of_items: bool,
 }
-
-/// The rows that a path's names stand for; they say nothing that the names don't.
-#[derive(Debug, Clone, Default)]
-struct Members(Vec<&'static Field>);
-
-impl PartialEq for Members {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Members {}
 
 /// The texts that conditions look at, and the one automaton for them all. Texts that are alike share
 /// one scan. `Send + Sync`.
@@ -90,11 +77,10 @@ impl Atoms {
         members.reverse();
         let source = Source {
             field,
-            path: members.iter().map(|member| member.name).collect(),
-            members: Members(members),
+            members,
             is_of_items,
         };
-        let found = self.sources.iter().position(|(known, _)| *known == source);
+        let found = self.sources.iter().position(|(known, _)| known.is_same(&source));
         let place = found.unwrap_or_else(|| {
             self.sources.push((source, Vec::new()));
             self.sources.len() - 1
@@ -141,6 +127,11 @@ impl Atoms {
 }
 
 impl Source {
+    fn is_same(&self, other: &Self) -> bool {
+        let names = |source: &Self| source.members.iter().map(|member| member.name).collect::<Vec<_>>();
+        (self.field, self.is_of_items) == (other.field, other.is_of_items) && names(self) == names(other)
+    }
+
     /// The text in the field's value; `None` where there is none, or not of every item.
     pub(crate) fn text<'e>(&self, root: &Value<'e>) -> Option<Cow<'e, str>> {
         if !self.is_of_items {
@@ -159,7 +150,7 @@ impl Source {
     }
 
     fn member<'e>(&self, root: &Value<'e>) -> Value<'e> {
-        let mut members = self.members.0.iter();
+        let mut members = self.members.iter();
         let Some(first) = members.next() else {
             return root.clone();
         };
@@ -211,6 +202,11 @@ impl Scanner {
     pub(crate) fn is_long(&self, source: usize) -> bool {
         let field = self.source(source).and_then(|source| FIELDS.get(source.field));
         field.is_some_and(|field| field.cost == Cost::Text)
+    }
+
+    /// How many atoms there are.
+    pub(crate) fn atoms(&self) -> usize {
+        self.automaton.atoms()
     }
 
     /// How many bytes an atom has, folded.
