@@ -178,8 +178,10 @@ impl Table {
         });
         let mut found: [Notes<'_>; STRETCHES] = std::array::from_fn(|_| notes.afresh());
         walk(&self.machine, stretches, |number, at, state| {
-            if let (Some(notes), Some(begin)) = (found.get_mut(number), begins.get(number)) {
-                self.note(begin + at, state, notes);
+            let at = begins.get(number).copied().unwrap_or(0) + at;
+            // What ends before the cut was found by the stretch before.
+            if let Some(notes) = found.get_mut(number).filter(|_| at >= cut(number)) {
+                self.note(at, state, notes);
             }
         });
         found.into_iter().for_each(|later| notes.add_later(later.finish()));
@@ -271,6 +273,11 @@ impl Automaton {
     /// Whether an atom takes a pass of its own, with others as short.
     pub(super) fn is_short(&self, atom: usize) -> bool {
         self.has_both && self.atom_bytes(atom) < NEEDLE_BYTES_MIN
+    }
+
+    /// How many atoms there are.
+    pub(super) fn atoms(&self) -> usize {
+        self.atoms.len()
     }
 
     /// How many bytes an atom has, folded.
