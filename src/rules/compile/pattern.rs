@@ -64,28 +64,45 @@ impl Written {
     }
 }
 
+/// A regex that was let pass as surely small, and turns out not to fit when it is first run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unusable;
+
 impl Pattern {
     /// The first match in a stretch of a text, anchored at its beginning if asked; what stands around the
     /// stretch counts for `^`, `$` and `\b`.
-    pub(crate) fn find(&self, text: &str, stretch: Range<usize>, anchored: bool) -> Option<Range<usize>> {
+    pub(crate) fn find(
+        &self,
+        text: &str,
+        stretch: Range<usize>,
+        anchored: bool,
+    ) -> Result<Option<Range<usize>>, Unusable> {
         let anchored = if anchored {
             regex_automata::Anchored::Yes
         } else {
             regex_automata::Anchored::No
         };
         let input = Input::new(text).span(stretch).anchored(anchored);
-        self.regex()?.find(input).map(|found| found.range())
+        Ok(self.regex()?.find(input).map(|found| found.range()))
     }
 
     /// How many matches follow each other in a text, up to a limit.
-    pub(crate) fn count(&self, text: &str, most: usize) -> usize {
-        self.regex().map_or(0, |regex| regex.find_iter(text).take(most).count())
+    pub(crate) fn count(&self, text: &str, most: usize) -> Result<usize, Unusable> {
+        Ok(self.regex()?.find_iter(text).take(most).count())
     }
 
-    /// Compiled at the latest here. It can't fail: what isn't surely small was compiled when it was read.
-    fn regex(&self) -> Option<&Regex> {
+    /// Compiled at the latest here. What isn't surely small was compiled when it was read, so that this fails
+    /// only if the estimate was wrong: then nobody knows what it would have matched.
+    fn regex(&self) -> Result<&Regex, Unusable> {
         let regex = self.regex.get_or_init(|| self.written.compile().ok().map(Box::new));
-        regex.as_deref()
+        regex.as_deref().ok_or(Unusable)
+    }
+
+    /// The same, with a regex that doesn't fit and that nobody has run yet.
+    #[cfg(test)]
+    pub(crate) fn outgrown(&mut self) {
+        self.written.text = "(a{999}){99}".to_owned();
+        self.regex = OnceLock::new();
     }
 }
 
@@ -403,7 +420,10 @@ mod tests {
             (r"\bé", "u", "é", true),
         ] {
             assert_eq!(
-                compiled(text, flags).find(subject, 0..subject.len(), false).is_some(),
+                compiled(text, flags)
+                    .find(subject, 0..subject.len(), false)
+                    .unwrap()
+                    .is_some(),
                 matches,
                 "/{text}/{flags} {subject:?}"
             );
@@ -432,6 +452,25 @@ mod tests {
         }
         let nested = format!("{}a{}", "(".repeat(60), ")".repeat(60));
         assert!(pattern(&nested, "", &(0..9)).is_err());
+    }
+
+    #[test]
+    fn what_is_let_pass_as_surely_small_is() {
+        for (unit, flags) in [
+            ("a", "i"),
+            ("[\u{80}-\u{7ff}\u{900}-\u{fffd}]", ""),
+            ("[\u{10000}-\u{10ffff}]", ""),
+            ("[\u{e9}\u{df}k]{2,3}", "i"),
+            (".", "s"),
+            ("(?:ab|c?|[0-9]+){1,9}", ""),
+            ("(?:(?:a{3}){2}b*)?", ""),
+        ] {
+            let states = compiled(unit, flags).states;
+            let largest = compiled(&unit.repeat(SURELY_SMALL_STATES / states), flags);
+            let range = SURELY_SMALL_STATES - states..=SURELY_SMALL_STATES;
+            assert!(range.contains(&largest.states), "{unit}: {}", largest.states);
+            assert!(largest.regex().is_ok(), "{unit}");
+        }
     }
 
     #[test]

@@ -43,6 +43,11 @@ pub(crate) const OVER_BUDGET: Why = Why {
     check: "rule",
     cause: "budget",
 };
+/// Why something can't be told that outgrew a limit.
+const TOO_LARGE: Why = Why {
+    check: "rule",
+    cause: "limit",
+};
 /// Why one can't be told when those before it took too long.
 const CROWDED: Why = Why {
     check: "rule",

@@ -5,7 +5,7 @@
 
 use crate::rules::compile::needles::{PLACES_MAX, Scanned};
 use crate::rules::compile::node::Gate;
-use crate::rules::compile::pattern::Pattern;
+use crate::rules::compile::pattern::{Pattern, Unusable};
 use crate::rules::compile::required::Reach;
 use std::ops::Range;
 
@@ -72,18 +72,18 @@ impl Stretches {
     }
 
     /// The first match.
-    pub(super) fn find(self, pattern: &Pattern, text: &str) -> Option<Range<usize>> {
-        match self {
-            Self::Within(stretches) => {
-                let mut stretches = stretches.into_iter();
-                stretches.find_map(|stretch| pattern.find(text, stretch, false))
+    pub(super) fn find(self, pattern: &Pattern, text: &str) -> Result<Option<Range<usize>>, Unusable> {
+        let (stretches, anchored) = match self {
+            Self::Within(stretches) => (stretches, false),
+            Self::From(places) => (places.into_iter().map(|place| place..text.len()).collect(), true),
+            Self::Everywhere => return pattern.find(text, 0..text.len(), false),
+        };
+        for stretch in stretches {
+            if let Some(found) = pattern.find(text, stretch, anchored)? {
+                return Ok(Some(found));
             }
-            Self::From(places) => {
-                let mut places = places.into_iter();
-                places.find_map(|place| pattern.find(text, place..text.len(), true))
-            }
-            Self::Everywhere => pattern.find(text, 0..text.len(), false),
         }
+        Ok(None)
     }
 }
 

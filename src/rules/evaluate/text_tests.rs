@@ -5,7 +5,7 @@
 
 use super::stretches::Stretches;
 use super::tally::Tally;
-use super::{Run, Truth};
+use super::{Run, TOO_LARGE, Truth};
 use crate::rules::compile::needles::Scanned;
 use crate::rules::compile::node::{Gate, GatedPattern, Needle, Subject, Test, TextTest};
 use crate::rules::syntax::tree::Quantity;
@@ -69,7 +69,9 @@ impl<'e> Run<'_, 'e, '_> {
         };
         if matches!(haystack, Haystack::Plain(_)) && test.has_many {
             let text = haystack.into_text();
-            if !self.pay_for(&text) {
+            // What was found is told by a bit for each needle of the set.
+            let bits = self.scope.scanner.atoms() / u8::BITS as usize;
+            if !self.pay_for_bytes(text.len() + bits) {
                 return Truth::Unknown;
             }
             haystack = Haystack::Scanned(Rc::new(self.scope.scanner.scan_other(text)));
@@ -220,12 +222,18 @@ impl<'e> Run<'_, 'e, '_> {
                 if !self.pay_for_bytes(bytes) {
                     return Truth::Unknown;
                 }
-                match stretches.is_nowhere() {
-                    true => None,
+                let found = match stretches.is_nowhere() {
+                    true => Ok(None),
                     false => self
                         .scope
                         .run_pattern(&pattern.source, bytes, || stretches.find(pattern, &text)),
-                }
+                };
+                let Ok(found) = found else {
+                    self.why(TOO_LARGE);
+                    tally.add(Truth::Unknown);
+                    continue;
+                };
+                found
             };
             if let Some(found) = &found {
                 self.show(subject, &text, found);

@@ -2,7 +2,7 @@
 
 use super::compare::float;
 use super::tally::Tally;
-use super::{OVER_BUDGET, Run, Truth};
+use super::{OVER_BUDGET, Run, TOO_LARGE, Truth};
 use crate::mail::Domain;
 use crate::mail::message::Field;
 use crate::rules::compile::node::Node;
@@ -58,7 +58,8 @@ impl<'e> Run<'_, 'e, '_> {
                 value => match value.as_text() {
                     Some(text) if self.pay_for(&text) => {
                         let count = || pattern.count(&text, MATCHES_MAX);
-                        counted(self.scope.run_pattern(&pattern.source, text.len(), count))
+                        let count = self.scope.run_pattern(&pattern.source, text.len(), count);
+                        count.map_or(Value::Unknown(TOO_LARGE), counted)
                     }
                     Some(_) => Value::Unknown(SPENT),
                     None => Value::Absent,
@@ -211,14 +212,7 @@ fn counted<'e>(matches: usize) -> Value<'e> {
     let counted = i64::try_from(matches).unwrap_or(i64::MAX);
     match matches < MATCHES_MAX {
         true => Value::Int(counted),
-        false => Value::Between(
-            counted,
-            i64::MAX,
-            Some(Why {
-                check: "rule",
-                cause: "limit",
-            }),
-        ),
+        false => Value::Between(counted, i64::MAX, Some(TOO_LARGE)),
     }
 }
 
