@@ -13,9 +13,8 @@ use super::page::{Form, Image, Page};
 use super::parameter::Parameters;
 use super::part::{Kind, Node, Part, Tree};
 use super::transfer::Transfer;
+use super::wording::Wording;
 use super::{html, text};
-use std::collections::HashSet;
-use std::hash::BuildHasher;
 
 /// Everything that rendering finds.
 #[derive(Debug, Default)]
@@ -147,7 +146,7 @@ impl Body {
             }
         }
         if choice.spare.contains(&true) {
-            let mut said = words(page.text.since(0));
+            let mut said = Wording::of(page.text.since(0));
             for ((part, node), (richness, spare)) in parts() {
                 if let Some(richness) = richness.filter(|_| *spare) {
                     body.render_spare(part, node, richness, &mut page, &mut said);
@@ -188,23 +187,21 @@ impl Body {
     }
 
     /// An alternative that nobody was to see is added when it isn't the same text over again.
-    fn render_spare(
-        &mut self,
-        part: &Part,
-        node: &Node<'_>,
-        richness: Richness,
-        page: &mut Page,
-        said: &mut HashSet<u64, foldhash::fast::FixedState>,
-    ) {
+    fn render_spare(&mut self, part: &Part, node: &Node<'_>, richness: Richness, page: &mut Page, said: &mut Wording) {
         let mut own = Self::default();
-        let mut draft = Page::like(page);
-        own.render_part(part, node, richness, &mut draft);
+        let mut draft = |text_bytes: usize| {
+            let mut draft = Page::draft(page, text_bytes);
+            own.render_part(part, node, richness, &mut draft);
+            (Wording::of(draft.text.since(0)), draft.text.is_cut())
+        };
+        let (mut wording, is_cut) = draft(DRAFT_BYTES);
+        if is_cut && !wording.is_full() {
+            (wording, _) = draft(usize::MAX);
+        }
         self.defects.extend(&own.defects);
-        let own_words = words(draft.text.since(0));
-        let new = own_words.iter().filter(|word| !said.contains(word)).count();
-        if own_words.len() >= DIFFERENCE_WORDS && new * 2 > own_words.len() {
+        if wording.is_news_to(said) {
             self.defects.add(Defect::ALTERNATIVES_DIFFER);
-            said.extend(own_words);
+            said.add(wording);
             self.render_part(part, node, richness, page);
         }
     }
@@ -237,74 +234,6 @@ fn is_flowed(node: &Node<'_>) -> bool {
     })
 }
 
-/// Fewer words than this make no difference between alternatives.
-const DIFFERENCE_WORDS: usize = 8;
-
-/// Words that are compared at most.
-const COMPARED_WORDS: usize = 4_000;
-
-/// The distinct words of a rendered text, hashed without regard to case; URLs, which only one
-/// alternative shows, are left out.
-fn words(text: &str) -> HashSet<u64, foldhash::fast::FixedState> {
-    let mut found = HashSet::default();
-    let mut counted = 0;
-    for token in text.split([' ', '\n']) {
-        let is_address =
-            memchr::memchr2(b':', b'@', token.as_bytes()).is_some() && (token.contains("://") || token.contains('@'));
-        if is_address {
-            continue;
-        }
-        for word in token
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| word.len() > 2)
-        {
-            if counted == COMPARED_WORDS {
-                return found;
-            }
-            counted += 1;
-            found.insert(hashed(word));
-        }
-    }
-    found
-}
-
-/// A word's hash, the same in any case.
-fn hashed(word: &str) -> u64 {
-    const SHORT: usize = 24;
-    let state = foldhash::fast::FixedState::default();
-    let mut buffer = [0; SHORT];
-    match buffer.get_mut(..word.len()) {
-        Some(copy) if word.is_ascii() => {
-            copy.copy_from_slice(word.as_bytes());
-            copy.make_ascii_lowercase();
-            state.hash_one(&*copy)
-        }
-        _ => state.hash_one(word.to_lowercase().as_bytes()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_told_apart_without_case_or_addresses() {
-        assert_eq!(
-            words("Pay NOW, \u{c4}rger"),
-            words("pay\nnow \u{e4}rger https://a.example/b x@a.example at")
-        );
-        assert_eq!(
-            words("incomprehensibilities-and-more"),
-            words("INCOMPREHENSIBILITIES AND MORE")
-        );
-        assert_eq!(words("one two").len(), 2);
-        let many = |count: usize| (0..count).map(|number| format!("word{number} ")).collect::<String>();
-        for (count, kept) in [
-            (COMPARED_WORDS - 1, COMPARED_WORDS - 1),
-            (COMPARED_WORDS, COMPARED_WORDS),
-            (COMPARED_WORDS + 1, COMPARED_WORDS),
-        ] {
-            assert_eq!(words(&many(count)).len(), kept);
-        }
-    }
-}
+/// What of an alternative is rendered to tell whether it says something else; all of it where that has
+/// too few words to tell.
+const DRAFT_BYTES: usize = 64 << 10;

@@ -30,12 +30,7 @@ impl Domain {
         } else {
             idna::domain_to_ascii(text).ok()?
         };
-        let fine = !lower.is_empty()
-            && !lower.split('.').any(|label| label.is_empty() || label.len() > 63)
-            && lower
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b':'));
-        fine.then(|| Self::named(lower.into()))
+        is_name(lower.as_bytes()).then(|| Self::named(lower.into()))
     }
 
     /// An IP address in its usual notation, IPv6 without brackets.
@@ -125,6 +120,21 @@ impl Domain {
             .strip_suffix(other)
             .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
+}
+
+/// Whether labels of 1 to 63 of the bytes that names have are parted by dots. A colon stands in the
+/// addresses that stand where a domain stands.
+fn is_name(name: &[u8]) -> bool {
+    let mut label = 0;
+    for byte in name {
+        match byte {
+            b'.' if label == 0 => return false,
+            b'.' => label = 0,
+            b'-' | b'_' | b':' | b'0'..=b'9' | b'a'..=b'z' if label < 63 => label += 1,
+            _ => return false,
+        }
+    }
+    label > 0
 }
 
 impl PartialEq for Domain {

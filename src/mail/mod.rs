@@ -35,6 +35,7 @@ mod text;
 mod thread;
 mod transfer;
 mod url;
+mod wording;
 
 pub use address::Address;
 pub use domain::Domain;

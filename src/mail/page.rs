@@ -46,9 +46,9 @@ impl Page {
         Self::with_limits(limits.text_bytes, limits.links)
     }
 
-    /// An empty page that may grow as far as `other` may.
-    pub(super) fn like(other: &Self) -> Self {
-        Self::with_limits(other.text.limit(), other.limit)
+    /// An empty page that may grow as far as `other` may, and no further than to so many bytes of text.
+    pub(super) fn draft(other: &Self, text_bytes: usize) -> Self {
+        Self::with_limits(other.text.limit().min(text_bytes), other.limit)
     }
 
     fn with_limits(text_bytes: usize, links: usize) -> Self {

@@ -50,13 +50,6 @@ impl Bits {
         }
     }
 
-    pub(crate) fn keep(&mut self, others: &Self) {
-        let others = others.0.iter().copied().chain(std::iter::repeat(0));
-        for (word, others) in self.0.iter_mut().zip(others) {
-            *word &= others;
-        }
-    }
-
     /// In order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
         self.0.iter().enumerate().flat_map(|(number, word)| {
@@ -82,7 +75,7 @@ mod tests {
             assert_eq!(all.is_empty(), count == 0);
         }
         let mut some = Bits::first(130);
-        some.keep(&Bits::first(65));
+        (65..130).for_each(|place| some.drop_one(place));
         some.remove(&Bits::first(63));
         some.drop_one(63);
         assert_eq!(some.iter().collect::<Vec<_>>(), [64]);

@@ -218,6 +218,15 @@ fn alternatives_that_differ_are_both_read() {
     let message = parse(&other);
     assert!(message.text().contains("parcel office") && message.text().contains("seventeen thousand"));
     assert!(words(&message).contains(&"alternatives-differ"));
+    // What says no words can't push the rest out of sight.
+    for padding in ["* ".repeat(40_000), "https://a.example/b ".repeat(4_000)] {
+        let padded = body(&format!(
+            "{padding}\nWire transfer seventeen thousand pounds into account below without telling"
+        ));
+        let message = parse(&padded);
+        assert!(words(&message).contains(&"alternatives-differ"), "{}", &padding[..9]);
+        assert!(message.text().contains("seventeen thousand"));
+    }
 }
 
 #[test]

@@ -180,10 +180,10 @@ impl<'e> Run<'_, 'e, '_> {
             other => return self.missing(&other),
         };
         if quantity == Quantity::AtLeast(1)
-            && let Some(holds) = self.any_by_columns(&list.items, condition)
-            && (holds || list.cut.is_none())
+            && let Some(truth) = self.any_by_columns(&list.items, condition)
+            && (truth == Truth::True || list.cut.is_none())
         {
-            return holds.into();
+            return truth;
         }
         let mut tally = Tally::new(quantity);
         for (place, item) in list.items.iter().enumerate() {
