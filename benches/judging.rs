@@ -1,7 +1,8 @@
 //! Time of judging alone: what a message costs to parse, to render, and to have the shipped rules
 //! evaluated, without any wire.
 //!
-//! Enters: made-up mail, or small real mail below `--corpora FOLDER`; `--only WORDS` picks one kind. Leaves:
+//! Enters: made-up mail, or small real mail below `--corpora FOLDER`; `--only WORDS` picks one kind, `--rounds NUMBER`
+//! repeats it as often. Leaves:
 //! microseconds a message for each stage, the least of several rounds. Knows nothing of SMTP or of what
 //! a verdict is worth.
 
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Rounds over all mail; the least of each message's stages counts, since noise only ever adds.
+/// Rounds over all mail, unless told otherwise; the least of each message's stages counts, since noise only ever adds.
 const ROUNDS: usize = 9;
 /// What is timed.
 const STAGES: [&str; 5] = ["parse", "render", "other defects", "evaluate", "drop"];
@@ -47,12 +48,13 @@ fn main() {
     let rules = RuleSet::load_embedded(Timestamp::UNIX_EPOCH)
         .expect("shipped rules that load")
         .set;
-    let (mut folder, mut only) = (None, None);
+    let (mut folder, mut only, mut rounds) = (None, None, ROUNDS);
     for option in arguments.chunks(2) {
         match option {
             [flag, value] if flag == "--corpora" => folder = Some(value),
             [flag, value] if flag == "--only" => only = Some(value),
-            _ => panic!("{option:?}? There are --corpora FOLDER and --only WORDS"),
+            [flag, value] if flag == "--rounds" => rounds = value.parse().expect("a number of rounds"),
+            _ => panic!("{option:?}? There are --corpora FOLDER, --only WORDS and --rounds NUMBER"),
         }
     }
     let wanted = |name: &str| only.is_none_or(|only| name.contains(only));
@@ -61,18 +63,18 @@ fn main() {
             None => (0..50).map(|number| letter(number, 2_500 + number * 100)).collect(),
             Some(folder) => real(Path::new(folder)),
         };
-        report("small mail", small, &rules);
+        report("small mail", small, (&rules, rounds));
     }
     if wanted("1 MB of text and links") {
-        report("1 MB of text and links", vec![letter(5, 1_000_000)], &rules);
+        report("1 MB of text and links", vec![letter(5, 1_000_000)], (&rules, rounds));
     }
 }
 
-fn report(what: &str, mails: Vec<Vec<u8>>, rules: &RuleSet) {
+fn report(what: &str, mails: Vec<Vec<u8>>, (rules, rounds): (&RuleSet, usize)) {
     let mails: Vec<Mail> = mails.into_iter().map(mail).collect();
     let bytes: usize = mails.iter().map(|mail| mail.bytes.len()).sum();
     let mut least = vec![[Duration::MAX; STAGES.len()]; mails.len()];
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         for (mail, least) in mails.iter().zip(&mut least) {
             let taken = judge(mail, rules);
             *least = std::array::from_fn(|stage| least[stage].min(taken[stage]));

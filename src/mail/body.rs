@@ -15,15 +15,16 @@ use super::part::{Kind, Node, Part, Tree};
 use super::transfer::Transfer;
 use super::wording::Wording;
 use super::{html, text};
+use std::borrow::Cow;
 
 /// Everything that rendering finds.
 #[derive(Debug, Default)]
-pub(super) struct Body {
+pub(super) struct Body<'m> {
     pub(super) text: String,
     pub(super) newest: Option<String>,
     pub(super) quotes: bool,
     pub(super) hidden: String,
-    pub(super) html: String,
+    pub(super) html: Cow<'m, str>,
     pub(super) links: Vec<Link>,
     pub(super) links_cut: bool,
     pub(super) images: Vec<Image>,
@@ -129,9 +130,9 @@ fn richness(part: &Part, node: &Node<'_>, count: usize) -> Option<Richness> {
     }
 }
 
-impl Body {
+impl<'m> Body<'m> {
     /// Renders all that is shown; the links start with those in the subject.
-    pub(super) fn render(tree: &Tree<'_>, choice: &Choice, subject: &str, limits: &Limits) -> Self {
+    pub(super) fn render(tree: &Tree<'m>, choice: &Choice, subject: &str, limits: &Limits) -> Self {
         let mut body = Self::default();
         let mut page = Page::new(limits);
         let parts = || {
@@ -159,7 +160,7 @@ impl Body {
         body
     }
 
-    fn render_part(&mut self, part: &Part, node: &Node<'_>, richness: Richness, page: &mut Page) {
+    fn render_part(&mut self, part: &Part, node: &Node<'m>, richness: Richness, page: &mut Page) {
         let (bytes, broken) = node.transfer.decode(node.body);
         match node.transfer {
             Transfer::Base64 => self.defects.add_if(broken, Defect::BROKEN_BASE64),
@@ -176,10 +177,10 @@ impl Body {
             Richness::Html => {
                 html::render(&decoded, page);
                 if self.html.is_empty() {
-                    self.html = decoded.into_owned();
+                    self.html = decoded;
                 } else {
-                    self.html.push('\n');
-                    self.html.push_str(&decoded);
+                    self.html += "\n";
+                    self.html += decoded;
                 }
             }
             Richness::Plain => text::render(&decoded, is_flowed(node), &mut page.text),
@@ -187,7 +188,7 @@ impl Body {
     }
 
     /// An alternative that nobody was to see is added when it isn't the same text over again.
-    fn render_spare(&mut self, part: &Part, node: &Node<'_>, richness: Richness, page: &mut Page, said: &mut Wording) {
+    fn render_spare(&mut self, part: &Part, node: &Node<'m>, richness: Richness, page: &mut Page, said: &mut Wording) {
         let mut own = Self::default();
         let mut draft = |text_bytes: usize| {
             let mut draft = Page::draft(page, text_bytes);

@@ -50,6 +50,11 @@ impl Canvas {
         self.limit
     }
 
+    /// Makes room for so many more bytes at once, as far as they may be written.
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.text.reserve(bytes.min(self.limit.saturating_sub(self.text.len())));
+    }
+
     /// Whether something was left out for its length.
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut
@@ -71,6 +76,12 @@ impl Canvas {
             if plain > 0 {
                 self.write(rest.get(..plain).unwrap_or(""));
                 rest = rest.get(plain..).unwrap_or("");
+                continue;
+            }
+            let blank = rest.len() - rest.trim_ascii_start().len();
+            if blank > 0 {
+                self.space();
+                rest = rest.get(blank..).unwrap_or("");
                 continue;
             }
             let Some(c) = rest.chars().next() else { return };

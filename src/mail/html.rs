@@ -18,6 +18,8 @@ use html5gum::{Span, State, Tokenizer};
 /// Renders `source` onto `page`.
 pub(super) fn render(source: &str, page: &mut Page) {
     page.text.line_break();
+    // Markup is about as much as text.
+    page.text.reserve(source.len() / 2);
     let mut tokenizer = Tokenizer::new_with_emitter(PausingReader::new(source), QuietEmitter::new(Renderer::new(page)));
     while let Some(next) = tokenizer.next() {
         if let Ok(state) = next {
@@ -293,7 +295,7 @@ impl<'p> Renderer<'p> {
                 .is_some_and(|size| size <= 2.0)
         };
         let is_tracking_size = small("width") && small("height");
-        let is_remote = url.domain.is_some() && !matches!(url.scheme.as_str(), "cid" | "data");
+        let is_remote = url.domain.is_some() && !matches!(&*url.scheme, "cid" | "data");
         self.page.add_image(Image {
             source,
             is_remote,

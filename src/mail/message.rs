@@ -43,7 +43,7 @@ pub struct Message<'m> {
     received: OnceLock<Vec<Hop>>,
     thread: OnceLock<Thread>,
     choice: OnceLock<Choice>,
-    body: OnceLock<Body>,
+    body: OnceLock<Body<'m>>,
     attachments: OnceLock<(Vec<Attachment<'m>>, Defects)>,
     defects: OnceLock<Vec<Defect>>,
 }
@@ -297,7 +297,7 @@ impl<'m> Message<'m> {
         self.choice.get_or_init(|| Choice::new(&self.tree))
     }
 
-    fn body(&self) -> &Body {
+    fn body(&self) -> &Body<'m> {
         self.body
             .get_or_init(|| Body::render(&self.tree, self.choice(), self.subject(), &self.limits))
     }

@@ -10,6 +10,7 @@ use std::ops::Range;
 /// Writes plain text; in `flowed` text (RFC 3676) a line that ends in a space goes on.
 pub(super) fn render(text: &str, flowed: bool, canvas: &mut Canvas) {
     canvas.line_break();
+    canvas.reserve(text.len());
     for line in canvas::lines(text) {
         if canvas.is_cut() {
             break;
@@ -78,21 +79,21 @@ struct Line<'t> {
 fn lines<'t>(text: &'t str, quoted: &[Range<usize>]) -> Vec<Line<'t>> {
     let mut stretches = quoted.iter().peekable();
     let mut start = 0;
-    canvas::lines(text)
-        .map(|line| {
-            let end = start + line.len();
-            while stretches.next_if(|stretch| stretch.end <= start).is_some() {}
-            // A stretch may start with the line break before its first line.
-            let covers = stretches
-                .peek()
-                .is_some_and(|stretch| stretch.start <= start + 1 && stretch.end > start);
-            start = end + 1;
-            Line {
-                text: line,
-                quoted: covers,
-            }
-        })
-        .collect()
+    let mut lines = Vec::with_capacity(memchr::memchr_iter(b'\n', text.as_bytes()).count() + 1);
+    lines.extend(canvas::lines(text).map(|line| {
+        let end = start + line.len();
+        while stretches.next_if(|stretch| stretch.end <= start).is_some() {}
+        // A stretch may start with the line break before its first line.
+        let covers = stretches
+            .peek()
+            .is_some_and(|stretch| stretch.start <= start + 1 && stretch.end > start);
+        start = end + 1;
+        Line {
+            text: line,
+            quoted: covers,
+        }
+    }));
+    lines
 }
 
 /// Rulers that mail programs put above an older or forwarded message, lower case, without dashes.
@@ -184,6 +185,11 @@ fn begins(text: &str, word: &str) -> bool {
         && !first.eq_ignore_ascii_case(wanted)
     {
         return false;
+    }
+    if let Some(start) = text.as_bytes().get(..word.len())
+        && start.is_ascii()
+    {
+        return start.eq_ignore_ascii_case(word.as_bytes());
     }
     let mut letters = text.chars().flat_map(char::to_lowercase);
     word.chars().all(|wanted| letters.next() == Some(wanted))

@@ -14,7 +14,7 @@ pub struct Url {
     /// The whole, as written.
     pub url: String,
     /// Lower case; empty when it was schemeless.
-    pub scheme: String,
+    pub scheme: Cow<'static, str>,
     /// The host as a domain; an IP in any notation is in its usual one.
     pub domain: Option<Domain>,
     /// Whether the host is an IP address.
@@ -41,7 +41,7 @@ impl Url {
         };
         match split_scheme(&text) {
             Some((scheme, rest)) => {
-                url.scheme = scheme.to_ascii_lowercase();
+                url.scheme = scheme_name(scheme);
                 url.after_scheme(rest);
             }
             None if text.starts_with("//") || text.starts_with("\\\\") || text.starts_with("/\\") => {
@@ -143,6 +143,15 @@ fn cleaned(written: &str) -> Cow<'_, str> {
     }
 }
 
+/// A scheme in lower case. Most links have one of two.
+fn scheme_name(written: &str) -> Cow<'static, str> {
+    match written {
+        "https" => Cow::Borrowed("https"),
+        "http" => Cow::Borrowed("http"),
+        other => Cow::Owned(other.to_ascii_lowercase()),
+    }
+}
+
 /// The schemes whose slashes a browser doesn't count.
 fn is_special(scheme: &str) -> bool {
     matches!(scheme, "http" | "https" | "ftp" | "ws" | "wss")
@@ -227,7 +236,7 @@ mod tests {
     fn takes_a_whole_url_apart() {
         let url = Url::read("HTTPS://user:pw@Example.ORG:8443/a/b?x=1&y#frag");
         assert_eq!(
-            (url.scheme.as_str(), url.user.as_str(), url.port),
+            (&*url.scheme, url.user.as_str(), url.port),
             ("https", "user:pw", Some(8443))
         );
         assert_eq!(url.domain.unwrap().as_str(), "example.org");
