@@ -9,7 +9,7 @@ use std::collections::HashSet;
 const DIFFERENCE_WORDS: usize = 8;
 
 /// Words that are compared at most.
-const COMPARED_WORDS: usize = 4_000;
+const COMPARED_WORDS: usize = 2_000;
 
 /// The distinct words of a text, as far as they are compared.
 #[derive(Debug, PartialEq, Eq)]

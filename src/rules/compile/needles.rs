@@ -166,7 +166,10 @@ impl Table {
     /// steps take turns and don't wait for each other.
     fn scan(&self, text: &[u8], notes: &mut Notes<'_>) {
         if text.len() < LONG_BYTES_MIN {
-            return walk(&self.machine, [text], |_, at, state| self.note(at, state, notes));
+            if let Ok(start) = self.machine.start_state(Anchored::No) {
+                walk_on(&self.machine, start, text, &mut |at, state| self.note(at, state, notes));
+            }
+            return;
         }
         // A needle over a cut is found by the stretch that it ends in.
         let overlap = self.machine.max_pattern_len().saturating_sub(1);
@@ -177,7 +180,7 @@ impl Table {
             text.get(begin..cut(number + 1)).unwrap_or_default()
         });
         let mut found: [Notes<'_>; STRETCHES] = std::array::from_fn(|_| notes.afresh());
-        walk(&self.machine, stretches, |number, at, state| {
+        walk(&self.machine, stretches, &mut |number, at, state| {
             let at = begins.get(number).copied().unwrap_or(0) + at;
             // What ends before the cut was found by the stretch before.
             if let Some(notes) = found.get_mut(number).filter(|_| at >= cut(number)) {
@@ -199,30 +202,44 @@ impl Table {
 
 /// Takes an automaton over several texts in turns, and tells of each matching state: in which text, at
 /// which byte.
-fn walk<const TEXTS: usize>(machine: &DFA, texts: [&[u8]; TEXTS], mut found: impl FnMut(usize, usize, StateID)) {
+fn walk(machine: &DFA, texts: [&[u8]; STRETCHES], found: &mut dyn FnMut(usize, usize, StateID)) {
     let Ok(start) = machine.start_state(Anchored::No) else {
         return;
     };
-    let mut states = [start; TEXTS];
     let shared = texts.iter().map(|text| text.len()).min().unwrap_or(0);
-    let mut step = |number: usize, at: usize, state: &mut StateID, byte: u8| {
-        *state = machine.next_state(Anchored::No, *state, byte);
-        if machine.is_special(*state) && machine.is_match(*state) {
-            found(number, at, *state);
-        }
-    };
-    for at in 0..shared {
-        for (number, (state, text)) in states.iter_mut().zip(texts).enumerate() {
-            if let Some(byte) = text.get(at) {
-                step(number, at, state, *byte);
+    let parts = texts.map(|text| text.split_at_checked(shared).unwrap_or_default());
+    let [one, two, three, four] = parts.map(|(turns, _)| turns.iter());
+    // Each state in a variable of its own stays in a register; in an array it would not.
+    let (mut first, mut second, mut third, mut fourth) = (start, start, start, start);
+    for (at, (((one, two), three), four)) in one.zip(two).zip(three).zip(four).enumerate() {
+        first = machine.next_state(Anchored::No, first, *one);
+        second = machine.next_state(Anchored::No, second, *two);
+        third = machine.next_state(Anchored::No, third, *three);
+        fourth = machine.next_state(Anchored::No, fourth, *four);
+        for (number, state) in [first, second, third, fourth].into_iter().enumerate() {
+            if is_match(machine, state) {
+                found(number, at, state);
             }
         }
     }
-    for (number, (state, text)) in states.iter_mut().zip(texts).enumerate() {
-        for (at, byte) in text.iter().enumerate().skip(shared) {
-            step(number, at, state, *byte);
+    let states = [first, second, third, fourth];
+    for (number, (state, (_, rest))) in states.into_iter().zip(parts).enumerate() {
+        walk_on(machine, state, rest, &mut |at, state| found(number, shared + at, state));
+    }
+}
+
+/// Takes an automaton on from a state.
+fn walk_on(machine: &DFA, mut state: StateID, text: &[u8], found: &mut dyn FnMut(usize, StateID)) {
+    for (at, byte) in text.iter().enumerate() {
+        state = machine.next_state(Anchored::No, state, *byte);
+        if is_match(machine, state) {
+            found(at, state);
         }
     }
+}
+
+fn is_match(machine: &DFA, state: StateID) -> bool {
+    machine.is_special(state) && machine.is_match(state)
 }
 
 impl Automaton {
