@@ -216,7 +216,11 @@ impl<'m> Body<'m> {
         (self.text, self.newest, self.quotes) = (text, newest.text, newest.quotes);
         // Text that was cut may have held links too.
         self.links_cut = links_cut || text_cut || self.links.len() + links.len() > limits.links;
-        self.links.extend(links);
+        if self.links.is_empty() {
+            self.links = links;
+        } else {
+            self.links.extend(links);
+        }
         self.links.truncate(limits.links);
         self.defects.add_if(self.links_cut && !text_cut, Defect::LINKS_LIMIT);
         self.hidden = page.hidden.finish().0;

@@ -462,6 +462,33 @@ mod tests {
     }
 
     #[test]
+    fn links_come_in_reading_order_and_covered_ones_once() {
+        let source = "http://one.example/ <a href='http://two.example/'>http://covered.example/</a> http://three.example/ \
+                      <a href='http://four.example/'>x <a href='http://five.example/'>y</a> www.six.example";
+        for (limit, kept, cut) in [(9, 6, false), (6, 6, false), (5, 5, true), (1, 1, true)] {
+            let mut page = Page::new(&Limits {
+                links: limit,
+                ..Limits::default()
+            });
+            render(source, &mut page);
+            let text = std::mem::take(&mut page.text).finish().0;
+            let (links, was_cut) = page.links(&text);
+            let names = links
+                .iter()
+                .filter_map(|link| link.target.domain.as_ref().map(|domain| domain.as_str()));
+            let expected = [
+                "one.example",
+                "two.example",
+                "three.example",
+                "four.example",
+                "five.example",
+            ];
+            let expected = expected.into_iter().chain(["www.six.example"]).take(kept);
+            assert!(names.eq(expected) && was_cut == cut, "{limit}: {links:?}");
+        }
+    }
+
+    #[test]
     fn links_are_limited() {
         for (count, cut) in [(9, false), (10, false), (11, true)] {
             let mut page = Page::new(&Limits {

@@ -36,7 +36,9 @@ pub(super) struct Page {
     pub(super) hidden: Canvas,
     pub(super) images: Vec<Image>,
     pub(super) forms: Vec<Form>,
-    anchors: Vec<(Range<usize>, Link)>,
+    anchors: Vec<Link>,
+    /// Where each of them stands in the text.
+    places: Vec<Range<usize>>,
     limit: usize,
     is_cut: bool,
 }
@@ -58,6 +60,7 @@ impl Page {
             images: Vec::new(),
             forms: Vec::new(),
             anchors: Vec::new(),
+            places: Vec::new(),
             limit: links,
             is_cut: false,
         }
@@ -75,16 +78,13 @@ impl Page {
             .unwrap_or("")
             .to_owned();
         let shown_domain = link::shown_domain(&shown);
-        let place = start..self.text.len().max(start);
-        self.anchors.push((
-            place,
-            Link {
-                shown,
-                shown_domain,
-                target,
-                origin: Origin::Body,
-            },
-        ));
+        self.places.push(start..self.text.len().max(start));
+        self.anchors.push(Link {
+            shown,
+            shown_domain,
+            target,
+            origin: Origin::Body,
+        });
     }
 
     pub(super) fn add_image(&mut self, image: Image) {
@@ -102,29 +102,38 @@ impl Page {
     /// The links of the HTML and those that the text itself holds, in reading order; and whether
     /// some were left out.
     pub(super) fn links(&mut self, text: &str) -> (Vec<Link>, bool) {
-        let mut anchors = std::mem::take(&mut self.anchors);
-        anchors.sort_by_key(|(place, _)| place.start);
-        let mut links = Vec::with_capacity(anchors.len());
-        let mut anchors = anchors.into_iter().peekable();
-        // What an anchor already covers is that anchor's shown text, not a link of its own.
-        let mut covered = 0;
-        for found in link::scan(text) {
-            while let Some((place, link)) = anchors.next_if(|(place, _)| place.start <= found.place.start) {
-                covered = covered.max(place.end);
-                links.push(link);
+        let (anchors, places) = (std::mem::take(&mut self.anchors), std::mem::take(&mut self.places));
+        let bare = self.bare_links(text, &places);
+        let is_in_order = places.is_sorted_by_key(|place| place.start);
+        let mut links = match bare.is_empty() && is_in_order {
+            // Nearly always, and then none needs to be moved.
+            true => anchors,
+            false => {
+                let anchors = places.iter().map(|place| place.start).zip(anchors);
+                let mut placed: Vec<_> = anchors.chain(bare).collect();
+                placed.sort_by_key(|(start, _)| *start);
+                placed.into_iter().map(|(_, link)| link).collect()
             }
-            if found.place.start < covered {
-                continue;
-            }
-            if links.len() >= self.limit {
-                self.is_cut = true;
-                break;
-            }
-            links.push(Link::bare(found.url, Origin::Body));
-        }
-        links.extend(anchors.map(|(_, link)| link));
+        };
         self.is_cut |= links.len() > self.limit;
         links.truncate(self.limit);
         (links, self.is_cut)
+    }
+
+    /// Links in the text apart from anchors, and where they stand: what an anchor covers is that anchor's
+    /// shown text, not a link of its own. No more than could be among the first that are kept.
+    fn bare_links(&self, text: &str, places: &[Range<usize>]) -> Vec<(usize, Link)> {
+        let mut places: Vec<&Range<usize>> = places.iter().collect();
+        places.sort_by_key(|place| place.start);
+        let mut places = places.into_iter().peekable();
+        let mut covered = 0;
+        let apart = link::scan(text).filter(|found| {
+            while let Some(place) = places.next_if(|place| place.start <= found.place.start) {
+                covered = covered.max(place.end);
+            }
+            found.place.start >= covered
+        });
+        let bare = apart.map(|found| (found.place.start, Link::bare(found.url, Origin::Body)));
+        bare.take(self.limit + 1).collect()
     }
 }

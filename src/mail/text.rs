@@ -39,7 +39,7 @@ pub(super) struct Newest {
 /// Leaves the history out of rendered text; `quoted` are the stretches that its markup quotes.
 pub(super) fn newest(text: &str, quoted: &[Range<usize>]) -> Newest {
     let lines = lines(text, quoted);
-    let mut kept = String::new();
+    let mut kept: Vec<&str> = Vec::with_capacity(lines.len());
     let mut quotes = false;
     let mut at = 0;
     while let Some(line) = lines.get(at) {
@@ -57,16 +57,13 @@ pub(super) fn newest(text: &str, quoted: &[Range<usize>]) -> Newest {
                 break;
             }
             continue;
-        } else {
-            if !kept.is_empty() {
-                kept.push('\n');
-            }
-            kept.push_str(line.text);
+        } else if !kept.is_empty() || !line.text.is_empty() {
+            kept.push(line.text);
         }
         at += 1;
     }
     Newest {
-        text: (quotes && !kept.trim().is_empty()).then_some(kept),
+        text: (quotes && kept.iter().any(|line| !line.trim().is_empty())).then(|| kept.join("\n")),
         quotes,
     }
 }

@@ -136,7 +136,7 @@ impl Url {
 fn cleaned(written: &str) -> Cow<'_, str> {
     let text = written.trim_matches(|c: char| c <= ' ' || c == '\u{a0}');
     let text = text.get(..text.floor_char_boundary(limits::URL_BYTES)).unwrap_or("");
-    if text.contains(['\t', '\r', '\n']) {
+    if memchr::memchr3(b'\t', b'\r', b'\n', text.as_bytes()).is_some() {
         Cow::Owned(text.replace(['\t', '\r', '\n'], ""))
     } else {
         Cow::Borrowed(text)

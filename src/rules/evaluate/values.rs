@@ -30,10 +30,13 @@ impl<'e> Run<'_, 'e, '_> {
             Node::Field(place) => self.scope.field(*place),
             Node::Variable(slot) => self.variables.get(*slot).cloned().unwrap_or(Value::Absent),
             Node::Header { name, raw } => self.header(name, *raw),
-            Node::Member { base, field } => {
-                let base = self.value(base);
-                field.read_member(&base)
-            }
+            Node::Member { base, field } => match base.as_ref() {
+                Node::Variable(slot) => self
+                    .variables
+                    .get(*slot)
+                    .map_or(Value::Absent, |base| field.read_member(base)),
+                base => field.read_member(&self.value(base)),
+            },
             Node::Column { base, column } => match self.value(base) {
                 Value::Record(Record::Row(row)) => row.get(*column).map_or(Value::Absent, Value::borrowed),
                 other => other,
