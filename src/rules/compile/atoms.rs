@@ -218,7 +218,7 @@ impl Scanner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::compile::needles::LONG_BYTES_MIN;
+    use crate::rules::compile::states::LONG_BYTES_MIN;
     use crate::rules::text::folded;
 
     const TEXTS: [&str; 6] = [

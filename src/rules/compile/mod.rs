@@ -16,6 +16,7 @@ pub(crate) mod pattern;
 pub(crate) mod required;
 mod resolve;
 mod rows;
+mod states;
 mod text_tests;
 pub(crate) mod triggers;
 

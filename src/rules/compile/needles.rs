@@ -6,22 +6,14 @@
 //! conditions, nor of which text is scanned.
 
 use super::grams::{Grams, NEEDLE_BYTES_MIN, Sink};
+use super::states::{States, Stretched};
 use crate::rules::text::{Folded, folded};
-use aho_corasick::automaton::{Automaton as Machine, StateID};
-use aho_corasick::dfa::DFA;
-use aho_corasick::{Anchored, MatchKind};
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Needles of so many bytes together are found sooner by a table of states than by their grams.
 const TABLE_BYTES_MAX: usize = 48 << 10;
-
-/// Stretches of a text that a table is taken over in turns.
-const STRETCHES: usize = 4;
-
-/// Shorter texts aren't worth cutting.
-pub(super) const LONG_BYTES_MIN: usize = 1 << 10;
 
 /// A needle of which all places are wanted is noted at most so often in one text; beyond it stands
 /// everywhere.
@@ -51,21 +43,13 @@ pub(crate) struct Automaton {
     atoms: Vec<Atom>,
     grams: Grams,
     /// All needles of a small set, as its tables stay in the caches; of a large one those too short for grams.
-    table: Option<Table>,
+    table: Option<States>,
     /// Those of them beyond ASCII, which no ASCII text can hold: alone the others need few classes of bytes, so
     /// that their table is half as large.
-    foreign: Option<Table>,
+    foreign: Option<States>,
     /// Whether a scan for the shortest needles is a pass of its own.
     has_both: bool,
     counted: usize,
-}
-
-/// Needles that are looked for by a table of states.
-#[derive(Debug)]
-struct Table {
-    machine: DFA,
-    /// The atom that each of the machine's needles stands for.
-    atoms: Vec<usize>,
 }
 
 /// A few atoms, to be looked for one by one.
@@ -139,107 +123,12 @@ impl Needles {
         Ok(Automaton {
             has_both: !is_small,
             grams: Grams::build(long.into_iter()),
-            table: Table::build(plain)?,
-            foreign: Table::build(foreign)?,
+            table: States::build(plain)?,
+            foreign: States::build(foreign)?,
             atoms: self.atoms,
             counted: self.counted,
         })
     }
-}
-
-impl Table {
-    fn build(needles: Vec<(usize, &str)>) -> Result<Option<Self>, String> {
-        if needles.is_empty() {
-            return Ok(None);
-        }
-        let (atoms, texts): (Vec<usize>, Vec<&str>) = needles.into_iter().unzip();
-        let machine = DFA::builder()
-            .match_kind(MatchKind::Standard)
-            .prefilter(false)
-            .ascii_case_insensitive(true)
-            .build(texts);
-        let machine = machine.map_err(|error| format!("the needles don't fit an automaton: {error}"))?;
-        Ok(Some(Self { machine, atoms }))
-    }
-
-    /// Runs over a text. Each step waits for the one before, so that a long text is cut into stretches whose
-    /// steps take turns and don't wait for each other.
-    fn scan(&self, text: &[u8], notes: &mut Notes<'_>) {
-        if text.len() < LONG_BYTES_MIN {
-            if let Ok(start) = self.machine.start_state(Anchored::No) {
-                walk_on(&self.machine, start, text, &mut |at, state| self.note(at, state, notes));
-            }
-            return;
-        }
-        // A needle over a cut is found by the stretch that it ends in.
-        let overlap = self.machine.max_pattern_len().saturating_sub(1);
-        let cut = |number: usize| text.len() * number / STRETCHES;
-        let begins: [usize; STRETCHES] = std::array::from_fn(|number| cut(number).saturating_sub(overlap));
-        let stretches: [&[u8]; STRETCHES] = std::array::from_fn(|number| {
-            let begin = begins.get(number).copied().unwrap_or(0);
-            text.get(begin..cut(number + 1)).unwrap_or_default()
-        });
-        let mut found: [Notes<'_>; STRETCHES] = std::array::from_fn(|_| notes.afresh());
-        walk(&self.machine, stretches, &mut |number, at, state| {
-            let at = begins.get(number).copied().unwrap_or(0) + at;
-            // What ends before the cut was found by the stretch before.
-            if let Some(notes) = found.get_mut(number).filter(|_| at >= cut(number)) {
-                self.note(at, state, notes);
-            }
-        });
-        found.into_iter().for_each(|later| notes.add_later(later.finish()));
-    }
-
-    fn note(&self, at: usize, state: StateID, notes: &mut Notes<'_>) {
-        for number in 0..self.machine.match_len(state) {
-            let pattern = self.machine.match_pattern(state, number);
-            if let Some(atom) = self.atoms.get(pattern.as_usize()) {
-                notes.found(*atom, at + 1 - self.machine.pattern_len(pattern));
-            }
-        }
-    }
-}
-
-/// Takes an automaton over several texts in turns, and tells of each matching state: in which text, at
-/// which byte.
-fn walk(machine: &DFA, texts: [&[u8]; STRETCHES], found: &mut dyn FnMut(usize, usize, StateID)) {
-    let Ok(start) = machine.start_state(Anchored::No) else {
-        return;
-    };
-    let shared = texts.iter().map(|text| text.len()).min().unwrap_or(0);
-    let parts = texts.map(|text| text.split_at_checked(shared).unwrap_or_default());
-    let [one, two, three, four] = parts.map(|(turns, _)| turns.iter());
-    // Each state in a variable of its own stays in a register; in an array it would not.
-    let (mut first, mut second, mut third, mut fourth) = (start, start, start, start);
-    for (at, (((one, two), three), four)) in one.zip(two).zip(three).zip(four).enumerate() {
-        first = machine.next_state(Anchored::No, first, *one);
-        second = machine.next_state(Anchored::No, second, *two);
-        third = machine.next_state(Anchored::No, third, *three);
-        fourth = machine.next_state(Anchored::No, fourth, *four);
-        for (number, state) in [first, second, third, fourth].into_iter().enumerate() {
-            if is_match(machine, state) {
-                found(number, at, state);
-            }
-        }
-    }
-    let states = [first, second, third, fourth];
-    for (number, (state, (_, rest))) in states.into_iter().zip(parts).enumerate() {
-        walk_on(machine, state, rest, &mut |at, state| found(number, shared + at, state));
-    }
-}
-
-/// Takes an automaton on from a state.
-fn walk_on(machine: &DFA, mut state: StateID, text: &[u8], found: &mut dyn FnMut(usize, StateID)) {
-    for (at, byte) in text.iter().enumerate() {
-        state = machine.next_state(Anchored::No, state, *byte);
-        if is_match(machine, state) {
-            found(at, state);
-        }
-    }
-}
-
-fn is_match(machine: &DFA, state: StateID) -> bool {
-    machine.is_special(state) && machine.is_match(state)
 }
 
 impl Automaton {
@@ -329,24 +218,7 @@ struct Notes<'s> {
     hits: Hits,
 }
 
-impl<'s> Notes<'s> {
-    /// None, of the same text.
-    fn afresh(&self) -> Notes<'s> {
-        Notes {
-            hits: self.automaton.no_hits(),
-            ..*self
-        }
-    }
-
-    /// Adds what a later stretch of the text holds.
-    fn add_later(&mut self, later: Hits) {
-        for (atom, at) in later.places {
-            if self.wants(atom) {
-                self.add(atom, at);
-            }
-        }
-    }
-
+impl Notes<'_> {
     fn add(&mut self, atom: usize, at: usize) {
         let (word, bit) = place(atom);
         if let Some(seen) = self.hits.seen.get_mut(word) {
@@ -392,6 +264,23 @@ impl Sink for Notes<'_> {
             return;
         }
         self.add(atom, at);
+    }
+}
+
+impl Stretched for Notes<'_> {
+    fn fresh(&self) -> Self {
+        Self {
+            hits: self.automaton.no_hits(),
+            ..*self
+        }
+    }
+
+    fn add_later(&mut self, later: Self) {
+        for (atom, at) in later.finish().places {
+            if self.wants(atom) {
+                self.add(atom, at);
+            }
+        }
     }
 }
 
