@@ -3,13 +3,14 @@
 //! A [`Share`] grows step by step, waits a short time at most, and gives everything back when
 //! dropped. Knows nothing of what the bytes are.
 
+use super::body_memory::Spare;
 use crate::telemetry::Telemetry;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What a session holds without drawing on the budget, in bytes.
-pub const FREE: usize = 64 * 1024;
+pub const FREE: usize = super::body_memory::HEAP_MOST;
 
 /// Bytes are drawn in pages of this size, so that any total fits the semaphore.
 const PAGE: usize = 4096;
@@ -20,6 +21,7 @@ pub struct Budget {
     pages: Arc<Semaphore>,
     total: usize,
     telemetry: Telemetry,
+    spare: Arc<Spare>,
 }
 
 /// What one body has drawn. Dropped, it is given back.
@@ -42,6 +44,7 @@ impl Budget {
             pages: Arc::new(Semaphore::new(total)),
             total,
             telemetry,
+            spare: Arc::default(),
         };
         budget.telemetry.memory_budget("limit", (total * PAGE) as u64);
         budget.report();
@@ -54,6 +57,11 @@ impl Budget {
             budget: self,
             held: None,
         }
+    }
+
+    /// Pages that bodies leave to each other.
+    pub fn spare(&self) -> Arc<Spare> {
+        Arc::clone(&self.spare)
     }
 
     /// Bytes drawn at this moment.

@@ -6,8 +6,10 @@
 //! ends can be made CRLF instead, and still end nothing. Knows nothing of replies, time or where the
 //! memory comes from.
 
+use super::body_memory::{BodyMemory, Spare};
 use super::refusal::{Malformed, Refusal};
 use memchr::memchr3;
+use std::sync::Arc;
 
 /// What is done about bare CR and bare LF.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,9 +30,6 @@ pub enum Framing {
     Count,
 }
 
-/// A body up to this many octets may be moved when it grows.
-const MOVED_MOST: usize = 1 << 20;
-
 /// Reads one message.
 #[derive(Debug)]
 pub struct DataReader {
@@ -38,7 +37,7 @@ pub struct DataReader {
     line_ends: LineEnds,
     size_max: u64,
     state: State,
-    body: Vec<u8>,
+    body: BodyMemory,
     /// Octets that the body may have, whatever room its memory has.
     room: usize,
     dropped: Option<Refusal>,
@@ -64,7 +63,7 @@ enum State {
 
 impl DataReader {
     /// A reader of a message of at most `size_max` octets (after dot-stuffing is undone).
-    pub const fn new(framing: Framing, line_ends: LineEnds, size_max: u64) -> Self {
+    pub const fn new(framing: Framing, line_ends: LineEnds, size_max: u64, spare: Arc<Spare>) -> Self {
         Self {
             framing,
             line_ends,
@@ -73,7 +72,7 @@ impl DataReader {
                 Framing::Dot => State::Start { ends: true },
                 Framing::Count => State::Text,
             },
-            body: Vec::new(),
+            body: BodyMemory::new(spare),
             room: 0,
             dropped: None,
         }
@@ -98,7 +97,7 @@ impl DataReader {
         if self.state == State::Cr {
             self.bare(Malformed::BareCarriageReturn);
         }
-        if !self.body.is_empty() && !self.body.ends_with(b"\r\n") {
+        if !self.body.is_empty() && !self.body.as_slice().ends_with(b"\r\n") {
             self.keep(b"\r\n");
         }
         self.state = State::Done;
@@ -130,37 +129,22 @@ impl DataReader {
         self.room
     }
 
-    /// Lets the body have `room` octets in all.
-    ///
-    /// While it is small its memory is moved as it grows. Past that, what it may need in the end is reserved
-    /// at once: addresses cost nothing until they are written to, whereas moving tens of megabytes costs time,
-    /// and what the allocator keeps of the places left behind would be beside the budget. Memory that isn't
-    /// to be had is [`Refusal::Memory`].
+    /// Lets the body have `room` octets in all. Memory that isn't to be had is [`Refusal::Memory`].
     pub fn grow(&mut self, room: usize) {
         if self.dropped.is_some() {
             return;
         }
         self.room = room;
-        let in_the_end = usize::try_from(self.size_max).unwrap_or(usize::MAX).max(room);
-        let is_small = room <= MOVED_MOST.max(self.body.capacity());
-        if is_small || !self.reserve(in_the_end) {
-            self.reserve(room);
-        }
-        if self.body.capacity() < room {
+        let in_the_end = usize::try_from(self.size_max).unwrap_or(usize::MAX);
+        if !self.body.reserve(room, in_the_end) {
             self.discard(Refusal::Memory);
         }
-    }
-
-    /// Has memory for so many octets in all, if that is to be had.
-    fn reserve(&mut self, octets: usize) -> bool {
-        let more = octets.saturating_sub(self.body.len());
-        self.body.try_reserve_exact(more).is_ok()
     }
 
     /// Keeps nothing of the message, for this reason: the first one stands, unless the message turns
     /// out to be malformed as well, for then the session can't go on.
     pub fn discard(&mut self, why: Refusal) {
-        self.body = Vec::new();
+        self.body.clear();
         self.room = 0;
         if self.dropped.is_none() || matches!(why, Refusal::Malformed(_)) && !self.is_malformed() {
             self.dropped = Some(why);
@@ -171,7 +155,7 @@ impl DataReader {
     ///
     /// # Errors
     /// [`Refusal::Malformed`], [`Refusal::TooBig`], or what [`DataReader::discard`] was told.
-    pub fn finish(self) -> Result<Vec<u8>, Refusal> {
+    pub fn finish(self) -> Result<BodyMemory, Refusal> {
         match self.dropped {
             None => Ok(self.body),
             Some(why) => Err(why),
@@ -313,8 +297,8 @@ impl DataReader {
         }
         if self.body.len() as u64 + octets.len() as u64 > self.size_max {
             self.discard(Refusal::TooBig);
-        } else {
-            self.body.extend_from_slice(octets);
+        } else if !self.body.append(octets) {
+            self.discard(Refusal::Memory);
         }
     }
 }
@@ -329,11 +313,22 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// A reader that has room.
+    fn reader(framing: Framing, line_ends: LineEnds, size_max: u64) -> DataReader {
+        let mut reader = DataReader::new(framing, line_ends, size_max, Arc::default());
+        reader.grow(1 << 18);
+        reader
+    }
+
+    fn finish(reader: DataReader) -> Result<Vec<u8>, Refusal> {
+        reader.finish().map(|body| body.as_slice().to_vec())
+    }
+
     /// What came of it, and how many octets were taken.
     type Outcome = (Result<Vec<u8>, Refusal>, usize, bool);
 
     fn read<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, line_ends: LineEnds) -> Outcome {
-        let mut reader = DataReader::new(Framing::Dot, line_ends, 1 << 20);
+        let mut reader = reader(Framing::Dot, line_ends, 1 << 20);
         let mut taken = 0;
         for chunk in chunks {
             taken += reader.feed(chunk);
@@ -342,7 +337,7 @@ mod tests {
             }
         }
         let done = reader.is_done();
-        (reader.finish(), taken, done)
+        (finish(reader), taken, done)
     }
 
     fn whole(input: &[u8], line_ends: LineEnds) -> Outcome {
@@ -483,12 +478,12 @@ mod tests {
     #[test]
     fn the_size_limit_holds_and_reading_goes_on() {
         for (length, fits) in [(9, true), (10, true), (11, false)] {
-            let mut reader = DataReader::new(Framing::Dot, LineEnds::Strict, 10);
+            let mut reader = reader(Framing::Dot, LineEnds::Strict, 10);
             let input = [vec![b'x'; length - 2], b"\r\n.\r\nNEXT".to_vec()].concat();
             assert_eq!(reader.feed(&input), input.len() - 4);
             assert!(reader.is_done());
             assert_eq!(
-                reader.finish().map(|body| body.len()),
+                finish(reader).map(|body| body.len()),
                 if fits { Ok(length) } else { Err(Refusal::TooBig) }
             );
         }
@@ -496,9 +491,9 @@ mod tests {
 
     #[test]
     fn a_message_both_too_big_and_malformed_ends_the_session() {
-        let mut reader = DataReader::new(Framing::Dot, LineEnds::Strict, 3);
+        let mut reader = reader(Framing::Dot, LineEnds::Strict, 3);
         reader.feed(b"xxxxxx\r\na\nb\r\n.\r\n");
-        assert_eq!(reader.finish(), Err(Refusal::Malformed(Malformed::BareLineFeed)));
+        assert_eq!(finish(reader), Err(Refusal::Malformed(Malformed::BareLineFeed)));
     }
 
     #[test]
@@ -537,7 +532,7 @@ mod tests {
             step in 1_usize..9,
             repair in any::<bool>(),
         ) {
-            let mut reader = DataReader::new(Framing::Dot, if repair { LineEnds::Repair } else { LineEnds::Strict }, 1 << 20);
+            let mut reader = reader(Framing::Dot, if repair { LineEnds::Repair } else { LineEnds::Strict }, 1 << 20);
             for chunk in input.chunks(step) {
                 let before = reader.body.len();
                 reader.feed(chunk);
@@ -548,35 +543,25 @@ mod tests {
 
     /// A message in chunks, cut where the slices end.
     fn chunked<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, line_ends: LineEnds) -> Result<Vec<u8>, Refusal> {
-        let mut reader = DataReader::new(Framing::Count, line_ends, 1 << 20);
+        let mut reader = reader(Framing::Count, line_ends, 1 << 20);
         for chunk in chunks {
             assert_eq!(reader.feed(chunk), chunk.len(), "a chunk is taken whole");
             assert!(!reader.is_done());
         }
         reader.end();
         assert!(reader.is_done());
-        reader.finish()
+        finish(reader)
     }
 
     #[test]
-    fn a_body_that_grows_large_is_moved_no_more() {
-        let mut reader = DataReader::new(Framing::Dot, LineEnds::Strict, 8 << 20);
-        let mut places = Vec::new();
-        let mut room = 1 << 16;
-        while room <= 8 << 20 {
-            reader.grow(room);
-            assert_eq!(reader.room(), room);
-            reader.feed(&vec![b'x'; room - reader.kept() - 8]);
-            places.push((room, reader.body.as_ptr()));
-            room *= 2;
-        }
-        let large: Vec<_> = places.iter().filter(|(room, _)| *room > MOVED_MOST).collect();
-        assert_eq!(large.len(), 3);
-        assert!(large.iter().all(|(_, place)| *place == large[0].1), "{places:?}");
-        // Its memory is one more than can be had.
-        let mut reader = DataReader::new(Framing::Dot, LineEnds::Strict, u64::MAX);
+    fn a_body_without_memory_is_refused() {
+        let mut reader = DataReader::new(Framing::Dot, LineEnds::Strict, u64::MAX, Arc::default());
         reader.grow(usize::MAX);
-        assert_eq!(reader.finish(), Err(Refusal::Memory));
+        assert_eq!(finish(reader), Err(Refusal::Memory));
+        let mut reader = DataReader::new(Framing::Dot, LineEnds::Strict, 1 << 20, Arc::default());
+        reader.grow(10);
+        assert_eq!(reader.feed(&[b'x'; 11]), 11);
+        assert_eq!(finish(reader), Err(Refusal::Memory));
     }
 
     #[test]
@@ -620,10 +605,10 @@ mod tests {
     #[test]
     fn in_chunks_the_size_limit_counts_the_line_end_that_is_added() {
         for (length, fits) in [(7, true), (8, true), (9, false), (10, false)] {
-            let mut reader = DataReader::new(Framing::Count, LineEnds::Strict, 10);
+            let mut reader = reader(Framing::Count, LineEnds::Strict, 10);
             reader.feed(&vec![b'x'; length]);
             reader.end();
-            assert_eq!(reader.finish().is_ok(), fits, "{length}");
+            assert_eq!(finish(reader).is_ok(), fits, "{length}");
         }
     }
 }

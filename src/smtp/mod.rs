@@ -3,6 +3,7 @@
 //! [`command`], [`mod@line`] and [`data`] read bytes, [`session`] decides (pure), [`connection`] drives it
 //! over any stream, and asks a [`Desk`] what to answer. [`client`] is the other side of the wire.
 
+pub mod body_memory;
 pub mod budget;
 pub mod client;
 pub mod command;

@@ -4,6 +4,7 @@
 //! What becomes of each octet is `data`'s; where the memory comes from is `budget`'s.
 
 use super::{Connection, Over, guard};
+use crate::smtp::body_memory::BodyMemory;
 use crate::smtp::budget::{FREE, Share};
 use crate::smtp::data::{DataReader, Framing};
 use crate::smtp::refusal::Refusal;
@@ -41,13 +42,13 @@ pub(super) struct Receiving {
 
 /// Memory that goes back to the budget with the last of whoever holds the body.
 struct Accounted {
-    body: Vec<u8>,
+    body: BodyMemory,
     _share: Share,
 }
 
 impl AsRef<[u8]> for Accounted {
     fn as_ref(&self) -> &[u8] {
-        &self.body
+        self.body.as_slice()
     }
 }
 
@@ -95,9 +96,10 @@ where
     pub(super) fn receiving(&self, framing: Framing, begins: Begins) -> Receiving {
         let Begins { declared, size_max } = begins;
         let started = Instant::now();
+        let budget = &self.rest.service.budget;
         Receiving {
-            reader: DataReader::new(framing, self.rest.opening.line_ends, size_max),
-            share: Arc::clone(&self.rest.service.budget).share(),
+            reader: DataReader::new(framing, self.rest.opening.line_ends, size_max, budget.spare()),
+            share: Arc::clone(budget).share(),
             declared: declared.and_then(|size| usize::try_from(size).ok()),
             size_max: usize::try_from(size_max).unwrap_or(usize::MAX),
             started,
