@@ -279,7 +279,7 @@ impl Daemon {
     pub async fn refresh_gauges(&self) {
         if self.gate.store.trouble().is_some() {
             // Nobody sends mail to a gate that isn't ready, so that no mail would ever open it again.
-            let _ = self.gate.store.append_journal(Vec::new()).await;
+            let _ = self.gate.store.append_journal(&[]).await;
         }
         let trouble = match self.gate.store.totals().await {
             Ok(totals) => {

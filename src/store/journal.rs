@@ -31,7 +31,7 @@ impl Default for Grouping {
     fn default() -> Self {
         Self {
             waiting_max: 10_000,
-            records_max: 500,
+            records_max: 200,
             wait_max: Duration::from_millis(200),
             tries_max: 120,
             retry_pause: Duration::from_secs(5),
@@ -190,7 +190,7 @@ impl Task {
             let hurried = self.shared.is_hurried();
             // Appending is idempotent by id: a group whose failed commit was durable after all
             // stays single.
-            if self.store.append_journal(group.clone()).await.is_ok() {
+            if self.store.append_journal(&group).await.is_ok() {
                 return;
             }
             if hurried || tries >= self.grouping.tries_max {

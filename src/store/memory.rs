@@ -288,10 +288,10 @@ impl Store for MemoryStore {
         self.begin(Operation::Delete)?.find(id)?.change(Custody::delete)
     }
 
-    async fn append_journal(&self, events: Vec<MessageEvent>) -> Result<(), StoreError> {
+    async fn append_journal(&self, events: &[MessageEvent]) -> Result<(), StoreError> {
         let mut kept = self.begin(Operation::AppendJournal)?;
         for event in events {
-            kept.record(event, false);
+            kept.record(event.clone(), false);
         }
         Ok(())
     }

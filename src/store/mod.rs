@@ -318,7 +318,7 @@ pub trait Store: Send + Sync {
 
     /// Appends journal records, in one transaction. An id has one record: the first one stays, but
     /// that of [`Store::quarantine`] replaces any, since it is bound to what is kept.
-    async fn append_journal(&self, events: Vec<MessageEvent>) -> Result<(), StoreError>;
+    async fn append_journal(&self, events: &[MessageEvent]) -> Result<(), StoreError>;
 
     /// Finds journal records, newest first.
     async fn search_journal(&self, query: JournalQuery) -> Result<Vec<MessageEvent>, StoreError>;

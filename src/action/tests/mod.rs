@@ -94,7 +94,10 @@ impl House {
         };
         let outcome = perform(assignment, leg, means).await;
         if !outcome.journalled {
-            self.store.append_journal(vec![outcome.event.clone()]).await.unwrap();
+            self.store
+                .append_journal(std::slice::from_ref(&outcome.event))
+                .await
+                .unwrap();
         }
         outcome
     }

@@ -17,7 +17,7 @@ async fn six_hundred_and_forty_parallel_operations(store: Arc<dyn Store>) {
             let kept = store
                 .quarantine(message(number, State::Pending, &["a@town.example"]))
                 .await?;
-            store.append_journal(vec![event(1_000 + number, 1)]).await?;
+            store.append_journal(&[event(1_000 + number, 1)]).await?;
             store.settle(kept, State::Held, None).await?;
             store.list(QuarantineQuery::default()).await?;
             store.claim(kept, &[]).await?;

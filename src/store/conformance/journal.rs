@@ -40,7 +40,7 @@ async fn a_record_comes_back_whole(store: Arc<dyn Store>) {
         ..FindingEvent::default()
     }];
     record.stages = vec![("judge".to_owned(), 1.25)];
-    store.append_journal(vec![record.clone()]).await.expect("appended");
+    store.append_journal(&[record.clone()]).await.expect("appended");
     assert_eq!(found(&*store, JournalQuery::default()).await, [record]);
 }
 
@@ -50,15 +50,15 @@ async fn an_id_has_one_record(store: Arc<dyn Store>) {
         ..event(1, 1)
     };
     store
-        .append_journal(vec![verdict("first"), verdict("second")])
+        .append_journal(&[verdict("first"), verdict("second")])
         .await
         .expect("appended");
-    store.append_journal(vec![verdict("third")]).await.expect("appended");
+    store.append_journal(&[verdict("third")]).await.expect("appended");
     assert_eq!(found(&*store, JournalQuery::default()).await, [verdict("first")]);
     let mut kept = message(1, State::Held, &["a@town.example"]);
     kept.event = verdict("kept");
     store.quarantine(kept).await.expect("kept");
-    store.append_journal(vec![verdict("fourth")]).await.expect("appended");
+    store.append_journal(&[verdict("fourth")]).await.expect("appended");
     assert_eq!(
         found(&*store, JournalQuery::default()).await,
         [verdict("kept")],
@@ -83,7 +83,7 @@ async fn filters_hold_together(store: Arc<dyn Store>) {
     records[1].author = "Chief@Other.example".to_owned();
     records[2].recipients.clear();
     records[3].verdict = "deliver".to_owned();
-    store.append_journal(records).await.expect("appended");
+    store.append_journal(&records).await.expect("appended");
     type Ask = fn(&mut JournalQuery);
     let table: [(Ask, &[u128]); 15] = [
         (|_| {}, &[4, 3, 2, 1]),
@@ -116,9 +116,9 @@ async fn groups_of_any_size_are_appended(store: Arc<dyn Store>) {
     let mut next = 0;
     // Around the number of rows that go in one statement.
     for size in [0, 1, 49, 50, 51, 500] {
-        let group = (next..next + size).map(|number| event(number, 0)).collect();
+        let group = (next..next + size).map(|number| event(number, 0)).collect::<Vec<_>>();
         next += size;
-        store.append_journal(group).await.expect("appended");
+        store.append_journal(&group).await.expect("appended");
         let kept = numbers(
             &*store,
             JournalQuery {
@@ -134,10 +134,10 @@ async fn groups_of_any_size_are_appended(store: Arc<dyn Store>) {
 async fn records_are_found_newest_first_and_limited(store: Arc<dyn Store>) {
     // Appended out of order, two a second.
     let group = [5, 1, 4, 0, 3, 2].map(|number| event(number, i64::try_from(number / 2).expect("small")));
-    store.append_journal(group.to_vec()).await.expect("appended");
+    store.append_journal(&group).await.expect("appended");
     assert_eq!(numbers(&*store, JournalQuery::default()).await, [4, 5, 2, 3, 0, 1]);
-    let more = (6..150).map(|number| event(number, 9)).collect();
-    store.append_journal(more).await.expect("appended");
+    let more = (6..150).map(|number| event(number, 9)).collect::<Vec<_>>();
+    store.append_journal(&more).await.expect("appended");
     for (limit, expected) in [(0, 100), (1, 1), (99, 99), (149, 149), (150, 150), (151, 150)] {
         let query = JournalQuery {
             limit,
@@ -152,9 +152,6 @@ async fn a_record_without_a_time_stops_nothing(store: Arc<dyn Store>) {
         time: String::new(),
         ..event(1, 0)
     };
-    store
-        .append_journal(vec![timeless, event(2, -1)])
-        .await
-        .expect("appended");
+    store.append_journal(&[timeless, event(2, -1)]).await.expect("appended");
     assert_eq!(numbers(&*store, JournalQuery::default()).await, [2, 1]);
 }

@@ -399,7 +399,7 @@ async fn metacharacters_are_plain_text(store: Arc<dyn Store>) {
         .expect("kept");
     let mut record = event(3, 3);
     record.from = odd.to_owned();
-    store.append_journal(vec![record]).await.expect("appended");
+    store.append_journal(&[record]).await.expect("appended");
     for needle in ["%", "_", "100%", "\\", "*", "?", "[a]", "'", "\"", odd] {
         let query = QuarantineQuery {
             recipient: Some(needle.to_owned()),

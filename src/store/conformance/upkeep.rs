@@ -131,14 +131,14 @@ async fn expiry_takes_what_is_settled_and_old(store: Arc<dyn Store>) {
         .await
         .expect("what stayed still works");
     store
-        .append_journal(vec![event(1, 1)])
+        .append_journal(&[event(1, 1)])
         .await
         .expect("an expired record's id is free again");
 }
 
 async fn expiry_goes_through_many(store: Arc<dyn Store>) {
     store
-        .append_journal((0..2_001).map(|number| event(number, 1)).collect())
+        .append_journal(&(0..2_001).map(|number| event(number, 1)).collect::<Vec<_>>())
         .await
         .expect("appended");
     for number in 1..=201 {

@@ -188,9 +188,14 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn append_journal(&self, events: Vec<MessageEvent>) -> Result<(), StoreError> {
-        let rows = events.iter().map(records::Row::of).collect::<Result<Vec<_>, _>>();
-        let rows = self.read("append_journal", rows)?;
+    async fn append_journal(&self, events: &[MessageEvent]) -> Result<(), StoreError> {
+        let mut rows = Vec::with_capacity(events.len());
+        for few in events.chunks(16) {
+            let few = few.iter().map(records::Row::of).collect::<Result<Vec<_>, _>>();
+            rows.extend(self.read("append_journal", few)?);
+            // Mail on the same thread needn't wait for all of them.
+            tokio::task::yield_now().await;
+        }
         self.change("append_journal", move |connection| {
             Box::pin(records::append(connection, rows))
         })

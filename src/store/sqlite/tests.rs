@@ -120,7 +120,7 @@ async fn everything_is_there_after_a_restart() {
     store.quarantine(small(1)).await.expect("kept");
     store.quarantine(large(2)).await.expect("kept");
     store.claim(id(2), &[]).await.expect("claimed");
-    store.append_journal(vec![event(3, 3)]).await.expect("appended");
+    store.append_journal(&[event(3, 3)]).await.expect("appended");
     // Not closed, as if killed: what was said to be durable is.
     drop(store);
     let store = bench.open().await.expect("opens again");
@@ -402,7 +402,7 @@ async fn a_full_disk_latches_until_there_is_room() {
     failed(store.quarantine(large(2)).await);
     // A reopened connection has no such limit: as if room had been made.
     assert!(store.trouble().is_some());
-    store.append_journal(Vec::new()).await.expect("reopened and verified");
+    store.append_journal(&[]).await.expect("reopened and verified");
     assert_eq!(store.trouble(), None);
     store.quarantine(large(2)).await.expect("kept");
     store.settle(id(1), State::Held, None).await.expect("and so on");
@@ -601,7 +601,7 @@ async fn cost_of_appending_to_the_journal() {
     );
     let (begun, used) = (std::time::Instant::now(), cpu());
     for group in groups {
-        store.append_journal(group).await.expect("appended");
+        store.append_journal(&group).await.expect("appended");
     }
     println!(
         "{bytes} bytes a record: {} us elapsed, {} us of CPU each",
