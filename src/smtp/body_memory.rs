@@ -45,8 +45,9 @@ impl Spare {
     /// Pages for so many octets, if there are any.
     fn take(&self, octets: usize) -> Option<Used> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.iter().position(|used| used.pages.len() >= octets)?;
-        Some(kept.swap_remove(found))
+        // What is too small since a limit was raised would keep out what isn't.
+        kept.retain(|used| used.pages.len() >= octets);
+        kept.pop()
     }
 
     /// Keeps pages, unless there are enough.
@@ -244,8 +245,8 @@ mod tests {
         let many: Vec<_> = (0..6).map(|_| filled(SPARE_OF_ONE_MOST)).collect();
         drop(many);
         assert_eq!(kept(), SPARE_MOST);
-        // What is too small for what there may be in the end is left alone.
+        // What is too small for what there may be in the end makes way.
         let mut larger = BodyMemory::new(Arc::clone(&spare));
-        assert!(larger.reserve(SPARE_MOST + 1, 2 * SPARE_MOST) && kept() == SPARE_MOST);
+        assert!(larger.reserve(HEAP_MOST + 1, 2 * SPARE_MOST) && kept() == 0);
     }
 }
