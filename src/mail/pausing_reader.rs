@@ -16,6 +16,9 @@ pub(super) struct PausingReader<'s> {
     has_paused: bool,
 }
 
+/// Bytes of text that are looked at first for where it ends.
+const WINDOW_FIRST: usize = 256;
+
 /// Not an error: the tokenizer is to be asked again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pause;
@@ -86,14 +89,27 @@ impl Reader for PausingReader<'_> {
 }
 
 /// How far text goes: up to the next mark, or a mark alone. Line ends are part of it, but for a lone CR,
-/// which the tokenizer makes a line end.
+/// which the tokenizer makes a line end. Looks little further than it goes, in windows that grow: after a lone
+/// CR it is asked again, and text may be nothing else.
 #[inline(always)]
 fn text_length(text: &[u8]) -> usize {
-    let mark = memchr::memchr3(b'&', b'<', 0, text).unwrap_or(text.len());
-    let before = text.get(..mark).unwrap_or_default();
-    let is_lone = |at: &usize| before.get(at + 1) != Some(&b'\n');
-    let lone = memchr::memchr_iter(b'\r', before).find(is_lone);
-    lone.unwrap_or(mark).max(text.len().min(1))
+    let (mut from, mut width) = (0, WINDOW_FIRST);
+    let end = loop {
+        let window = text.get(from..).unwrap_or_default();
+        let window = window.get(..width).unwrap_or(window);
+        let mark = memchr::memchr3(b'&', b'<', 0, window);
+        let before = window.get(..mark.unwrap_or(window.len())).unwrap_or_default();
+        let is_lone = |at: &usize| text.get(from + at + 1) != Some(&b'\n');
+        if let Some(end) = memchr::memchr_iter(b'\r', before).find(is_lone).or(mark) {
+            break from + end;
+        }
+        from += window.len();
+        width *= 2;
+        if from == text.len() {
+            break from;
+        }
+    };
+    end.max(text.len().min(1))
 }
 
 impl fmt::Display for Pause {
@@ -165,6 +181,34 @@ mod tests {
             let theirs = texts(Tokenizer::new(source).map(|Ok(token)| token));
             let ours = ours.replace("\r\n", "\n").replace("\\r\\n", "\\n");
             assert_eq!(ours, theirs, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn text_ends_at_the_same_place_however_far_it_is() {
+        for length in [
+            0,
+            1,
+            WINDOW_FIRST - 1,
+            WINDOW_FIRST,
+            WINDOW_FIRST + 1,
+            3 * WINDOW_FIRST,
+            9 * WINDOW_FIRST,
+        ] {
+            for (tail, more) in [
+                ("", 0),
+                ("<b", 0),
+                ("&", 0),
+                ("\r<", 0),
+                ("\ra\n<", 0),
+                ("\r\n<", 2),
+                ("\r\n\r<", 2),
+                ("\r", 0),
+            ] {
+                let text = format!("{}{tail}", "x".repeat(length));
+                let expected = (length + more).max(text.len().min(1));
+                assert_eq!(text_length(text.as_bytes()), expected, "{length} {tail:?}");
+            }
         }
     }
 

@@ -326,12 +326,13 @@ const USUAL: [&str; 48] = [
 ];
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Keeps every place: needle and byte.
     #[derive(Default)]
-    struct All(Vec<(usize, usize)>);
+    pub(in crate::rules::compile) struct All(pub Vec<(usize, usize)>);
 
     impl Sink for All {
         fn wants(&self, _: usize) -> bool {

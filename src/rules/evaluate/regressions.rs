@@ -1,7 +1,10 @@
-//! Faults that were found by holding the engine against a plain reading of its rules, a test each.
+//! Faults that were found in the engine, most by holding it against a plain reading of its rules, a test each.
 
-use super::tests::table;
+use super::tests::{letter, table};
+use super::{Outcome, Scope, evaluate};
+use crate::rules::compile::Atoms;
 use crate::rules::compile::house::{House, Scene};
+use crate::rules::compile::node::Node;
 
 /// How many links lead into a list of domains can't be told where a link has no domain.
 #[test]
@@ -74,4 +77,27 @@ fn what_is_looked_for_and_where_are_both_named_when_unknown() {
     let outcome = House::new().judge("auth.spf in body.languages", &Scene::new());
     let checks: Vec<&str> = outcome.unknown.iter().map(|why| why.check).collect();
     assert_eq!(checks, ["auth.spf", "body.languages"]);
+}
+
+#[test]
+fn a_regex_that_turns_out_too_large_is_unknown_and_never_no_match() {
+    fn outgrow(node: &mut Node) {
+        match node {
+            Node::Shared { condition, .. } => outgrow(condition),
+            Node::Compare { left, .. } => outgrow(left),
+            Node::CountMatches { pattern, .. } => pattern.outgrown(),
+            Node::Matches { patterns, .. } => patterns.iter_mut().for_each(|gated| gated.pattern.outgrown()),
+            _ => panic!("no regex in {node:?}"),
+        }
+    }
+    let (house, scene) = (House::new(), Scene::new());
+    for text in ["from.address.matches(/e/)", "from.address.count(/e/) > 0"] {
+        assert_eq!(letter(&house.judge(text, &scene)), 'T', "{text}");
+        let mut atoms = Atoms::default();
+        let mut condition = house.read(text, &mut atoms).0.unwrap();
+        outgrow(&mut condition.root);
+        let scanner = atoms.build().unwrap();
+        let outcome = scene.see(|evidence| evaluate(&condition, &mut Scope::new(evidence, &scanner), &house));
+        assert_eq!(outcome, Outcome::unknown("rule", "limit"), "{text}");
+    }
 }
