@@ -189,17 +189,16 @@ impl<'m> Body<'m> {
 
     /// An alternative that nobody was to see is added when it isn't the same text over again.
     fn render_spare(&mut self, part: &Part, node: &Node<'m>, richness: Richness, page: &mut Page, said: &mut Wording) {
-        let mut own = Self::default();
-        let mut draft = |text_bytes: usize| {
-            let mut draft = Page::draft(page, text_bytes);
+        let draft = |text_bytes: usize| {
+            let (mut own, mut draft) = (Self::default(), Page::draft(page, text_bytes));
             own.render_part(part, node, richness, &mut draft);
-            (Wording::of(draft.text.since(0)), draft.text.is_cut())
+            (own.defects, Wording::of(draft.text.since(0)), draft.text.is_cut())
         };
-        let (mut wording, is_cut) = draft(DRAFT_BYTES);
+        let (mut defects, mut wording, is_cut) = draft(DRAFT_BYTES);
         if is_cut && !wording.is_full() {
-            (wording, _) = draft(usize::MAX);
+            (defects, wording, _) = draft(usize::MAX);
         }
-        self.defects.extend(&own.defects);
+        self.defects.extend(&defects);
         if wording.is_news_to(said) {
             self.defects.add(Defect::ALTERNATIVES_DIFFER);
             said.add(wording);
