@@ -66,6 +66,9 @@ fn print(status: &Status) {
         "rules      {} active, {} shadow, generation {}",
         status.rules_active, status.rules_shadow, status.generation
     ));
+    for dropped in &status.dns_lists_dropped {
+        terminal::print(&format!("DROPPED    DNS list {dropped}"));
+    }
     for held in &status.held {
         terminal::print(&format!("HELD       {held}"));
     }

@@ -21,7 +21,7 @@ pub use problem::{Place, Problem, Problems};
 pub use secret::Secret;
 pub use show::Row;
 
-use crate::{admin, listener, pipeline, resolver, rules, smtp, store, telemetry, upstream, verdict};
+use crate::{admin, evidence, listener, pipeline, resolver, rules, smtp, store, telemetry, upstream, verdict};
 use sections::{ControlSettings, Deadlines};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -40,6 +40,10 @@ pub struct Config {
     pub route: Vec<upstream::Settings>,
     /// `[resolver]`: which DNS servers are asked.
     pub resolver: resolver::Settings,
+    /// `[authentication]`: what is checked of senders.
+    pub authentication: evidence::Settings,
+    /// `[[dns_list]]`: block lists in DNS.
+    pub dns_list: Vec<evidence::ListSettings>,
     /// `[http]`: health and metrics.
     pub http: admin::Settings,
     /// `[control]`: the command line's way in.
@@ -68,6 +72,8 @@ impl Default for Config {
             relay: pipeline::RelaySettings::default(),
             route: vec![upstream::Settings::default()],
             resolver: resolver::Settings::default(),
+            authentication: evidence::Settings::default(),
+            dns_list: Vec::new(),
             http: admin::Settings::default(),
             control: ControlSettings::default(),
             store: store::Settings::default(),

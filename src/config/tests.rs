@@ -102,6 +102,8 @@ fn every_setting() -> BTreeSet<(String, String)> {
         ("relay", "[relay]"),
         ("route", "[[route]]\nname = 'x'"),
         ("resolver", "[resolver]"),
+        ("authentication", "[authentication]"),
+        ("dns_list", "[[dns_list]]\nname = 'x'"),
         ("http", "[http]"),
         ("control", "[control]"),
         ("store", "[store]"),

@@ -6,13 +6,15 @@
 use crate::action::Stamp;
 use crate::clock;
 use crate::config::Config;
+use crate::evidence::{Checks, Lists, Needs, Probes};
 use crate::mail::{Mail, message};
 use crate::pipeline::{Criteria, Live, RelayGuard};
+use crate::resolver::Dns;
 use crate::rules::diagnostic::{self, Diagnostic};
 use crate::rules::testing::{self, Report};
 use crate::rules::{Findings, Loaded, RuleSet, guard};
 use crate::upstream::Upstreams;
-use crate::verdict::{self, Policy, PolicyError, Pulled};
+use crate::verdict::{self, Checked, Policy, PolicyError, Pulled};
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
@@ -169,7 +171,14 @@ pub fn rules_anew(
 pub fn test_rules(rules: &RuleSet) -> Result<Vec<Report>, Unusable> {
     let policy = Policy::new(&crate::verdict::Settings::default()).map_err(Unusable::Policy)?;
     let verdict = |findings: &Findings, mail: &Mail| {
-        verdict::decide(findings, &[], &policy, &mail.envelope, &Pulled::default()).action
+        verdict::decide(
+            findings,
+            Checked::default(),
+            &policy,
+            &mail.envelope,
+            &Pulled::default(),
+        )
+        .action
     };
     testing::run(rules, &verdict).map_err(Unusable::Rules)
 }
@@ -210,15 +219,22 @@ pub fn policy(config: &Config) -> Result<Arc<Policy>, Unusable> {
 ///
 /// # Errors
 /// A policy that can't stand.
-pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> Result<Live, Unusable> {
+pub fn live(
+    config: &Config,
+    rules: Arc<RuleSet>,
+    upstreams: Arc<Upstreams>,
+    outside: (Arc<dyn Dns>, Arc<Lists>),
+) -> Result<Live, Unusable> {
     let criteria = Criteria {
         cpu_time: Some(clock::thread_cpu_time),
         ..criteria_with(config, rules)?
     };
+    let probes = probes(config, &criteria, outside);
     Ok(Live {
         criteria,
         relay: Arc::new(RelayGuard::new(&config.relay)),
         upstreams,
+        probes,
         disclosure: Arc::new(config.disclosure.clone()),
         stamp: Arc::new(Stamp {
             hostname: config.our_name(),
@@ -226,4 +242,26 @@ pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> 
         message_size: config.limits.message_size.0,
         deadlines: config.deadlines.pipeline,
     })
+}
+
+/// What is found out about senders: what somebody asks for, and no more. Lookups leave half of the time for judging.
+fn probes(config: &Config, criteria: &Criteria, (dns, lists): (Arc<dyn Dns>, Arc<Lists>)) -> Probes {
+    let needs = Needs::of(criteria.rules.needs().iter().map(|(field, _)| *field));
+    let needs = match criteria.policy.asks_dmarc() {
+        true => needs.with_dmarc(!config.authentication.trusted_sealers.is_empty()),
+        false => needs,
+    };
+    let needs = match config.authentication.checks {
+        Checks::Off => Needs::default(),
+        Checks::Needed => needs,
+        Checks::All => needs.with_authentication(),
+    };
+    let judging = config.deadlines.pipeline.judging.0;
+    Probes {
+        dns,
+        total: config.resolver.total.0.min(judging / 2),
+        lists,
+        settings: Arc::new(config.authentication.clone()),
+        needs,
+    }
 }

@@ -34,6 +34,14 @@ pub struct DisclosureSettings {
 impl DisclosureSettings {
     /// The 550 of a refused message.
     pub fn refused(&self, verdict: &Verdict, id: Uuid) -> Reply {
+        if let (Some(domain), None) = (&verdict.failed_dmarc, &verdict.blocked_by) {
+            let text = match self.reply {
+                Detail::None => "Message refused".to_owned(),
+                Detail::Category | Detail::Rule => format!("Message refused as the DMARC policy of {domain} demands"),
+            };
+            // RFC 7372 §3.3: more than one check has failed.
+            return Reply::new(550, "5.7.26", self.signed(&text, id));
+        }
         let taken_for = verdict.category.map_or("unwanted", plain);
         let rule = verdict.reasons.get(verdict.levers.len());
         // Who blocked it and why is nothing that the blocked need to know.
@@ -110,6 +118,7 @@ mod tests {
             recipients: vec![],
             levers: vec![],
             blocked_by: None,
+            failed_dmarc: None,
             bypassed: false,
         };
         let blocked = Verdict {
@@ -118,7 +127,25 @@ mod tests {
             blocked_by: Some("@b.example".into()),
             ..verdict.clone()
         };
+        let unvouched = Verdict {
+            failed_dmarc: Some("b.example".into()),
+            ..verdict.clone()
+        };
         let id = Uuid::nil();
+        for (reply, text) in [
+            (Detail::None, "Message refused"),
+            (
+                Detail::Category,
+                "Message refused as the DMARC policy of b.example demands",
+            ),
+        ] {
+            let settings = DisclosureSettings {
+                reply,
+                ..DisclosureSettings::default()
+            };
+            let refused = settings.refused(&unvouched, id).to_string();
+            assert_eq!(refused, format!("550 5.7.26 {text}. id {id}"));
+        }
         for (reply, expected) in [
             (Detail::None, format!("550 5.7.1 Message refused. id {id}")),
             (

@@ -96,9 +96,13 @@ pub fn finding(finding: &Finding) -> FindingEvent {
     }
 }
 
-/// Checks that could not run: facts that rules asked for in vain, each once, and limits that cut
+/// Checks that could not run: facts that rules or policy asked for in vain, each once, and limits that cut
 /// the message short.
-pub fn unscanned(findings: &Findings, defects: &[&'static str]) -> Vec<UnscannedEvent> {
+pub fn unscanned(
+    findings: &Findings,
+    by_policy: Option<(&'static str, &'static str)>,
+    defects: &[&'static str],
+) -> Vec<UnscannedEvent> {
     let asked = findings
         .undecided
         .iter()
@@ -108,7 +112,7 @@ pub fn unscanned(findings: &Findings, defects: &[&'static str]) -> Vec<Unscanned
         .iter()
         .any(|defect| defect.ends_with("-limit"))
         .then_some(("message", "limit"));
-    let mut all: Vec<(&str, &str)> = asked.chain(cut).collect();
+    let mut all: Vec<(&str, &str)> = asked.chain(by_policy).chain(cut).collect();
     all.sort_unstable();
     all.dedup();
     all.into_iter()

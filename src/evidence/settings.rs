@@ -1,0 +1,28 @@
+//! `[authentication]`: what is checked of senders, and whom to believe about mail that went through others.
+//!
+//! Plain data with the shipped defaults. Knows nothing of how anything is checked.
+
+use serde::{Deserialize, Serialize};
+
+/// How much is checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checks {
+    /// Nothing is looked up about any sender.
+    Off,
+    /// What some rule or policy asks for.
+    #[default]
+    Needed,
+    /// SPF, DKIM, DMARC and ARC of every message, so that Authentication-Results tells all of them.
+    All,
+}
+
+/// `[authentication]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How much is checked.
+    pub checks: Checks,
+    /// Domains (and those below) whose ARC seals are believed about what they found.
+    pub trusted_sealers: Vec<String>,
+}
