@@ -256,6 +256,10 @@ fn probes(config: &Config, criteria: &Criteria, (dns, lists): (Arc<dyn Dns>, Arc
         Checks::Needed => needs,
         Checks::All => needs.with_authentication(),
     };
+    // So that servers that are away cost no message a wait, not even the first.
+    if needs.any() {
+        dns.wake();
+    }
     let judging = config.deadlines.pipeline.judging.0;
     Probes {
         dns,

@@ -11,7 +11,7 @@ use crate::chance::SystemChance;
 use crate::clock::{Clock, SystemClock};
 use crate::compute::Compute;
 use crate::config::{Config, Loaded, Sources};
-use crate::evidence::{Checks, Lists};
+use crate::evidence::Lists;
 use crate::listener::{self, ConnectionInfo, ListenFault, Listener, Premises};
 use crate::pipeline::{Gate, GateDesk, Profile};
 use crate::resolver::{Cached, Dns, DnsEvent, Nobody, StubResolver, SystemResolver, Watched};
@@ -339,10 +339,6 @@ pub fn dns(config: &Config, telemetry: &Telemetry) -> Arc<dyn Dns> {
         })
     };
     let watched = Watched::new(Arc::new(stub), told);
-    // So that servers that are away cost no message a wait, not even the first.
-    if config.authentication.checks != Checks::Off {
-        watched.probe();
-    }
     Arc::new(Cached::new(Arc::new(watched), config.resolver.cache))
 }
 

@@ -106,9 +106,8 @@ mod tests {
     use super::*;
     use crate::rules::{Action, Score};
 
-    #[test]
-    fn a_refusal_tells_as_much_as_the_house_wants() {
-        let verdict = Verdict {
+    fn refused() -> Verdict {
+        Verdict {
             action: Action::Reject,
             score: Score(2000),
             severity: None,
@@ -120,16 +119,14 @@ mod tests {
             blocked_by: None,
             failed_dmarc: None,
             bypassed: false,
-        };
-        let blocked = Verdict {
-            reasons: vec!["block @b.example (at least reject), by uid 0: a secret".into()],
-            levers: vec!["block @b.example".into()],
-            blocked_by: Some("@b.example".into()),
-            ..verdict.clone()
-        };
+        }
+    }
+
+    #[test]
+    fn a_refusal_on_the_authors_domains_wish_names_the_domain() {
         let unvouched = Verdict {
             failed_dmarc: Some("b.example".into()),
-            ..verdict.clone()
+            ..refused()
         };
         let id = Uuid::nil();
         for (reply, text) in [
@@ -146,6 +143,18 @@ mod tests {
             let refused = settings.refused(&unvouched, id).to_string();
             assert_eq!(refused, format!("550 5.7.26 {text}. id {id}"));
         }
+    }
+
+    #[test]
+    fn a_refusal_tells_as_much_as_the_house_wants() {
+        let verdict = refused();
+        let blocked = Verdict {
+            reasons: vec!["block @b.example (at least reject), by uid 0: a secret".into()],
+            levers: vec!["block @b.example".into()],
+            blocked_by: Some("@b.example".into()),
+            ..verdict.clone()
+        };
+        let id = Uuid::nil();
         for (reply, expected) in [
             (Detail::None, format!("550 5.7.1 Message refused. id {id}")),
             (

@@ -2,6 +2,7 @@
 
 use super::{Judgement, Live};
 use crate::action::Plan;
+use crate::evidence::MethodResult;
 use crate::mail::Mail;
 use crate::rules::{Action, Finding, Findings};
 use crate::telemetry::{EvidenceEvent, FindingEvent, MessageEvent, RecipientEvent, UnscannedEvent};
@@ -54,6 +55,7 @@ pub fn judged(judgement: &Judgement) -> MessageEvent {
         levers: verdict.levers.clone(),
         defects: judgement.defects.iter().map(|&defect| defect.into()).collect(),
         unscanned: judgement.unscanned.clone(),
+        authentication: judgement.results.iter().map(authentication).collect(),
         ..MessageEvent::default()
     }
 }
@@ -74,6 +76,13 @@ fn recipients(mail: &Mail, actions: &[Action], plan: &Plan) -> Vec<RecipientEven
             verdict: planned(place, *own).as_str().into(),
         })
         .collect()
+}
+
+/// A result, and whom it is about.
+fn authentication(result: &MethodResult) -> String {
+    let whom = result.properties.first().map_or("", |(_, whom)| whom.as_str());
+    let word = format!("{}={} {whom}", result.method, result.result);
+    word.trim_end().to_owned()
 }
 
 /// A rule that matched, with what decided.

@@ -108,6 +108,10 @@ impl Dns for Cached {
         self.dns.is_trusted()
     }
 
+    fn wake(&self) {
+        self.dns.wake();
+    }
+
     async fn ask(&self, name: &str, kind: Kind) -> Outcome {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         let slot = self.slot(&name, kind, Instant::now());

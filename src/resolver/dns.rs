@@ -165,6 +165,9 @@ pub trait Dns: Send + Sync {
     /// Whether an answer can be `authenticated` at all.
     fn is_trusted(&self) -> bool;
 
+    /// Finds out whether anybody answers, before it matters to somebody.
+    fn wake(&self) {}
+
     /// The records of one kind that a name has.
     ///
     /// # Errors

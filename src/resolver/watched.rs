@@ -60,7 +60,7 @@ impl Watched {
     }
 
     /// Finds out, on a task of its own, unless somebody is at it or was a moment ago.
-    pub fn probe(&self) {
+    fn probe(&self) {
         {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             if state.is_probing || state.probe_after.is_some_and(|after| after > Instant::now()) {
@@ -98,6 +98,10 @@ fn is_silence(outcome: &Result<Answer<Record>, DnsFault>) -> bool {
 impl Dns for Watched {
     fn is_trusted(&self) -> bool {
         self.dns.is_trusted()
+    }
+
+    fn wake(&self) {
+        self.probe();
     }
 
     async fn ask(&self, name: &str, kind: Kind) -> Result<Answer<Record>, DnsFault> {
@@ -192,7 +196,7 @@ mod tests {
     async fn a_probe_at_the_start_spares_the_first_message_the_wait() {
         let (server, dns, _) = watched();
         server.is_silent.store(true, Ordering::Relaxed);
-        dns.probe();
+        dns.wake();
         tokio::time::sleep(Duration::from_secs(3)).await;
         assert_eq!(dns.ask("a.example", Kind::A).await, Err(DnsFault::Down));
     }

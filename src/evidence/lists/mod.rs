@@ -149,20 +149,20 @@ impl Lists {
             found: Vec::new(),
             cut: names.is_cut.then_some("limit"),
         };
-        let mut asked: BTreeSet<(usize, &Domain)> = BTreeSet::new();
+        let mut asked: BTreeSet<(usize, &str)> = BTreeSet::new();
         let lists: Vec<&List> = self.of(Subject::Domains).collect();
         for (origin, domain) in &names.domains {
             let asking = lists
                 .iter()
                 .enumerate()
                 .filter(|(_, list)| list.origins.contains(origin));
-            asked.extend(asking.map(|(place, _)| (place, domain)));
+            asked.extend(asking.map(|(place, _)| (place, domain.as_str())));
         }
         let said = join_all(asked.iter().map(|&(place, domain)| {
             let list = lists.get(place).copied();
             async move {
                 let said = match list {
-                    Some(list) => list.ask(dns, domain.as_str()).await,
+                    Some(list) => list.ask(dns, domain).await,
                     None => Ok(BTreeSet::new()),
                 };
                 (list, domain, said)
@@ -178,12 +178,13 @@ impl Lists {
                 }
                 (None, _) => continue,
             };
+            let Some(listed) = Domain::parse(domain) else { continue };
             let places = names.domains.iter().filter(|(_, other)| other == domain);
             for (origin, _) in places.filter(|(origin, _)| list.origins.contains(origin)) {
                 gathered.found.extend(meanings.iter().map(|meaning| Listing {
                     list: list.name.clone(),
                     meaning: meaning.clone(),
-                    domain: domain.clone(),
+                    domain: listed.clone(),
                     origin: *origin,
                 }));
             }
@@ -195,18 +196,18 @@ impl Lists {
 /// The domains of a message, by where they stand.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    domains: BTreeSet<(Origin, Domain)>,
+    domains: BTreeSet<(Origin, String)>,
     is_cut: bool,
 }
 
 impl Names {
     /// Adds one, as far as it is one that somebody owns and there is room.
     pub(super) fn add(&mut self, origin: Origin, domain: &Domain) {
-        let Some(site) = domain.site().and_then(Domain::parse) else {
+        let Some(site) = domain.site().map(str::to_owned) else {
             return;
         };
         let is_new = !self.domains.iter().any(|(_, other)| *other == site);
-        let distinct: BTreeSet<&Domain> = self.domains.iter().map(|(_, domain)| domain).collect();
+        let distinct: BTreeSet<&str> = self.domains.iter().map(|(_, domain)| domain.as_str()).collect();
         if is_new && distinct.len() >= DOMAINS_MAX {
             self.is_cut = true;
         } else {

@@ -65,6 +65,13 @@ pub const FIELDS: &[Field] = &[
         |e| fact(&e.outside.client_name_confirmed, |truth| Value::Bool(*truth)),
     ),
     field_row(
+        "client.helo_confirmed",
+        BOOL,
+        Cost::Lookup,
+        "whether what the client calls itself leads to it",
+        |e| fact(&e.outside.helo_confirmed, |truth| Value::Bool(*truth)),
+    ),
+    field_row(
         "client.listed",
         TEXTS,
         Cost::Lookup,
