@@ -5,6 +5,8 @@
 
 /// Letters, then blank, digit, mark of markup or addresses, and all else.
 const CLASSES: usize = 30;
+/// Of what surprisals are told in.
+const UNITS_A_BIT: f64 = 7.0;
 
 /// How rare a byte is by itself.
 pub(super) fn alone(byte: u8) -> i32 {
@@ -15,6 +17,19 @@ pub(super) fn alone(byte: u8) -> i32 {
 pub(super) fn after(first: u8, second: u8) -> i32 {
     let row = AFTER.get(class(first));
     row.and_then(|row| row.get(class(second))).copied().map_or(0, i32::from)
+}
+
+/// Of a hundred bytes of mail, roughly, how many are among some; a class of bytes counts as soon as one is.
+pub(super) fn percent(among: impl Fn(u8) -> bool) -> u32 {
+    let mut counted = [false; CLASSES];
+    for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_uppercase() && among(*byte)) {
+        if let Some(counted) = counted.get_mut(class(byte)) {
+            *counted = true;
+        }
+    }
+    let surprisals = ALONE.iter().zip(counted).filter(|(_, counted)| *counted);
+    let share = |(surprisal, _): (&u8, bool)| 0.5_f64.powf(f64::from(*surprisal) / UNITS_A_BIT);
+    (surprisals.map(share).sum::<f64>() * 100.0) as u32
 }
 
 fn class(byte: u8) -> usize {
@@ -168,5 +183,7 @@ mod tests {
             assert!(after(usual[0], usual[1]) < after(odd[0], odd[1]));
         }
         assert!(alone(b'e') < alone(b'z'));
+        assert!((90..=120).contains(&percent(|_| true)) && percent(|_| false) == 0);
+        assert!(percent(|byte| byte == b'z') < percent(|byte| b"ez".contains(&byte)));
     }
 }

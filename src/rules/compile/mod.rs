@@ -17,6 +17,7 @@ pub(crate) mod required;
 mod resolve;
 mod rows;
 mod states;
+pub(crate) mod surroundings;
 mod text_tests;
 pub(crate) mod triggers;
 

@@ -4,6 +4,8 @@
 //! Enters: a regex, parsed. Leaves: the texts, case-folded, so that most messages need no run at all, and
 //! the reach, so that a run looks at little. Knows nothing of fields or of how texts are found.
 
+use super::letters::{after, alone};
+use super::surroundings::{ByteTest, tests};
 use crate::rules::text::fold;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -27,9 +29,21 @@ pub(crate) enum Reach {
     Everywhere,
 }
 
+/// A text that must stand in whatever matches, unless another does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Literal {
+    /// Case-folded.
+    pub text: String,
+    /// What stands around it in a match.
+    pub tests: Vec<ByteTest>,
+}
+
 /// The texts of which one occurs in whatever matches, and how far around it a match reaches.
-pub(super) fn required_and_reach(hir: &Hir) -> (Option<Vec<String>>, Reach) {
-    let inner = required(hir).best();
+pub(super) fn required_and_reach(hir: &Hir) -> (Option<Vec<Literal>>, Reach) {
+    let inner = match required(hir) {
+        Required::Exact(texts) => whole(hir, texts),
+        Required::Within(literals) => literals,
+    };
     let most = hir.properties().maximum_len().filter(|most| *most <= WITHIN_BYTES_MAX);
     if let Some(most) = most {
         return (inner, Reach::Within(most));
@@ -38,8 +52,8 @@ pub(super) fn required_and_reach(hir: &Hir) -> (Option<Vec<String>>, Reach) {
         return (inner, Reach::Line);
     }
     // Where the beginning is known, a run from there mostly ends at once.
-    match beginning(hir).best() {
-        Some(texts) => (Some(texts), Reach::From),
+    match beginning(hir) {
+        Some(literals) => (Some(literals), Reach::From),
         None => (inner, Reach::Everywhere),
     }
 }
@@ -65,44 +79,58 @@ fn crosses_lines(hir: &Hir) -> bool {
 }
 
 /// The texts that matches begin with.
-fn beginning(hir: &Hir) -> Required {
+fn beginning(hir: &Hir) -> Option<Vec<Literal>> {
     match hir.kind() {
         HirKind::Capture(capture) => beginning(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => beginning(&repetition.sub),
-        HirKind::Concat(parts) => beginning_of_concat(parts),
-        HirKind::Alternation(branches) => {
-            let mut texts = Vec::new();
-            for branch in branches {
-                match beginning(branch) {
-                    Required::Exact(found) if texts.len() + found.len() <= REQUIRED_TEXTS_MAX => texts.extend(found),
-                    _ => return Required::nothing(),
-                }
-            }
-            Required::Exact(texts)
+        HirKind::Concat(parts) => {
+            let (texts, end) = beginning_of_concat(parts);
+            literals(texts, looks(parts), parts.get(end..).unwrap_or_default())
         }
-        _ => required(hir),
+        _ => literals(beginning_texts(hir), &[], &[]),
     }
 }
 
-fn beginning_of_concat(parts: &[Hir]) -> Required {
-    let mut run = vec![String::new()];
-    for part in parts {
-        match required(part) {
-            Required::Exact(texts) if texts.len() * run.len() <= REQUIRED_TEXTS_MAX => {
-                run = joined(&run, &texts);
+/// The same of a part, without what stands around them; nothing may be one of them.
+fn beginning_texts(hir: &Hir) -> Vec<String> {
+    let nothing = || vec![String::new()];
+    match hir.kind() {
+        HirKind::Capture(capture) => beginning_texts(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => beginning_texts(&repetition.sub),
+        HirKind::Concat(parts) => beginning_of_concat(parts).0,
+        HirKind::Alternation(branches) => {
+            let texts: Vec<String> = branches.iter().flat_map(beginning_texts).collect();
+            if texts.len() > REQUIRED_TEXTS_MAX {
+                nothing()
+            } else {
+                texts
             }
+        }
+        _ => match required(hir) {
+            Required::Exact(texts) => texts,
+            Required::Within(_) => nothing(),
+        },
+    }
+}
+
+/// With the part that follows them, and all those after it.
+fn beginning_of_concat(parts: &[Hir]) -> (Vec<String>, usize) {
+    let mut run = vec![String::new()];
+    for (place, part) in parts.iter().enumerate() {
+        match required(part) {
+            Required::Exact(texts) if texts.len() * run.len() <= REQUIRED_TEXTS_MAX => run = joined(&run, &texts),
             _ => {
-                // What a part that goes on begins with still belongs to the beginning.
-                if let Required::Exact(texts) = beginning(part)
-                    && texts.len() * run.len() <= REQUIRED_TEXTS_MAX
-                {
-                    run = joined(&run, &texts);
+                // What a part that goes on begins with still belongs to the beginning, where that is short.
+                let texts = beginning_texts(part);
+                if shortest(&run) < REQUIRED_BYTES_MIN && texts.len() * run.len() <= REQUIRED_TEXTS_MAX {
+                    let told = texts.iter().any(|text| !text.is_empty());
+                    // The rest of that part follows, and nothing is known of it.
+                    return (joined(&run, &texts), if told { parts.len() } else { place });
                 }
-                break;
+                return (run, place);
             }
         }
     }
-    Required::Exact(run)
+    (run, parts.len())
 }
 
 fn joined(heads: &[String], tails: &[String]) -> Vec<String> {
@@ -117,7 +145,7 @@ enum Required {
     /// It matches exactly one of these.
     Exact(Vec<String>),
     /// One of these occurs within; `None` says nothing.
-    Within(Option<Vec<String>>),
+    Within(Option<Vec<Literal>>),
 }
 
 impl Required {
@@ -129,14 +157,62 @@ impl Required {
         Self::Exact(vec![String::new()])
     }
 
-    /// The texts to look for.
-    fn best(self) -> Option<Vec<String>> {
-        let texts = match self {
-            Self::Exact(texts) => Some(texts),
-            Self::Within(texts) => texts,
-        };
-        texts.filter(|texts| shortest(texts) >= REQUIRED_BYTES_MIN && texts.len() <= REQUIRED_TEXTS_MAX)
+    /// What to look for, when nothing is known of what stands around it.
+    fn literals(self) -> Option<Vec<Literal>> {
+        match self {
+            Self::Exact(texts) => literals(texts, &[], &[]),
+            Self::Within(literals) => literals,
+        }
     }
+}
+
+/// Texts to be looked for between these parts, if they are worth it.
+fn literals(texts: Vec<String>, before: &[Hir], after: &[Hir]) -> Option<Vec<Literal>> {
+    if shortest(&texts) < REQUIRED_BYTES_MIN || texts.len() > REQUIRED_TEXTS_MAX {
+        return None;
+    }
+    let tests = tests(before, after, &texts);
+    let literal = |text| Literal {
+        text,
+        tests: tests.clone(),
+    };
+    Some(texts.into_iter().map(literal).collect())
+}
+
+/// Texts that are all that a regex matches, but for borders of words at its ends.
+fn whole(hir: &Hir, texts: Vec<String>) -> Option<Vec<Literal>> {
+    let parts = match hir.kind() {
+        HirKind::Concat(parts) => parts.as_slice(),
+        _ => &[],
+    };
+    let mut reversed = parts.to_vec();
+    reversed.reverse();
+    literals(texts, looks(parts), looks(&reversed))
+}
+
+/// The parts at the beginning that match nothing but a place.
+fn looks(parts: &[Hir]) -> &[Hir] {
+    let is_look = |part: &Hir| matches!(part.kind(), HirKind::Look(_));
+    let count = parts.iter().take_while(|part| is_look(part)).count();
+    parts.get(..count).unwrap_or_default()
+}
+
+/// How rare the most usual of some texts is, in about a seventh of a bit; none at all is the most usual.
+fn rarity(literals: Option<&[Literal]>) -> i32 {
+    let of_text = |text: &str| {
+        let first = text.bytes().next().map_or(0, alone);
+        first
+            + text
+                .as_bytes()
+                .array_windows::<2>()
+                .map(|[a, b]| after(*a, *b))
+                .sum::<i32>()
+    };
+    let rarities = literals
+        .unwrap_or_default()
+        .iter()
+        .map(|literal| of_text(&literal.text));
+    rarities.min().unwrap_or(0)
 }
 
 fn shortest(texts: &[String]) -> usize {
@@ -160,7 +236,7 @@ fn required(hir: &Hir) -> Required {
             }
             (0, _, _) => Required::nothing(),
             (1, Some(1), inner) => inner,
-            (_, _, inner) => Required::Within(inner.best()),
+            (_, _, inner) => Required::Within(inner.literals()),
         },
         HirKind::Concat(parts) => required_of_concat(parts),
         HirKind::Alternation(branches) => required_of_alternation(branches),
@@ -193,63 +269,74 @@ fn required_of_class(class: &Class) -> Required {
 
 fn required_of_concat(parts: &[Hir]) -> Required {
     let mut run = vec![String::new()];
-    let mut best: Option<Vec<String>> = None;
+    // The first part of the run.
+    let mut from = 0;
+    let mut best: Option<Vec<Literal>> = None;
     let mut is_exact = true;
-    let offer = |candidate: Option<Vec<String>>, best: &mut Option<Vec<String>>| {
-        let length = |texts: &Option<Vec<String>>| texts.as_deref().map_or(0, shortest);
-        if length(&candidate) > length(best) {
-            *best = candidate;
+    let mut offer = |candidate: Option<Vec<Literal>>| {
+        if rarity(candidate.as_deref()) > rarity(best.as_deref()) {
+            best = candidate;
         }
     };
-    for part in parts {
+    let around = |from: usize, to: usize| {
+        (
+            parts.get(..from).unwrap_or_default(),
+            parts.get(to..).unwrap_or_default(),
+        )
+    };
+    for (place, part) in parts.iter().enumerate() {
         match required(part) {
             Required::Exact(texts) if texts.len() * run.len() <= REQUIRED_TEXTS_MAX => {
                 run = joined(&run, &texts);
             }
             other => {
                 is_exact = false;
-                offer(
-                    Required::Exact(std::mem::replace(&mut run, vec![String::new()])).best(),
-                    &mut best,
-                );
-                offer(other.best(), &mut best);
+                let texts = std::mem::replace(&mut run, vec![String::new()]);
+                let (before, after) = around(from, place);
+                offer(literals(texts, before, after));
+                offer(match other {
+                    Required::Exact(texts) => {
+                        let (before, after) = around(place, place + 1);
+                        literals(texts, before, after)
+                    }
+                    Required::Within(literals) => literals,
+                });
+                from = place + 1;
             }
         }
     }
     if is_exact {
         return Required::Exact(run);
     }
-    offer(Required::Exact(run).best(), &mut best);
+    let (before, after) = around(from, parts.len());
+    offer(literals(run, before, after));
     Required::Within(best)
 }
 
 fn required_of_alternation(branches: &[Hir]) -> Required {
-    let mut texts = Vec::new();
-    let mut is_exact = true;
-    for branch in branches {
-        let found = match required(branch) {
-            Required::Exact(found) => Some(found),
-            Required::Within(found) => {
-                is_exact = false;
-                found
-            }
+    let found: Vec<Required> = branches.iter().map(required).collect();
+    let exact = found.iter().map(|branch| match branch {
+        Required::Exact(texts) => Some(texts.as_slice()),
+        Required::Within(_) => None,
+    });
+    if let Some(texts) = exact.collect::<Option<Vec<_>>>() {
+        let texts = texts.concat();
+        return if texts.len() > REQUIRED_TEXTS_MAX {
+            Required::nothing()
+        } else {
+            Required::Exact(texts)
         };
-        match found {
-            Some(found) if texts.len() + found.len() <= REQUIRED_TEXTS_MAX => texts.extend(found),
-            _ => return Required::nothing(),
-        }
     }
-    match is_exact {
-        true => Required::Exact(texts),
-        false => Required::Within(Some(texts)),
-    }
+    let literals = found.into_iter().map(Required::literals).collect::<Option<Vec<_>>>();
+    let literals = literals.map(|literals| literals.concat());
+    Required::Within(literals.filter(|literals| literals.len() <= REQUIRED_TEXTS_MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn told(text: &str, flags: &str) -> (Option<Vec<String>>, Reach) {
+    fn told(text: &str, flags: &str) -> (Option<Vec<Literal>>, Reach) {
         let has = |flag| flags.contains(flag);
         let hir = regex_syntax::ParserBuilder::new()
             .case_insensitive(has('i'))
@@ -277,7 +364,7 @@ mod tests {
             let found = told(text, flags).0;
             let found = found
                 .as_deref()
-                .map(|texts| texts.iter().map(String::as_str).collect::<Vec<_>>());
+                .map(|found| found.iter().map(|literal| literal.text.as_str()).collect::<Vec<_>>());
             assert_eq!(found, expected, "/{text}/{flags}");
         }
     }
