@@ -1,7 +1,7 @@
 //! The rule engine against what else one might have used, over generated sets of rules: time a message, time to
 //! build, memory. `benches/README.md` has the commands, and how the sets are made.
 //!
-//! Enters: nothing, or `--corpora FOLDER` for real texts. Leaves: a table of ratios taken in one run. Knows
+//! Enters: nothing, or `--corpora FOLDER` for real texts, and `--only NAME`. Leaves: a table of ratios taken in one run. Knows
 //! nothing of the wire.
 
 #![expect(
@@ -51,11 +51,16 @@ fn main() {
         .skip(1)
         .filter(|argument| argument != "--bench")
         .collect();
-    let words = match arguments.as_slice() {
-        [] => Words::made_up(TEXT_BYTES),
-        [flag, folder] if flag == "--corpora" => Words::of_folder(Path::new(folder), TEXT_BYTES),
-        other => panic!("{other:?}? There is --corpora FOLDER"),
-    };
+    let (mut words, mut only) = (None, String::new());
+    for pair in arguments.chunks(2) {
+        match pair {
+            [flag, folder] if flag == "--corpora" => words = Some(Words::of_folder(Path::new(folder), TEXT_BYTES)),
+            [flag, name] if flag == "--only" => only.clone_from(name),
+            other => panic!("{other:?}? There are --corpora FOLDER and --only NAME"),
+        }
+    }
+    let words = words.unwrap_or_else(|| Words::made_up(TEXT_BYTES));
+    let is_wanted = |name: &str| name.contains(&only);
     println!(
         "a text of {} bytes; each the least of {ROUNDS} rounds",
         words.text.len()
@@ -66,13 +71,17 @@ fn main() {
     );
     let vectorscan = vectorscan();
     for count in [100, 1_000, 5_000, 10_000] {
+        let name = format!("{count} regex rules: ours");
+        if !is_wanted(&name) {
+            continue;
+        }
         let regexes = words.regexes(count);
         let conditions: Vec<String> = regexes
             .iter()
             .map(|regex| format!("body.text.matches(/{regex}/i)"))
             .collect();
         let ours = engine(&conditions, &words.text);
-        row(&format!("{count} regex rules: ours"), ours, ours);
+        row(&name, ours, ours);
         if count <= 1_000 {
             row(
                 "  a loop over regex, Unicode",
@@ -91,6 +100,10 @@ fn main() {
         }
     }
     for count in [1_000, 10_000, 100_000] {
+        let name = format!("{count} literals, ten a rule: ours");
+        if !is_wanted(&name) {
+            continue;
+        }
         let literals = words.literals(count);
         let quoted: Vec<String> = literals.iter().map(|literal| format!("'{literal}'")).collect();
         let conditions: Vec<String> = quoted
@@ -98,7 +111,7 @@ fn main() {
             .map(|some| format!("body.text.icontains({})", some.join(", ")))
             .collect();
         let ours = engine(&conditions, &words.text);
-        row(&format!("{count} literals, ten a rule: ours"), ours, ours);
+        row(&name, ours, ours);
         if let Some(program) = vectorscan.as_ref().filter(|_| count <= 10_000) {
             row("  vectorscan", scan_with(program, &literals, &words.text), ours);
         }
