@@ -20,6 +20,7 @@ mod states;
 pub(crate) mod surroundings;
 mod text_tests;
 pub(crate) mod triggers;
+mod words;
 
 #[cfg(test)]
 mod atoms_proof;

@@ -12,6 +12,7 @@ use crate::rules::text::{Folded, folded};
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Needles of so many bytes together are found sooner by a table of states than by their grams.
 const TABLE_BYTES_MAX: usize = 48 << 10;
@@ -68,13 +69,20 @@ struct Look {
     must_exist: bool,
 }
 
+/// One of the atoms that have the same text, with the look that tells most of what stands around it.
+#[derive(Debug, Clone, Copy)]
+struct Variant {
+    atom: usize,
+    first: Option<Look>,
+}
+
 /// Needles, ready to be looked for in any text. `Send + Sync`.
 #[derive(Debug)]
 pub(crate) struct Automaton {
     atoms: Vec<Atom>,
     texts: Vec<String>,
     /// The atoms of each text, one text's after the other's, those with surroundings last; and where each begins.
-    of_texts: Vec<usize>,
+    of_texts: Vec<Variant>,
     begins: Vec<usize>,
     sets: Vec<ByteSet>,
     grams: Grams,
@@ -196,18 +204,21 @@ impl Needles {
         let (tabled, long): (Vec<_>, Vec<_>) =
             numbered.partition(|(_, text)| is_small || text.len() < NEEDLE_BYTES_MIN);
         let (plain, foreign) = tabled.into_iter().partition(|(_, text)| text.is_ascii());
-        let mut of_texts: Vec<usize> = (0..self.atoms.len()).collect();
-        let text_of = |atom: &usize| self.atoms.get(*atom).map_or(0, |atom| atom.text);
-        let has_looks = |atom: &usize| self.atoms.get(*atom).is_some_and(|atom| !atom.around.is_empty());
-        of_texts.sort_by_key(|atom| (text_of(atom), has_looks(atom)));
-        let begin = |text: usize| of_texts.partition_point(|atom| text_of(atom) < text);
+        let numbered_atoms = self.atoms.iter().enumerate();
+        let variants = numbered_atoms.map(|(atom, known)| {
+            let first = known.around.first().copied();
+            (known.text, Variant { atom, first })
+        });
+        let mut variants: Vec<(usize, Variant)> = variants.collect();
+        variants.sort_by_key(|(text, variant)| (*text, variant.first.is_some()));
+        let begin = |text: usize| variants.partition_point(|(known, _)| *known < text);
         Ok(Automaton {
             has_both: !is_small,
             grams: Grams::build(long.into_iter()),
             table: States::build(plain)?,
             foreign: States::build(foreign)?,
             begins: (0..=self.texts.len()).map(begin).collect(),
-            of_texts,
+            of_texts: variants.iter().map(|(_, variant)| *variant).collect(),
             atoms: self.atoms,
             texts: self.texts,
             sets: self.sets,
@@ -271,7 +282,7 @@ impl Automaton {
     }
 
     /// The atoms of a text.
-    fn of_text(&self, text: usize) -> &[usize] {
+    fn of_text(&self, text: usize) -> &[Variant] {
         let bounds = self.begins.get(text..text + 2);
         let range = bounds.and_then(|bounds| Some(*bounds.first()?..*bounds.last()?));
         range.and_then(|range| self.of_texts.get(range)).unwrap_or_default()
@@ -352,20 +363,16 @@ impl<'s> Notes<'s> {
     }
 
     /// Notes where an atom stands, unless that is known, or it differs in case or surroundings where these matter.
-    #[inline]
     fn stands(&mut self, number: usize, at: usize) {
-        let automaton = self.automaton;
-        let Some(atom) = automaton.atoms.get(number) else {
+        let Some(atom) = self.automaton.atoms.get(number).filter(|_| self.wants_atom(number)) else {
             return;
         };
         if !atom.around.is_empty() && self.looks_left > 0 {
             self.looks_left -= 1;
-            if !self.fits(atom, at) {
+            let bounds = self.bounds(atom.text, at);
+            if !atom.around.iter().all(|look| self.passes(look, &bounds)) {
                 return;
             }
-        }
-        if !self.wants_atom(number) {
-            return;
         }
         let at = self.copy.map_or(at, |copy| copy.original(at));
         let exact = atom.exact.as_deref();
@@ -375,29 +382,29 @@ impl<'s> Notes<'s> {
         self.add(number, at);
     }
 
-    /// Whether what stands around an atom may belong to a match.
+    fn bounds(&self, text: usize, at: usize) -> Range<usize> {
+        at..at + self.automaton.texts.get(text).map_or(0, String::len)
+    }
+
+    /// Whether a byte near these bounds may belong to a match.
     #[inline]
-    fn fits(&self, atom: &Atom, at: usize) -> bool {
-        let automaton = self.automaton;
+    fn passes(&self, look: &Look, bounds: &Range<usize>) -> bool {
+        let from = if look.offset < 0 { bounds.start } else { bounds.end };
         let scanned = self.copy.map_or(self.text, Folded::as_str).as_bytes();
-        let length = automaton.texts.get(atom.text).map_or(0, String::len);
-        atom.around.iter().all(|look| {
-            let from = if look.offset < 0 { at } else { at + length };
-            let byte = from
-                .checked_add_signed(isize::from(look.offset))
-                .and_then(|place| scanned.get(place));
-            match (byte, automaton.sets.get(look.set as usize)) {
-                (Some(byte), Some(set)) => set.holds(*byte),
-                _ => !look.must_exist,
-            }
-        })
+        let byte = from
+            .checked_add_signed(isize::from(look.offset))
+            .and_then(|place| scanned.get(place));
+        match (byte, self.automaton.sets.get(look.set as usize)) {
+            (Some(byte), Some(set)) => set.holds(*byte),
+            _ => !look.must_exist,
+        }
     }
 }
 
 impl Sink for Notes<'_> {
     fn wants(&self, text: usize) -> bool {
         match self.automaton.of_text(text) {
-            [atom] => self.wants_atom(*atom),
+            [only] => self.wants_atom(only.atom),
             _ => true,
         }
     }
@@ -410,10 +417,20 @@ impl Sink for Notes<'_> {
             *places = places.saturating_add(1);
             *places > PLACES_MAX + 1
         };
-        let has_looks = |atom: &usize| automaton.atoms.get(*atom).is_some_and(|atom| !atom.around.is_empty());
-        let atoms = automaton.of_text(text).iter();
-        let atoms = atoms.take_while(|atom| !(is_known && has_looks(atom)));
-        atoms.for_each(|atom| self.stands(*atom, at));
+        let bounds = self.bounds(text, at);
+        for variant in automaton.of_text(text) {
+            if let Some(look) = &variant.first {
+                if is_known {
+                    break;
+                }
+                // Of the many rules that a usual word belongs to, the first look puts off nearly all.
+                self.looks_left = self.looks_left.saturating_sub(1);
+                if self.looks_left > 0 && !self.passes(look, &bounds) {
+                    continue;
+                }
+            }
+            self.stands(variant.atom, at);
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 //! Enters: a regex, parsed. Leaves: the texts, case-folded, so that most messages need no run at all, and
 //! the reach, so that a run looks at little. Knows nothing of fields or of how texts are found.
 
-use super::letters::{after, alone};
 use super::surroundings::{ByteTest, tests};
+use super::words;
 use crate::rules::text::fold;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -16,11 +16,16 @@ const REQUIRED_TEXTS_MAX: usize = 32;
 /// Looking further around a literal isn't less than looking everywhere.
 const WITHIN_BYTES_MAX: usize = 1 << 10;
 
+/// Nobody writes more blanks in a row for any other reason than to be clever.
+pub(crate) const BLANKS_COUNTED: usize = 16;
+
 /// Where a match lies, seen from a place where one of its required texts begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// It begins and ends at most so many bytes from there.
     Within(usize),
+    /// The same, where of each run of blanks only the first [`BLANKS_COUNTED`] count.
+    Spaced(usize),
     /// It stands in the same line.
     Line,
     /// It begins there.
@@ -44,9 +49,12 @@ pub(super) fn required_and_reach(hir: &Hir) -> (Option<Vec<Literal>>, Reach) {
         Required::Exact(texts) => whole(hir, texts),
         Required::Within(literals) => literals,
     };
-    let most = hir.properties().maximum_len().filter(|most| *most <= WITHIN_BYTES_MAX);
-    if let Some(most) = most {
+    let is_near = |most: &usize| *most <= WITHIN_BYTES_MAX;
+    if let Some(most) = hir.properties().maximum_len().filter(is_near) {
         return (inner, Reach::Within(most));
+    }
+    if let Some(most) = spaced_len(hir).filter(is_near) {
+        return (inner, Reach::Spaced(most));
     }
     if !crosses_lines(hir) {
         return (inner, Reach::Line);
@@ -56,6 +64,43 @@ pub(super) fn required_and_reach(hir: &Hir) -> (Option<Vec<Literal>>, Reach) {
         Some(literals) => (Some(literals), Reach::From),
         None => (inner, Reach::Everywhere),
     }
+}
+
+/// The greatest length of a match in bytes, where of a run of blanks only the first [`BLANKS_COUNTED`] count.
+// The parser's nest limit bounds the recursion.
+fn spaced_len(hir: &Hir) -> Option<usize> {
+    match hir.kind() {
+        HirKind::Capture(capture) => spaced_len(&capture.sub),
+        HirKind::Concat(parts) => parts
+            .iter()
+            .try_fold(0_usize, |sum, part| Some(sum.saturating_add(spaced_len(part)?))),
+        HirKind::Alternation(branches) => {
+            let lengths = branches.iter().map(spaced_len).collect::<Option<Vec<_>>>()?;
+            lengths.into_iter().max()
+        }
+        HirKind::Repetition(repetition) => match (repetition.max, repetition.sub.kind()) {
+            (None, sub) if is_of_blanks(sub) => Some(BLANKS_COUNTED),
+            (max, _) => Some(spaced_len(&repetition.sub)?.saturating_mul(max? as usize)),
+        },
+        _ => hir.properties().maximum_len(),
+    }
+}
+
+/// Whether it matches one blank and nothing else.
+fn is_of_blanks(part: &HirKind) -> bool {
+    match part {
+        HirKind::Literal(literal) => matches!(*literal.0, [byte] if is_blank(byte)),
+        HirKind::Class(Class::Unicode(class)) => {
+            let mut characters = class.ranges().iter().flat_map(|range| range.start()..=range.end());
+            characters.all(|c| u8::try_from(c).is_ok_and(is_blank))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a byte is one of those that `\s` stands for.
+pub(crate) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 /// Whether a match may hold the end of a line.
@@ -197,21 +242,12 @@ fn looks(parts: &[Hir]) -> &[Hir] {
     parts.get(..count).unwrap_or_default()
 }
 
-/// How rare the most usual of some texts is, in about a seventh of a bit; none at all is the most usual.
+/// How rare the most usual of some literals is; none at all is the most usual.
 fn rarity(literals: Option<&[Literal]>) -> i32 {
-    let of_text = |text: &str| {
-        let first = text.bytes().next().map_or(0, alone);
-        first
-            + text
-                .as_bytes()
-                .array_windows::<2>()
-                .map(|[a, b]| after(*a, *b))
-                .sum::<i32>()
-    };
     let rarities = literals
         .unwrap_or_default()
         .iter()
-        .map(|literal| of_text(&literal.text));
+        .map(|literal| words::rarity(&literal.text));
     rarities.min().unwrap_or(0)
 }
 
@@ -378,10 +414,12 @@ mod tests {
             ("pay.*now", "", Reach::Line),
             ("[^@\\n]+@example", "", Reach::Line),
             ("pay.*now", "s", Reach::From),
-            (r"\bpay\s+now", "", Reach::From),
+            (r"\bpay[\t-\r ]+now", "", Reach::Spaced(22)),
             (r"(pay|give)\s+now", "", Reach::From),
+            (r"([\t ]*pay|give[\n]*){2}", "", Reach::Spaced(40)),
             (r"(?:pay\s*)+now", "", Reach::From),
             (r"\s*pay\s+now", "", Reach::Everywhere),
+            (r"[\t-\r ]*pay\S+now", "s", Reach::Everywhere),
             (r"\s+at\s+once", "", Reach::Everywhere),
         ] {
             assert_eq!(told(text, flags).1, expected, "/{text}/{flags}");
