@@ -7,6 +7,7 @@
 use super::extent::Extent;
 use super::needles::{Automaton, Few, Needles, Scanned};
 use super::node::Node;
+use super::required::Literal;
 use super::shared::{Places, SharedConditions};
 use crate::rules::schema::{Cost, FIELDS, Field};
 use crate::rules::value::{Items, Value};
@@ -92,6 +93,15 @@ impl Atoms {
     pub(super) fn atom(&mut self, source: Option<usize>, needle: &str, ignores_case: bool) -> Option<usize> {
         let atom = self.needles.add(needle, ignores_case)?;
         if let Some((_, atoms)) = source.and_then(|source| self.sources.get_mut(source)) {
+            atoms.push(atom);
+        }
+        Some(atom)
+    }
+
+    /// The same of what a regex requires, which counts only with what stands around it.
+    pub(super) fn literal(&mut self, source: usize, literal: &Literal) -> Option<usize> {
+        let atom = self.needles.add_within(&literal.text, &literal.tests)?;
+        if let Some((_, atoms)) = self.sources.get_mut(source) {
             atoms.push(atom);
         }
         Some(atom)

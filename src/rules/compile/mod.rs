@@ -17,8 +17,10 @@ pub(crate) mod required;
 mod resolve;
 mod rows;
 mod states;
+pub(crate) mod surroundings;
 mod text_tests;
 pub(crate) mod triggers;
+mod words;
 
 #[cfg(test)]
 mod atoms_proof;
