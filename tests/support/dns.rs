@@ -173,8 +173,7 @@ fn forgeries(message: &[u8], zone: &Zone) -> Vec<(Vec<u8>, Option<UdpSocket>)> {
 fn said(zone: &Zone, query: &Query) -> Option<Says> {
     let asked = query.name().to_ascii().to_ascii_lowercase();
     let asked = asked.trim_end_matches('.').to_owned();
-    let mut zone = zone.lock().expect("nobody panicked");
-    zone.asked.push(format!("{asked} {}", query.query_type()));
+    let zone = zone.lock().expect("nobody panicked");
     let silence = zone.is_silent.then_some(Says::Silence);
     zone.says.get(&(asked, query.query_type())).cloned().or(silence)
 }
@@ -204,6 +203,9 @@ fn serve_stream(mut stream: TcpStream, zone: &Zone) {
 fn answer(message: &[u8], zone: &Zone, over_udp: bool) -> Option<Vec<u8>> {
     let question = Message::from_vec(message).ok()?;
     let query = question.queries.first()?.clone();
+    let asked = query.name().to_ascii().to_ascii_lowercase();
+    let asked = format!("{} {}", asked.trim_end_matches('.'), query.query_type());
+    zone.lock().expect("nobody panicked").asked.push(asked);
     let says = said(zone, &query);
     let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
     answer.metadata.recursion_desired = true;

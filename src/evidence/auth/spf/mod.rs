@@ -313,3 +313,5 @@ fn preferred(names: Vec<String>, domain: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod suite;

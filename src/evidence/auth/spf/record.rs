@@ -156,16 +156,17 @@ fn optional_domain(argument: &str) -> Option<Option<DomainSpec>> {
     DomainSpec::parse(argument.strip_prefix(':')?).map(Some)
 }
 
-/// Parts an argument from `/24`, `//64` or `/24//64` at its end.
+/// Parts an argument from `/24`, `//64` or `/24//64` at its end. A slash may stand within a name too, so that a length is
+/// digits alone.
 fn dual_prefix(argument: &str) -> Option<(&str, Prefix)> {
+    let is_length = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let mut prefix = Prefix::WHOLE;
     let mut rest = argument;
-    if let Some((before, length)) = rest.rsplit_once("//").filter(|(_, after)| !after.contains(['/', '}'])) {
+    if let Some((before, length)) = rest.rsplit_once("//").filter(|(_, after)| is_length(after)) {
         prefix.v6 = length_up_to(length, 128)?;
         rest = before;
     }
-    // A slash may stand within a macro, as a delimiter; a length is digits alone.
-    if let Some((before, length)) = rest.rsplit_once('/').filter(|(_, after)| !after.contains('}')) {
+    if let Some((before, length)) = rest.rsplit_once('/').filter(|(_, after)| is_length(after)) {
         prefix.v4 = length_up_to(length, 32)?;
         rest = before;
     }
@@ -227,6 +228,7 @@ mod tests {
             "a:%{d/}",
             "a:b.example.",
             "a:b-c.example-1",
+            "a:b:c/d.example/24",
             "redirect=b.example",
             "redirect=%{d}",
             "exp=why.%{d} moo.cow-far_out=man:dog/cat default=pass",
