@@ -31,17 +31,24 @@ pub struct Marking {
     pub shown: bool,
 }
 
+/// What was found of who vouches for the message.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Findings<'f> {
+    /// For Authentication-Results.
+    pub results: &'f [MethodResult],
+    /// Whole fields of ours that seal them, CRLF-ended; empty where nobody seals.
+    pub seal: &'f str,
+}
+
 /// Beyond so many names the header says how many more there are.
 const RULES_SHOWN_MOST: usize = 20;
 
 /// The fields to stand before the message, CRLF-ended (`operations.md`, "Headers").
-pub fn added(mail: &Mail, stamp: &Stamp, results: &[MethodResult], marking: &Marking) -> Bytes {
-    let mut out = received(mail, stamp);
+pub fn added(mail: &Mail, stamp: &Stamp, findings: Findings<'_>, marking: &Marking) -> Bytes {
+    let mut out = format!("{}{}", findings.seal, received(mail, stamp));
     if mail.direction == Direction::Inbound {
-        out.push_str(&format!(
-            "Authentication-Results: {}\r\n",
-            authentication(stamp, results)
-        ));
+        let results = authentication(stamp, findings.results);
+        out.push_str(&format!("Authentication-Results: {results}\r\n"));
     }
     out.push_str(&format!("X-Portreeve-Id: {}\r\n", mail.id));
     if mail.direction == Direction::Inbound && marking.shown {
@@ -314,7 +321,12 @@ mod tests {
     fn inbound_mail_is_stamped_and_marked() {
         let rules = ["A", "B"];
         assert_eq!(
-            text_of(&added(&mail(Direction::Inbound), &stamp(), &[], &marking(&rules, true))),
+            text_of(&added(
+                &mail(Direction::Inbound),
+                &stamp(),
+                Findings::default(),
+                &marking(&rules, true)
+            )),
             "Received: from a?b??X:?y? (mx??X:?y [192.0.2.1])\r\n by mx.example.gov.uk with ESMTPS id \
              00000000-0000-0000-0000-000000000000;\r\n Mon, 23 Nov 2026 09:00:00 +0000\r\n\
              Authentication-Results: mx.example.gov.uk; none\r\n\
@@ -365,7 +377,7 @@ mod tests {
                 bytes: Bytes::copy_from_slice(bytes.as_bytes()),
                 ..mail(Direction::Inbound)
             };
-            let added = text_of(&added(&mail, &stamp(), &[], &marking(&["A"], true)));
+            let added = text_of(&added(&mail, &stamp(), Findings::default(), &marking(&["A"], true)));
             assert_eq!(
                 added.ends_with("X-Portreeve-Defect: blank-before-header\r\n"),
                 guarded,
@@ -376,13 +388,26 @@ mod tests {
 
     #[test]
     fn outbound_and_observed_mail_is_not_marked() {
-        let outbound = text_of(&added(&mail(Direction::Outbound), &stamp(), &[], &marking(&[], true)));
+        let outbound = text_of(&added(
+            &mail(Direction::Outbound),
+            &stamp(),
+            Findings::default(),
+            &marking(&[], true),
+        ));
         assert!(outbound.contains("X-Portreeve-Id") && !outbound.contains("Verdict") && !outbound.contains("Auth"));
         let observed = Marking {
             shown: false,
             ..marking(&[], true)
         };
-        assert!(!text_of(&added(&mail(Direction::Inbound), &stamp(), &[], &observed)).contains("Verdict"));
+        assert!(
+            !text_of(&added(
+                &mail(Direction::Inbound),
+                &stamp(),
+                Findings::default(),
+                &observed
+            ))
+            .contains("Verdict")
+        );
     }
 
     fn stripped(message: &str, direction: Direction) -> String {

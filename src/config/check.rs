@@ -438,12 +438,22 @@ impl Checker<'_> {
                 ));
             }
         }
-        let asks = self.config.policy.dmarc != DmarcMode::Off;
+        let seal = &self.config.authentication.seal;
+        let is_name = |name: &str| Domain::parse(name).is_some();
+        let is_whole = is_name(&seal.domain) && is_name(&seal.selector) && !seal.key.as_os_str().is_empty();
+        if seal.is_on() && !is_whole {
+            problems.push(Problem::new(
+                &self.place(&["authentication", "seal"]),
+                "a seal needs domain, selector and key",
+                "set all three, or none",
+            ));
+        }
+        let asks = self.config.policy.dmarc != DmarcMode::Off || seal.is_on();
         if asks && self.config.authentication.checks == Checks::Off {
             problems.push(Problem::new(
                 &self.place(&["policy", "dmarc"]),
-                "policy.dmarc needs to know who vouches for mail, and [authentication] checks is \"off\"",
-                "set checks = \"needed\", or dmarc = \"off\"",
+                "policy.dmarc and a seal need to know who vouches for mail, and [authentication] checks is \"off\"",
+                "set checks = \"needed\", or dmarc = \"off\" and no seal",
             ));
         }
         problems

@@ -88,14 +88,17 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Files and folders whose change is taken up by itself: rules, and the certificates of listeners and routes.
+    /// Files and folders whose change is taken up by itself: rules, certificates of listeners
+    /// and routes, the key that seals.
     pub fn watched(&self) -> Vec<PathBuf> {
         let listeners = self.listener.iter();
         let listeners = listeners.flat_map(|listener| listener.certificate.iter().chain(&listener.key));
         let routes = self.route.iter();
         let routes = routes.flat_map(|route| route.tls_certificate.iter().chain(&route.tls_key));
         let rules = self.rules.paths.iter();
-        rules.chain(listeners).chain(routes).cloned().collect()
+        let seal = Some(&self.authentication.seal).filter(|seal| seal.is_on());
+        let seal = seal.map(|seal| &seal.key);
+        rules.chain(listeners).chain(routes).chain(seal).cloned().collect()
     }
 
     /// What we call ourselves to both sides and in headers.

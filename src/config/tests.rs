@@ -103,6 +103,7 @@ fn every_setting() -> BTreeSet<(String, String)> {
         ("route", "[[route]]\nname = 'x'"),
         ("resolver", "[resolver]"),
         ("authentication", "[authentication]"),
+        ("authentication.seal", "[authentication.seal]"),
         ("dns_list", "[[dns_list]]\nname = 'x'"),
         ("http", "[http]"),
         ("control", "[control]"),
@@ -130,6 +131,7 @@ fn every_setting() -> BTreeSet<(String, String)> {
     // These are sections, not settings.
     for (section, name) in [
         ("store", "retention"),
+        ("authentication", "seal"),
         ("policy", "recipients"),
         ("policy", "unscanned"),
     ] {

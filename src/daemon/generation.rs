@@ -3,7 +3,7 @@
 //!
 //! Reads files; swaps nothing in. Knows nothing of sockets and sessions.
 
-use crate::action::Stamp;
+use crate::action::{Sealer, Stamp};
 use crate::clock;
 use crate::config::Config;
 use crate::evidence::{Checks, Lists, Needs, Probes};
@@ -32,6 +32,8 @@ pub enum Unusable {
     Policy(Vec<PolicyError>),
     /// A route that can't be built.
     Route(String),
+    /// A key that can't seal.
+    Seal(String),
 }
 
 impl fmt::Display for Unusable {
@@ -48,7 +50,7 @@ impl fmt::Display for Unusable {
                 let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 formatter.write_str(&lines.join("\n"))
             }
-            Self::Route(why) => formatter.write_str(why),
+            Self::Route(why) | Self::Seal(why) => formatter.write_str(why),
         }
     }
 }
@@ -58,7 +60,7 @@ impl Unusable {
     pub const fn result(&self) -> &'static str {
         match self {
             Self::Shrunk(_) => "refused",
-            Self::Rules(_) | Self::Tests(_) | Self::Policy(_) | Self::Route(_) => "failed",
+            Self::Rules(_) | Self::Tests(_) | Self::Policy(_) | Self::Route(_) | Self::Seal(_) => "failed",
         }
     }
 
@@ -230,11 +232,13 @@ pub fn live(
         ..criteria_with(config, rules)?
     };
     let probes = probes(config, &criteria, outside);
+    let sealer = sealer(config)?;
     Ok(Live {
         criteria,
         relay: Arc::new(RelayGuard::new(&config.relay)),
         upstreams,
         probes,
+        sealer,
         disclosure: Arc::new(config.disclosure.clone()),
         stamp: Arc::new(Stamp {
             hostname: config.our_name(),
@@ -253,6 +257,8 @@ fn probes(config: &Config, criteria: &Criteria, (dns, lists): (Arc<dyn Dns>, Arc
     };
     let needs = match config.authentication.checks {
         Checks::Off => Needs::default(),
+        // A seal is on all that there is to say.
+        Checks::Needed if config.authentication.seal.is_on() => needs.with_authentication(),
         Checks::Needed => needs,
         Checks::All => needs.with_authentication(),
     };
@@ -268,4 +274,16 @@ fn probes(config: &Config, criteria: &Criteria, (dns, lists): (Arc<dyn Dns>, Arc
         settings: Arc::new(config.authentication.clone()),
         needs,
     }
+}
+
+/// Who seals, with the key read now.
+fn sealer(config: &Config) -> Result<Option<Arc<Sealer>>, Unusable> {
+    let settings = &config.authentication.seal;
+    if !settings.is_on() {
+        return Ok(None);
+    }
+    let unusable = |why: String| Unusable::Seal(format!("authentication.seal.key {}: {why}", settings.key.display()));
+    let pem = std::fs::read(&settings.key).map_err(|error| unusable(error.to_string()))?;
+    let sealer = Sealer::new(&settings.domain, &settings.selector, &pem).map_err(unusable)?;
+    Ok(Some(Arc::new(sealer)))
 }

@@ -10,11 +10,13 @@ mod lists;
 mod needs;
 mod settings;
 
+#[cfg(test)]
+pub(crate) use auth::tests::chain_of;
 pub use auth::{Auth, DmarcFailure, MethodResult, Wish};
 pub use inquiry::{Answers, Inquiry, Probes};
 pub use lists::{ListSettings, Listing, Lists, Origin, Subject};
 pub use needs::Needs;
-pub use settings::{Checks, Settings};
+pub use settings::{Checks, SealSettings, Settings};
 
 use crate::mail::{Mail, Message};
 use jiff::Timestamp;

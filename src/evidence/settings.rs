@@ -3,6 +3,7 @@
 //! Plain data with the shipped defaults. Knows nothing of how anything is checked.
 
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// How much is checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,4 +26,25 @@ pub struct Settings {
     pub checks: Checks,
     /// Domains (and those below) whose ARC seals are believed about what they found.
     pub trusted_sealers: Vec<String>,
+    /// Our own seal.
+    pub seal: SealSettings,
+}
+
+/// `[authentication.seal]`: nothing is sealed while it is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SealSettings {
+    /// Who we are.
+    pub domain: String,
+    /// Under which the public key stands in DNS.
+    pub selector: String,
+    /// The private key's PEM file.
+    pub key: PathBuf,
+}
+
+impl SealSettings {
+    /// Whether mail is to be sealed.
+    pub fn is_on(&self) -> bool {
+        *self != Self::default()
+    }
 }

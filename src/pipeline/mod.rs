@@ -20,12 +20,12 @@ pub use relay::{RelayGuard, RelaySettings};
 pub use relays::behind as client_behind;
 pub use settings::Deadlines;
 
-use crate::action::{self, Assignment, LateAnswers, Marking, Means, Outcome, Plan, Stamp, headers};
+use crate::action::{self, Assignment, LateAnswers, Marking, Means, Outcome, Plan, Sealer, Stamp, headers};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::evidence::{Evidence, Fact, Inquiry, Kept, MethodResult, Outside, Probes};
-use crate::mail::{Mail, Mailbox, Message, message};
+use crate::mail::{Direction, Mail, Mailbox, Message, message};
 use crate::rules::held::Held;
 use crate::rules::stop_watch::CpuTime;
 use crate::rules::{Action, Finding, Findings, RuleSet, RuleSpent, Status};
@@ -59,6 +59,8 @@ pub struct Live {
     pub disclosure: Arc<DisclosureSettings>,
     /// Who is asked about senders.
     pub probes: Probes,
+    /// Who seals what goes on to our own servers, if anybody.
+    pub sealer: Option<Arc<Sealer>>,
     /// Who we are in headers.
     pub stamp: Arc<Stamp>,
     /// The most bytes of a message.
@@ -127,6 +129,8 @@ pub struct Judgement {
     pub subject: String,
     /// What was found of who vouches for it.
     pub results: Vec<MethodResult>,
+    /// Our seal on that.
+    pub seal: String,
 }
 
 /// Judges a message: parse, evidence, rules, verdict. Pure.
@@ -165,7 +169,21 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Time
         author: message.from().map(|author| author.address.clone()).unwrap_or_default(),
         subject: message.subject().to_owned(),
         results,
+        seal: String::new(),
     }
+}
+
+/// Our seal on what was found, where somebody seals.
+fn sealed(mut judgement: Judgement, mail: &Mail, live: &Live, now: Timestamp) -> Judgement {
+    let sealer = live.sealer.as_ref().filter(|_| mail.direction == Direction::Inbound);
+    let chain = judgement.results.iter().find(|result| result.method == "arc");
+    if let (Some(sealer), Some(chain)) = (sealer, chain) {
+        let results = headers::authentication(&live.stamp, &judgement.results);
+        judgement.seal = sealer
+            .seal(&mail.bytes, chain.result, &results, now)
+            .unwrap_or_default();
+    }
+    judgement
 }
 
 /// What policy asked for in vain: a check and the cause.
@@ -222,12 +240,11 @@ pub async fn handle(
     }
 
     let plan = action::plan(&judgement.verdict.recipients, profile.peer_relays);
-    let added = headers::added(
-        &mail,
-        &live.stamp,
-        &judgement.results,
-        &marking(&judgement, &plan, live),
-    );
+    let findings = headers::Findings {
+        results: &judgement.results,
+        seal: &judgement.seal,
+    };
+    let added = headers::added(&mail, &live.stamp, findings, &marking(&judgement, &plan, live));
     let assignment = Assignment {
         pieces: headers::pieces(&added, &mail.bytes, mail.direction, &live.stamp),
         added,
@@ -338,7 +355,8 @@ async fn judge(mail: &Arc<Mail>, gate: &Gate, live: &Arc<Live>, now: Timestamp) 
         let (mail, live) = (Arc::clone(mail), Arc::clone(live));
         move || {
             let outside = answers.outside(&mail, &live.probes, now);
-            inspect(&mail, &live.criteria, outside, now)
+            let judgement = inspect(&mail, &live.criteria, outside, now);
+            sealed(judgement, &mail, &live, now)
         }
     };
     Some(work(mail, gate, until, judge).await?.unwrap_or_else(panicked))
@@ -388,6 +406,7 @@ fn unjudged(mail: &Mail, live: &Live, cause: &str, now: Timestamp) -> Judgement 
         author: String::new(),
         subject: String::new(),
         results: Vec::new(),
+        seal: String::new(),
     }
 }
 

@@ -57,6 +57,7 @@ impl House {
                 settings: Arc::default(),
                 needs: crate::evidence::Needs::default(),
             },
+            sealer: None,
             disclosure: Arc::default(),
             stamp: Arc::new(Stamp {
                 hostname: "gate.example".into(),

@@ -609,4 +609,4 @@ impl Conclusion {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -57,6 +57,15 @@ async fn found(bytes: &str, zone: &str) -> Conclusion {
     check(&mail, &Zone::of(zone), ALL, &Settings::default()).await
 }
 
+/// What is found of the chain of a message, and who sealed it: for those who seal.
+pub(crate) async fn chain_of(bytes: &str, zone: &Zone) -> (String, Vec<String>) {
+    let found = check(&mail(bytes, "sender@a.example"), zone, ALL, &Settings::default()).await;
+    match (found.auth.arc, found.auth.arc_sealers) {
+        (Fact::Known(word), Fact::Known(sealers)) => (word, sealers),
+        unknown => panic!("{unknown:?}"),
+    }
+}
+
 fn known(word: &str) -> Fact<String> {
     Fact::Known(word.to_owned())
 }
