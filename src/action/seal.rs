@@ -35,6 +35,8 @@ const SEALED: [&str; 17] = [
     "list-unsubscribe-post",
     "dkim-signature",
 ];
+/// Those of which nobody may add another: they are named once more than they are there (RFC 6376 §5.4.2).
+const SINGLE: [&str; 5] = ["from", "to", "subject", "date", "content-type"];
 /// Instances of fields that a seal names.
 const NAMES_MAX: usize = 100;
 /// Links of a chain (§4.2.1).
@@ -107,7 +109,7 @@ impl Sealer {
         let names = names(&read);
         let body = HashAlgorithm::Sha256.hash(Canonicalization::Relaxed.canonical_body(read.raw_body(), 0));
         let unsigned = format!(
-            " i={link}; {who}; c=relaxed/relaxed;\r\n\th={};\r\n\tbh={};\r\n\tb=",
+            " i={link}; {who};\r\n\tc=relaxed/relaxed; h={};\r\n\tbh={};\r\n\tb=",
             names.join(":\r\n\t "),
             base64(body.as_ref())?
         );
@@ -169,7 +171,8 @@ fn names(message: &AuthenticatedMessage<'_>) -> Vec<String> {
             .iter()
             .find(|sealed| name.eq_ignore_ascii_case(sealed.as_bytes()))
     });
-    instances.take(NAMES_MAX).map(|&name| name.to_owned()).collect()
+    let instances = instances.take(NAMES_MAX).chain(&SINGLE);
+    instances.map(|&name| name.to_owned()).collect()
 }
 
 fn base64(bytes: &[u8]) -> Option<String> {
@@ -238,6 +241,17 @@ mod tests {
         assert_eq!(chain_of(&delivered, &zone).await.0, "pass");
         let lines = two.split("\r\n").map(str::len).max();
         assert!(lines <= Some(100), "{lines:?}");
+    }
+
+    /// Not everybody knows Ed25519.
+    #[tokio::test]
+    async fn an_rsa_key_seals_too() {
+        let sealer = Sealer::new("council.example", "s", include_bytes!("seal/test-only.pem")).unwrap();
+        let public = include_str!("seal/test-only.pub").trim();
+        let zone = Zone::of(&format!("s._domainkey.council.example TXT v=DKIM1; k=rsa; p={public}"));
+        let sealed = seal(&sealer, MESSAGE, "none").unwrap();
+        assert_eq!(chain_of(&sealed, &zone).await.0, "pass");
+        assert_eq!(chain_of(&sealed.replace("Some", "Any"), &zone).await.0, "fail");
     }
 
     #[test]
