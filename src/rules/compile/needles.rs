@@ -6,7 +6,7 @@
 //! checked here. Knows nothing of conditions, nor of which text is scanned.
 
 use super::grams::{Grams, NEEDLE_BYTES_MIN, Sink};
-use super::states::{States, Stretched};
+use super::states::{STRETCHES, States, Stretched};
 use super::surroundings::{ByteSet, ByteTest};
 use crate::rules::text::{Folded, folded};
 use memchr::memmem::Finder;
@@ -436,7 +436,10 @@ impl Sink for Notes<'_> {
 
 impl Stretched for Notes<'_> {
     fn fresh(&self) -> Self {
-        Self::new(self.automaton, self.text, self.copy)
+        Self {
+            looks_left: self.looks_left / STRETCHES,
+            ..Self::new(self.automaton, self.text, self.copy)
+        }
     }
 
     fn add_later(&mut self, later: Self) {
