@@ -3,7 +3,7 @@
 //! A reload is all or nothing: what doesn't load is told, and what served goes on serving. Knows
 //! nothing of who asks.
 
-use super::generation::{self, Provenance, Unusable};
+use super::generation::{self, Provenance, Serving, Unusable};
 use super::protocol::{Failure, Response, Status};
 use super::turns::Turns;
 use crate::admin;
@@ -12,6 +12,7 @@ use crate::config::{Config, Sources};
 use crate::listener::Premises;
 use crate::pipeline::{Gate, Live};
 use crate::rules::RuleSet;
+use crate::rules::testing::Passed;
 use crate::store::{Due, QuarantineQuery, State};
 use crate::telemetry::{ListEvent, Telemetry};
 use crate::units::Span;
@@ -65,6 +66,8 @@ pub struct Standing {
     pub config: Arc<Config>,
     /// Where the rules came from.
     pub provenance: Provenance,
+    /// The rules' tests that have passed; at a start none has been run.
+    pub passed: Arc<Passed>,
     /// How the last reload ended, in words.
     pub last_reload: String,
 }
@@ -74,6 +77,7 @@ struct Prepared {
     config: Arc<Config>,
     rules: Arc<RuleSet>,
     provenance: Provenance,
+    passed: Arc<Passed>,
     warnings: usize,
 }
 
@@ -160,8 +164,8 @@ impl Daemon {
     async fn take_up(&self, by: &str, config: Arc<Config>, force: bool, restart: Vec<String>) -> Response {
         let live = self.gate.live.load_full();
         let (old, now) = (Arc::clone(&live.criteria.rules), self.gate.clock.now());
-        let from = self.standing().provenance;
-        let prepared = tokio::task::spawn_blocking(move || prepare(config, &old, from, force, now)).await;
+        let standing = self.standing();
+        let prepared = tokio::task::spawn_blocking(move || prepare(config, &old, &standing, force, now)).await;
         let prepared = match prepared {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(why)) => return self.unusable(by, &why),
@@ -229,6 +233,7 @@ impl Daemon {
             config,
             rules,
             provenance,
+            passed,
             warnings,
         } = prepared;
         if let Err(error) = rules.snapshot(&config.rules.last_good) {
@@ -251,6 +256,7 @@ impl Daemon {
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Standing {
             config,
             provenance,
+            passed,
             last_reload,
         };
         Response::Done { message }
@@ -395,16 +401,22 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
 fn prepare(
     config: Arc<Config>,
     old: &RuleSet,
-    from: Provenance,
+    standing: &Standing,
     force: bool,
     now: Timestamp,
 ) -> Result<Prepared, Unusable> {
-    let (loaded, provenance) = generation::rules_anew(&config, old, from, force, now)?;
+    let serving = Serving {
+        rules: old,
+        provenance: standing.provenance,
+        passed: &standing.passed,
+    };
+    let fresh = generation::rules_anew(&config, &serving, force, now)?;
     Ok(Prepared {
         config,
-        rules: Arc::new(loaded.set),
-        provenance,
-        warnings: loaded.warnings.len(),
+        rules: Arc::new(fresh.loaded.set),
+        provenance: fresh.provenance,
+        passed: Arc::new(fresh.passed),
+        warnings: fresh.loaded.warnings.len(),
     })
 }
 

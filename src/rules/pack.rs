@@ -75,7 +75,7 @@ pub(super) struct RuleEntry {
     pub renamed_from: Vec<Located<String>>,
     pub expires: Option<Date>,
     pub when: Condition,
-    pub tests: Vec<TestEntry>,
+    pub tests: Arc<[TestEntry]>,
     pub start: usize,
 }
 
@@ -107,7 +107,7 @@ impl RuleEntry {
                 offset: Some(0),
                 literal: 0..when.len(),
             },
-            tests: Vec::new(),
+            tests: Arc::default(),
             start: 0,
         }
     }

@@ -4,6 +4,7 @@
 //! scores' sums, thresholds or what is done with a message.
 
 mod asked;
+mod parts;
 
 use super::assemble::{self, Options};
 use super::compile::{self, Cost, RuleRef, Scanner};
@@ -14,6 +15,7 @@ use super::link::Linked;
 use super::lists::ListKind;
 use super::pack::Manifest;
 use super::source::{self, Root};
+use super::stock::Stock;
 use super::stop_watch::{CpuTime, StopWatch};
 use super::test_entry::{TestEntry, VerdictTest};
 use super::wakers::Wakers;
@@ -24,7 +26,7 @@ use ring::digest::{Context, SHA256};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A set that loaded, and what its authors should look at.
 #[derive(Debug)]
@@ -53,11 +55,13 @@ pub struct RuleSet {
     packs: Vec<Manifest>,
     lists: Vec<ListInfo>,
     needs: Vec<(&'static str, Cost)>,
-    sha256: String,
+    /// Told when it is first asked for: what tests run on never is.
+    sha256: OnceLock<String>,
     pub(super) roots: Vec<Root>,
-    pub(super) tests: Vec<Vec<TestEntry>>,
+    pub(super) tests: Vec<Arc<[TestEntry]>>,
     pub(super) verdict_tests: Vec<(usize, VerdictTest)>,
     pub(super) roots_of_rules: Vec<usize>,
+    pub(super) stock: Arc<Stock>,
 }
 
 /// What is known of a rule beside its [`RuleInfo`].
@@ -107,7 +111,7 @@ pub(super) struct Parts {
     pub scanner: Scanner,
     /// Name and end of each rule's exceptions, in the order of [`Linked::own`].
     pub exceptions: Vec<Vec<(String, Timestamp)>>,
-    pub tests: Vec<Vec<TestEntry>>,
+    pub tests: Vec<Arc<[TestEntry]>>,
     pub verdict_tests: Vec<(usize, VerdictTest)>,
     pub roots_of_rules: Vec<usize>,
 }
@@ -147,8 +151,22 @@ impl RuleSet {
     /// # Errors
     /// Everything that is wrong, sorted, warnings among it. Nothing is loaded in part.
     pub fn load(paths: &[PathBuf], now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
+        Self::load_with(paths, now, Arc::default())
+    }
+
+    /// The same, to follow another set: what is unchanged is taken over from it, so that reading, building
+    /// and compiling take as long as what has changed.
+    ///
+    /// # Errors
+    /// As [`Self::load`]. The other set is as it was.
+    pub fn load_after(paths: &[PathBuf], now: Timestamp, before: &Self) -> Result<Loaded, Vec<Diagnostic>> {
+        Self::load_with(paths, now, Arc::clone(&before.stock))
+    }
+
+    fn load_with(paths: &[PathBuf], now: Timestamp, before: Arc<Stock>) -> Result<Loaded, Vec<Diagnostic>> {
+        let options = Options::all(now, before);
         for _ in 0..source::READS_MAX {
-            let loaded = Self::from_roots(source::read(paths)?, now)?;
+            let loaded = assemble::assemble(source::read(paths)?, &options)?;
             // Files that changed meanwhile may have been read in part before that and in part after.
             if loaded.set.roots.iter().all(Root::stands) {
                 return Ok(loaded);
@@ -179,21 +197,21 @@ impl RuleSet {
     /// # Errors
     /// Of the file system; then what was there before still is.
     pub fn snapshot(&self, folder: &Path) -> std::io::Result<()> {
-        snapshot::write(folder, &self.roots, &self.sha256)
+        snapshot::write(folder, &self.roots, self.sha256())
     }
 
     pub(super) fn from_roots(roots: Vec<Root>, now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
-        let options = Options {
-            now,
-            overlays: true,
-            lists: Vec::new(),
-            asked: None,
-        };
-        assemble::assemble(roots, &options)
+        assemble::assemble(roots, &Options::all(now, Arc::default()))
     }
 
-    pub(super) fn new(parts: Parts, packs: Vec<Manifest>, lists: Vec<ListInfo>, roots: Vec<Root>) -> Self {
-        let (defines, sha256) = (parts.defines, digest(&roots));
+    pub(super) fn new(
+        parts: Parts,
+        packs: Vec<Manifest>,
+        lists: Vec<ListInfo>,
+        roots: Vec<Root>,
+        stock: Stock,
+    ) -> Self {
+        let defines = parts.defines;
         let endings = parts.rules.iter().zip(&parts.details).map(|(rule, details)| {
             let expired = RuleInfo {
                 status: Status::Shadow,
@@ -259,11 +277,12 @@ impl RuleSet {
             packs,
             lists,
             needs,
-            sha256,
+            sha256: OnceLock::new(),
             roots,
             tests: parts.tests,
             verdict_tests: parts.verdict_tests,
             roots_of_rules: parts.roots_of_rules,
+            stock: Arc::new(stock),
         }
     }
 
@@ -489,7 +508,7 @@ impl RuleSet {
 
     /// Lower-case hex SHA-256 of everything loaded: the files' contents in order.
     pub fn sha256(&self) -> &str {
-        &self.sha256
+        self.sha256.get_or_init(|| digest(&self.roots))
     }
 
     /// The schema names of the fields that any condition reads, and what they cost, sorted.

@@ -13,6 +13,7 @@ mod methods;
 pub(crate) mod node;
 mod operators;
 pub(crate) mod pattern;
+pub(crate) mod patterns;
 pub(crate) mod required;
 mod resolve;
 mod rows;
@@ -31,7 +32,10 @@ pub use super::schema::Cost;
 pub use atoms::{Atoms, Scanner};
 pub use pattern::COMPILED_BYTES_MAX;
 #[cfg(test)]
+pub(crate) use pattern::Pattern;
+#[cfg(test)]
 pub(crate) use pattern::regex_of;
+pub(crate) use patterns::Patterns;
 
 use super::lists::List;
 use super::syntax::tree::Comparison;

@@ -100,9 +100,19 @@ impl Pattern {
 
     /// The same, with a regex that doesn't fit and that nobody has run yet.
     #[cfg(test)]
-    pub(crate) fn outgrown(&mut self) {
-        self.written.text = "(a{999}){99}".to_owned();
-        self.regex = OnceLock::new();
+    pub(crate) fn outgrown(&self) -> Self {
+        Self {
+            source: self.source.clone(),
+            written: Written {
+                text: "(a{999}){99}".to_owned(),
+                syntax: self.written.syntax,
+            },
+            regex: OnceLock::new(),
+            can_be_empty: self.can_be_empty,
+            required: self.required.clone(),
+            reach: self.reach,
+            states: self.states,
+        }
     }
 }
 
