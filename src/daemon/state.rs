@@ -107,6 +107,7 @@ impl Daemon {
             generation: live.criteria.rules.sha256().to_owned(),
             rules_active: counts.active,
             rules_shadow: counts.shadow,
+            rules_bytes: live.criteria.rules.memory().total(),
             degraded: standing.provenance == Provenance::LastGood,
             last_reload: standing.last_reload,
             quarantined: held
@@ -281,8 +282,11 @@ impl Daemon {
         }
     }
 
-    /// The gauges that are asked of the store rather than counted.
+    /// The gauges that are asked for rather than counted: of the store, and of the rules.
     pub async fn refresh_gauges(&self) {
+        // Regexes are compiled when they are first run.
+        let memory = self.gate.live.load().criteria.rules.memory();
+        self.gate.telemetry.ruleset_memory(&memory.parts());
         if self.gate.store.trouble().is_some() {
             // Nobody sends mail to a gate that isn't ready, so that no mail would ever open it again.
             let _ = self.gate.store.append_journal(&[]).await;
@@ -437,6 +441,7 @@ pub fn announce(telemetry: &Telemetry, rules: &RuleSet, begun_with: &Config, con
         })
         .collect();
     telemetry.rules_loaded(rules.sha256(), &series, &lists);
+    telemetry.ruleset_memory(&rules.memory().parts());
     let listeners: Vec<&str> = begun_with
         .listener
         .iter()

@@ -20,6 +20,7 @@ pub mod keys;
 mod link;
 mod list_entry;
 pub mod lists;
+mod memory;
 #[cfg(test)]
 mod naive;
 mod overlay;
@@ -41,6 +42,7 @@ mod wakers;
 pub mod workbench;
 
 pub use assemble::RULES_MAX;
+pub use memory::Memory;
 pub use set::{Loaded, RuleSet};
 pub use settings::Settings;
 

@@ -32,6 +32,24 @@ pub(super) struct RuleFile {
     pub verdict_tests: Vec<VerdictTest>,
 }
 
+impl RuleFile {
+    /// What its entries take, without the strings in them.
+    pub(super) fn entries_bytes(&self) -> usize {
+        let rules = self
+            .rules
+            .iter()
+            .map(|rule| size_of::<RuleEntry>() + size_of_val(&*rule.tests));
+        let lists = self
+            .lists
+            .iter()
+            .map(|list| size_of::<ListEntry>() + size_of_val(&*list.values));
+        rules.sum::<usize>()
+            + lists.sum::<usize>()
+            + self.defines.capacity() * size_of::<DefineEntry>()
+            + self.verdict_tests.capacity() * size_of::<VerdictTest>()
+    }
+}
+
 /// `pack.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {

@@ -19,7 +19,7 @@ use super::stock::Stock;
 use super::stop_watch::{CpuTime, StopWatch};
 use super::test_entry::{TestEntry, VerdictTest};
 use super::wakers::Wakers;
-use super::{Finding, Findings, RuleInfo, RuleSpent, Status, Undecided, embedded, snapshot};
+use super::{Finding, Findings, Memory, RuleInfo, RuleSpent, Status, Undecided, embedded, snapshot};
 use crate::evidence::Evidence;
 use jiff::Timestamp;
 use ring::digest::{Context, SHA256};
@@ -52,6 +52,8 @@ pub struct RuleSet {
     /// Which of them, by their places in the order, a message has evaluated.
     wakers: Wakers,
     scanner: Scanner,
+    /// All but regexes, told when it is first asked for.
+    memory: OnceLock<Memory>,
     packs: Vec<Manifest>,
     lists: Vec<ListInfo>,
     needs: Vec<(&'static str, Cost)>,
@@ -274,6 +276,7 @@ impl RuleSet {
             order: parts.order,
             wakers,
             scanner: parts.scanner,
+            memory: OnceLock::new(),
             packs,
             lists,
             needs,

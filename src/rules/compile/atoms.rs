@@ -186,6 +186,11 @@ impl Scanner {
         self.sources.len()
     }
 
+    /// What looking for needles takes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + self.sources.capacity() * size_of::<(Source, Wanted)>() + self.automaton.heap_bytes()
+    }
+
     /// Every regex of the conditions.
     pub(crate) fn patterns(&self) -> &Arc<Patterns> {
         &self.patterns

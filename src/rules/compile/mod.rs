@@ -17,6 +17,7 @@ pub(crate) mod patterns;
 pub(crate) mod required;
 mod resolve;
 mod rows;
+mod size;
 mod states;
 mod text_tests;
 pub(crate) mod triggers;
@@ -31,7 +32,6 @@ mod tests;
 pub use super::schema::Cost;
 pub use atoms::{Atoms, Scanner};
 pub use pattern::COMPILED_BYTES_MAX;
-#[cfg(test)]
 pub(crate) use pattern::Pattern;
 #[cfg(test)]
 pub(crate) use pattern::regex_of;

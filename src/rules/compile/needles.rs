@@ -191,6 +191,16 @@ impl Automaton {
         self.atoms.get(atom).map_or(0, |atom| atom.folded.len())
     }
 
+    /// What it takes beside itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let texts = self.atoms.iter().map(|atom| {
+            let exact = atom.exact.as_ref().map_or(0, String::capacity);
+            size_of::<Atom>() + atom.folded.capacity() + exact
+        });
+        let tables = self.table.iter().chain(&self.foreign);
+        texts.sum::<usize>() + self.grams.heap_bytes() + tables.map(States::heap_bytes).sum::<usize>()
+    }
+
     /// Some atoms, to be looked for one by one.
     pub(super) fn few(&self, atoms: &[usize]) -> Few {
         let finder = |atom: &usize| {

@@ -91,6 +91,17 @@ impl Pattern {
         Ok(self.regex()?.find_iter(text).take(most).count())
     }
 
+    /// What it takes beside itself; compiled when it was run.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let required = self.required.iter().flatten();
+        let required = required.map(|text| size_of::<String>() + text.capacity());
+        let regex = self.regex.get().and_then(Option::as_deref);
+        self.source.capacity()
+            + self.written.text.capacity()
+            + required.sum::<usize>()
+            + regex.map_or(0, |regex| size_of::<Regex>() + regex.memory_usage())
+    }
+
     /// Compiled at the latest here. What isn't surely small was compiled when it was read, so that this fails
     /// only if the estimate was wrong: then nobody knows what it would have matched.
     fn regex(&self) -> Result<&Regex, Unusable> {

@@ -3,13 +3,47 @@
 //! Enters: a rule. Leaves: what it takes to evaluate that alone, or to tell whether it is still the same.
 //! Knows nothing of messages.
 
-use super::RuleSet;
-use crate::rules::Status;
+use super::{Details, Node, RuleSet};
 use crate::rules::assemble::Only;
-use crate::rules::compile::RuleRef;
+use crate::rules::compile::{Condition, RuleRef};
+use crate::rules::{Memory, RuleInfo, Status, memory};
 use jiff::Timestamp;
+use std::mem::size_of;
 
 impl RuleSet {
+    /// What it takes in memory, told from its structures.
+    pub fn memory(&self) -> Memory {
+        Memory {
+            regexes: memory::regexes(self),
+            ..*self.memory.get_or_init(|| memory::fixed(self))
+        }
+    }
+
+    /// Every condition, those of exceptions among them.
+    pub(in crate::rules) fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let nodes = self.nodes.iter();
+        nodes.flat_map(|node| std::iter::once(&node.linked.condition).chain(&node.linked.own))
+    }
+
+    /// What it takes beside conditions, lists, needles and texts.
+    pub(in crate::rules) fn own_bytes(&self) -> usize {
+        let rules = self.rules.iter().map(|rule| {
+            let words = rule.replaces.iter().chain(&rule.tags).map(String::capacity);
+            let texts = [&rule.id, &rule.summary, &rule.file, &rule.pack];
+            // Its id stands a second time as what it is found by.
+            size_of::<RuleInfo>()
+                + rule.id.len()
+                + texts.map(String::capacity).iter().sum::<usize>()
+                + words.sum::<usize>()
+        });
+        let details = self.details.iter().map(|details| {
+            let many = details.references.iter().chain(&details.false_positives);
+            size_of::<Details>() + details.condition.capacity() + many.map(String::capacity).sum::<usize>()
+        });
+        let nodes = self.nodes.len() * (size_of::<Node>() + size_of::<(String, usize)>());
+        rules.sum::<usize>() + details.sum::<usize>() + nodes + self.wakers.heap_bytes()
+    }
+
     /// Every condition as its author wrote it: defines first, as [`RuleRef`] counts.
     pub(in crate::rules) fn written(&self) -> impl Iterator<Item = &str> {
         self.named().map(|(_, condition)| condition)
