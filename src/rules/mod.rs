@@ -43,7 +43,7 @@ pub mod workbench;
 
 pub use assemble::RULES_MAX;
 pub use memory::Memory;
-pub use set::{Loaded, RuleSet};
+pub use set::{Loaded, RuleSet, RuleText};
 pub use settings::Settings;
 
 use serde::{Deserialize, Serialize};

@@ -81,6 +81,17 @@ pub struct Details {
     pub expires: Option<Timestamp>,
 }
 
+/// A rule's text, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleText<'s> {
+    /// The rule.
+    pub id: &'s str,
+    /// A digest of what it says and does.
+    pub digest: String,
+    /// When its file was last changed; `None` of what came with the program.
+    pub modified: Option<Timestamp>,
+}
+
 /// A list of the set, for gauges and the shrink guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListInfo {
@@ -466,10 +477,10 @@ impl RuleSet {
         }
     }
 
-    /// Each rule's id and a digest of what it says and does, to tell whether that has changed.
-    pub fn texts(&self) -> impl Iterator<Item = (&str, String)> {
-        let rules = self.rules.iter().zip(&self.details);
-        rules.map(|(rule, details)| {
+    /// What each rule says and does, to tell whether that has changed.
+    pub fn texts(&self) -> impl Iterator<Item = RuleText<'_>> {
+        let rules = self.rules.iter().zip(&self.details).zip(self.modified());
+        rules.map(|((rule, details), modified)| {
             let acts = (
                 rule.category,
                 rule.severity,
@@ -480,7 +491,11 @@ impl RuleSet {
             );
             let among = (&rule.group, &rule.replaces, &details.condition);
             let sum = ring::digest::digest(&SHA256, format!("{acts:?} {among:?}").as_bytes());
-            (rule.id.as_str(), hex(sum.as_ref()))
+            RuleText {
+                id: &rule.id,
+                digest: hex(sum.as_ref()),
+                modified,
+            }
         })
     }
 

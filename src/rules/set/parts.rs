@@ -58,6 +58,12 @@ impl RuleSet {
         defines.chain(rules.map(|rule| (rule.id.value.as_str(), rule.when.text.as_str())))
     }
 
+    /// When each rule's file was last changed, in the order of the rules.
+    pub(super) fn modified(&self) -> impl Iterator<Item = Option<Timestamp>> {
+        let files = self.stock.files.iter();
+        files.flat_map(|file| file.content.rules.iter().map(|_| file.source.modified))
+    }
+
     /// The places of conditions, each after those that it refers to.
     pub(in crate::rules) fn order(&self) -> &[usize] {
         &self.order

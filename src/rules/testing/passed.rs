@@ -48,7 +48,7 @@ impl Proofs {
             .iter()
             .filter_map(|rule| Some((rule.id.clone(), place(&rule.id)?)));
         let mut all = Sum::new();
-        set.texts().for_each(|(id, text)| (id, text).hash(&mut all));
+        set.texts().for_each(|rule| (rule.id, rule.digest).hash(&mut all));
         conditions.hash(&mut all);
         Self {
             rules: rules.collect(),
