@@ -68,6 +68,10 @@ impl fmt::Display for StartError {
     }
 }
 
+/// After so many steps of sessions a thread looks who has sent something meanwhile. A step that judges a message
+/// is long, and the runtime's own 61 let new input wait behind as many.
+const POLLS_BETWEEN_EVENTS: u32 = 8;
+
 /// Runs a gate to its end.
 ///
 /// # Errors
@@ -75,6 +79,7 @@ impl fmt::Display for StartError {
 pub fn run(loaded: Loaded, sources: Sources, quiet: bool) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .event_interval(POLLS_BETWEEN_EVENTS)
         .build()
         .map_err(|error| StartError::Unavailable("the runtime".into(), error.to_string()))?;
     runtime.block_on(async {

@@ -8,6 +8,7 @@ use super::extent::Extent;
 use super::needles::{Automaton, Few, Needles, Scanned};
 use super::node::Node;
 use super::patterns::{Patterns, Taken};
+use super::required::Literal;
 use super::shared::{Places, SharedConditions};
 use crate::rules::schema::{Cost, FIELDS, Field};
 use crate::rules::syntax::Problem;
@@ -113,6 +114,15 @@ impl Atoms {
     pub(super) fn atom(&mut self, source: Option<usize>, needle: &str, ignores_case: bool) -> Option<usize> {
         let atom = self.needles.add(needle, ignores_case)?;
         if let Some((_, atoms)) = source.and_then(|source| self.sources.get_mut(source)) {
+            atoms.push(atom);
+        }
+        Some(atom)
+    }
+
+    /// The same of what a regex requires, which counts only with what stands around it.
+    pub(super) fn literal(&mut self, source: usize, literal: &Literal) -> Option<usize> {
+        let atom = self.needles.add_within(&literal.text, &literal.tests)?;
+        if let Some((_, atoms)) = self.sources.get_mut(source) {
             atoms.push(atom);
         }
         Some(atom)
@@ -250,6 +260,8 @@ impl Scanner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::compile::needles::PLACES_MAX;
+    use crate::rules::compile::pattern::pattern;
     use crate::rules::compile::states::LONG_BYTES_MIN;
     use crate::rules::text::folded;
 
@@ -343,6 +355,40 @@ mod tests {
     }
 
     #[test]
+    fn looks_around_a_needle_end_and_then_every_place_passes() {
+        let mut atoms = Atoms::default();
+        let (source, _) = atoms.source(&Node::Field(0), |_| None).unwrap();
+        let variants: Vec<usize> = (0..200)
+            .map(|number| {
+                let regex = pattern(&format!(r"pay\s+{number:03}"), "", &(0..0)).unwrap();
+                let [literal] = regex.required.as_deref().unwrap() else {
+                    panic!("one literal")
+                };
+                assert_eq!(literal.text, "pay");
+                atoms.literal(source, literal).unwrap()
+            })
+            .collect();
+        let exact = atoms.atom(Some(source), "PAY", false).unwrap();
+        let scanner = atoms.build().unwrap();
+        // 200 looks for every seven bytes, where eight a byte and 10,000 more are allowed.
+        for (times, passes) in [(69, false), (71, true)] {
+            let scanned = scanner.scan(source, format!("{}PAY", "pay-zz ".repeat(times)).into());
+            assert_eq!(
+                variants.iter().any(|atom| scanned.hit(*atom).is_some()),
+                passes,
+                "{times}"
+            );
+        }
+        let scanned = scanner.scan(source, format!("{}PAY", "pay-zz ".repeat(130)).into());
+        assert!(
+            variants
+                .iter()
+                .all(|atom| scanned.places(*atom).count() > usize::from(PLACES_MAX))
+        );
+        assert_eq!(scanned.hit(exact), Some(7 * 130), "case is still looked at");
+    }
+
+    #[test]
     fn all_places_are_told_where_they_are_wanted_up_to_a_limit() {
         let mut atoms = Atoms::default();
         let source = atoms.source(&Node::Field(0), |_| None).map(|(place, _)| place);
@@ -353,7 +399,7 @@ mod tests {
             }
         }
         let scanner = atoms.build().unwrap();
-        let most = usize::from(super::super::needles::PLACES_MAX);
+        let most = usize::from(PLACES_MAX);
         for (count, told) in [
             (most - 1, most - 1),
             (most, most),

@@ -19,8 +19,10 @@ mod resolve;
 mod rows;
 mod size;
 mod states;
+pub(crate) mod surroundings;
 mod text_tests;
 pub(crate) mod triggers;
+mod words;
 
 #[cfg(test)]
 mod atoms_proof;

@@ -4,7 +4,7 @@
 //! Unicode. A regex is compiled when it is first run, unless its size must be checked. Knows nothing of
 //! fields.
 
-use super::required::{Reach, required_and_reach};
+use super::required::{Literal, Reach, required_and_reach};
 use crate::rules::syntax::Problem;
 use regex_automata::Input;
 use regex_automata::meta::{BuildError, Regex};
@@ -34,8 +34,8 @@ pub(crate) struct Pattern {
     regex: OnceLock<Option<Box<Regex>>>,
     /// Whether it can match nothing at all.
     pub can_be_empty: bool,
-    /// Case-folded texts of which one occurs in whatever matches; `None` when there are none.
-    pub required: Option<Vec<String>>,
+    /// Texts of which one occurs in whatever matches; `None` when there are none.
+    pub required: Option<Vec<Literal>>,
     /// Where around one of them a match lies.
     pub reach: Reach,
     /// At least as many states as it has compiled, roughly.
@@ -94,7 +94,10 @@ impl Pattern {
     /// What it takes beside itself; compiled when it was run.
     pub(crate) fn heap_bytes(&self) -> usize {
         let required = self.required.iter().flatten();
-        let required = required.map(|text| size_of::<String>() + text.capacity());
+        let required = required.map(|literal| {
+            let tests = size_of_val(literal.tests.as_slice());
+            size_of_val(literal) + literal.text.capacity() + tests
+        });
         let regex = self.regex.get().and_then(Option::as_deref);
         self.source.capacity()
             + self.written.text.capacity()

@@ -17,7 +17,7 @@ const HEADS: [usize; 3] = [10, 18, 34];
 const ALIKE_MAX: usize = 4;
 
 /// Stretches of a text that a table is taken over in turns.
-const STRETCHES: usize = 4;
+pub(super) const STRETCHES: usize = 4;
 
 /// Shorter texts aren't worth cutting.
 pub(super) const LONG_BYTES_MIN: usize = 1 << 10;

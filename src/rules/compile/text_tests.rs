@@ -230,7 +230,7 @@ impl Compiler<'_> {
             }
             let gate = match (subject.place(), &pattern.required) {
                 (Some(source), Some(texts)) => {
-                    let atoms = texts.iter().map(|text| self.atoms.atom(Some(source), text, true));
+                    let atoms = texts.iter().map(|text| self.atoms.literal(source, text));
                     atoms.collect::<Option<Vec<_>>>().map(Gate::new)
                 }
                 _ => None,
