@@ -299,6 +299,7 @@ mod tests {
             standing: Mutex::new(Standing {
                 config,
                 provenance: Provenance::Files,
+                passed: Arc::default(),
                 last_reload: String::new(),
             }),
         };

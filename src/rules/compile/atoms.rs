@@ -7,11 +7,15 @@
 use super::extent::Extent;
 use super::needles::{Automaton, Few, Needles, Scanned};
 use super::node::Node;
+use super::patterns::{Patterns, Taken};
 use super::required::Literal;
 use super::shared::{Places, SharedConditions};
 use crate::rules::schema::{Cost, FIELDS, Field};
+use crate::rules::syntax::Problem;
 use crate::rules::value::{Items, Value};
 use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// At most so many needles are looked for one by one: HTML sources, which are long, have few.
 const FEW_MAX: usize = 12;
@@ -23,6 +27,9 @@ pub struct Atoms {
     /// Each with the atoms that are looked for in it.
     sources: Vec<(Source, Vec<usize>)>,
     needles: Needles,
+    patterns: Patterns,
+    /// Regexes of an earlier set, to be taken over where they are written alike.
+    before: Arc<Patterns>,
     pub(super) shared: SharedConditions,
     pub(super) extent: Extent,
 }
@@ -45,6 +52,7 @@ pub struct Scanner {
     sources: Vec<(Source, Wanted)>,
     automaton: Automaton,
     shared: Places,
+    patterns: Arc<Patterns>,
 }
 
 /// What is looked for in a text.
@@ -59,6 +67,19 @@ enum Wanted {
 }
 
 impl Atoms {
+    /// For a set that follows another, whose regexes these are.
+    pub(crate) fn after(before: Arc<Patterns>) -> Self {
+        Self {
+            before,
+            ..Self::default()
+        }
+    }
+
+    /// The regex of a literal whose first slash stands at `span.start`.
+    pub(super) fn pattern(&mut self, text: &str, flags: &str, span: &Range<usize>) -> Result<Taken, Problem> {
+        self.patterns.take(&self.before, (text, flags), span)
+    }
+
     /// The place of a text among those scanned, if it is a text of the message itself, or, as the second
     /// says, of an item of a list in it. `lists` tells the field whose items a lambda's name stands for.
     pub(super) fn source(&mut self, node: &Node, lists: impl Fn(usize) -> Option<usize>) -> Option<(usize, bool)> {
@@ -132,6 +153,7 @@ impl Atoms {
             sources: sources.collect(),
             automaton,
             shared: self.shared.places(),
+            patterns: Arc::new(self.patterns),
         })
     }
 }
@@ -172,6 +194,16 @@ impl Scanner {
     /// How many texts it scans.
     pub(crate) fn len(&self) -> usize {
         self.sources.len()
+    }
+
+    /// What looking for needles takes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + self.sources.capacity() * size_of::<(Source, Wanted)>() + self.automaton.heap_bytes()
+    }
+
+    /// Every regex of the conditions.
+    pub(crate) fn patterns(&self) -> &Arc<Patterns> {
+        &self.patterns
     }
 
     /// Where the truths of shared conditions are remembered.

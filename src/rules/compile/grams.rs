@@ -108,6 +108,13 @@ impl Grams {
         }
     }
 
+    /// What it takes beside itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let of =
+            |index: &Index| size_of_val(&*index.filter) + size_of_val(&*index.buckets) + size_of_val(&*index.entries);
+        of(&self.long) + of(&self.short) + self.texts.capacity()
+    }
+
     /// Tells of every place where a needle stands. ASCII letters may be in any case.
     pub(super) fn scan(&self, text: &[u8], sink: &mut impl Sink) {
         match (self.long.is_empty(), self.short.is_empty()) {

@@ -288,6 +288,22 @@ impl Automaton {
         range.and_then(|range| self.of_texts.get(range)).unwrap_or_default()
     }
 
+    /// What it takes beside itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let atoms = self.atoms.iter().map(|atom| {
+            let exact = atom.exact.as_ref().map_or(0, |exact| exact.len());
+            size_of_val(atom) + exact + size_of_val(&*atom.around)
+        });
+        let texts = self.texts.iter().map(|text| size_of_val(text) + text.capacity());
+        let places = size_of_val(&*self.of_texts) + size_of_val(&*self.begins) + size_of_val(&*self.sets);
+        let tables = self.table.iter().chain(&self.foreign);
+        atoms.sum::<usize>()
+            + texts.sum::<usize>()
+            + places
+            + self.grams.heap_bytes()
+            + tables.map(States::heap_bytes).sum::<usize>()
+    }
+
     /// Some atoms, to be looked for one by one.
     pub(super) fn few(&self, atoms: &[usize]) -> Few {
         let finder = |atom: &usize| {

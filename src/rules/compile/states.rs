@@ -65,6 +65,15 @@ impl States {
         }))
     }
 
+    /// What it takes beside itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let needles = self.needles.iter().map(|needles| {
+            let rests = needles.iter().map(|needle| needle.rest.len());
+            size_of_val(needles) + size_of_val(&**needles) + rests.sum::<usize>()
+        });
+        self.machine.memory_usage() + needles.sum::<usize>()
+    }
+
     /// Tells of every place where a needle stands. ASCII letters may be in any case. Each step waits for the
     /// one before, so that a long text is cut into stretches whose steps take turns and don't wait for each
     /// other.
