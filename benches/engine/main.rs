@@ -1,7 +1,7 @@
 //! The rule engine against what else one might have used, over generated sets of rules: time a message, time to
 //! build, memory. `benches/README.md` has the commands, and how the sets are made.
 //!
-//! Enters: nothing, or `--corpora FOLDER` for real texts, and `--only NAME`. Leaves: a table of ratios taken in one run. Knows
+//! Enters: nothing, or `--corpora FOLDER` for real texts and `--rules FOLDER` for what rules are made of. Leaves: a table of ratios taken in one run. Knows
 //! nothing of the wire.
 
 #![expect(
@@ -51,16 +51,20 @@ fn main() {
         .skip(1)
         .filter(|argument| argument != "--bench")
         .collect();
-    let (mut words, mut only, mut rounds) = (None, String::new(), ROUNDS);
+    let (mut words, mut rules, mut only, mut rounds) = (None, None, String::new(), ROUNDS);
     for pair in arguments.chunks(2) {
         match pair {
             [flag, folder] if flag == "--corpora" => words = Some(Words::of_folder(Path::new(folder), TEXT_BYTES)),
+            [flag, folder] if flag == "--rules" => rules = Some(Words::of_folder(Path::new(folder), TEXT_BYTES)),
             [flag, name] if flag == "--only" => only.clone_from(name),
             [flag, number] if flag == "--rounds" => rounds = number.parse().expect("a number"),
-            other => panic!("{other:?}? There are --corpora FOLDER, --only NAME and --rounds NUMBER"),
+            other => panic!("{other:?}? There are --corpora FOLDER, --rules FOLDER, --only NAME and --rounds NUMBER"),
         }
     }
-    let words = words.unwrap_or_else(|| Words::made_up(TEXT_BYTES));
+    let mut words = words.unwrap_or_else(|| Words::made_up(TEXT_BYTES));
+    if let Some(rules) = rules {
+        words.take_phrases_of(rules);
+    }
     let is_wanted = |name: &str| name.contains(&only);
     println!(
         "a text of {} bytes; each the least of {rounds} rounds",

@@ -11,7 +11,7 @@ use crate::mail::{Mail, message};
 use crate::pipeline::{Criteria, Live, RelayGuard};
 use crate::resolver::Dns;
 use crate::rules::diagnostic::{self, Diagnostic};
-use crate::rules::testing::{self, Report};
+use crate::rules::testing::{self, Passed, Report, Run};
 use crate::rules::{Findings, Loaded, RuleSet, guard};
 use crate::upstream::Upstreams;
 use crate::verdict::{self, Checked, Policy, PolicyError, Pulled};
@@ -106,18 +106,23 @@ pub enum Provenance {
 /// # Errors
 /// Every problem found.
 pub fn load_rules(config: &Config, now: Timestamp) -> Result<(Loaded, Provenance), Unusable> {
-    let default_only = config.rules.paths == crate::rules::Settings::default().paths;
-    if default_only && !config.rules.paths.iter().any(|path| path.exists()) {
-        return RuleSet::load_embedded(now)
-            .map(|loaded| (loaded, Provenance::Embedded))
-            .map_err(Unusable::Rules);
+    if names_nothing(config) {
+        return load_embedded(now);
     }
-    load_files(config, now)
-}
-
-fn load_files(config: &Config, now: Timestamp) -> Result<(Loaded, Provenance), Unusable> {
     RuleSet::load(&config.rules.paths, now)
         .map(|loaded| (loaded, Provenance::Files))
+        .map_err(Unusable::Rules)
+}
+
+/// Whether the settings name but the default folder, and that isn't there.
+fn names_nothing(config: &Config) -> bool {
+    let default_only = config.rules.paths == crate::rules::Settings::default().paths;
+    default_only && !config.rules.paths.iter().any(|path| path.exists())
+}
+
+fn load_embedded(now: Timestamp) -> Result<(Loaded, Provenance), Unusable> {
+    RuleSet::load_embedded(now)
+        .map(|loaded| (loaded, Provenance::Embedded))
         .map_err(Unusable::Rules)
 }
 
@@ -135,35 +140,54 @@ pub fn rules_at_start(config: &Config, now: Timestamp) -> Result<(Loaded, Proven
     }
 }
 
-/// Reads rules anew for a gate that serves `old`: they must load, pass their tests and, unless
-/// forced, shrink no list. A gate whose rules came from files never falls back on those inside the
+/// What serves while rules are read anew.
+#[derive(Debug)]
+pub struct Serving<'s> {
+    /// The rules.
+    pub rules: &'s RuleSet,
+    /// Where they came from.
+    pub provenance: Provenance,
+    /// Tests that passed when they were loaded.
+    pub passed: &'s Passed,
+}
+
+/// Rules that may follow those that serve.
+#[derive(Debug)]
+pub struct Fresh {
+    /// The rules and their warnings.
+    pub loaded: Loaded,
+    /// Where they came from.
+    pub provenance: Provenance,
+    /// Tests that have passed.
+    pub passed: Passed,
+}
+
+/// Reads rules anew for a gate that serves others: they must load, pass the tests that something has changed
+/// for and, unless forced, shrink no list. What is unchanged is taken over and not compiled again. A gate whose rules came from files never falls back on those inside the
 /// binary: a folder that is gone for a moment would take the house's own rules with it.
 ///
 /// # Errors
 /// Every problem found; nothing has changed.
-pub fn rules_anew(
-    config: &Config,
-    old: &RuleSet,
-    from: Provenance,
-    force: bool,
-    now: Timestamp,
-) -> Result<(Loaded, Provenance), Unusable> {
-    let (loaded, provenance) = if from == Provenance::Embedded {
-        load_rules(config, now)?
+pub fn rules_anew(config: &Config, serving: &Serving<'_>, force: bool, now: Timestamp) -> Result<Fresh, Unusable> {
+    let (loaded, provenance) = if serving.provenance == Provenance::Embedded && names_nothing(config) {
+        load_embedded(now)?
     } else {
-        load_files(config, now)?
+        let loaded = RuleSet::load_after(&config.rules.paths, now, serving.rules).map_err(Unusable::Rules)?;
+        (loaded, Provenance::Files)
     };
-    let failed: Vec<Report> = test_rules(&loaded.set)?
-        .into_iter()
-        .filter(|report| !report.passed())
-        .collect();
-    if !failed.is_empty() {
-        return Err(Unusable::Tests(failed));
+    let Run { mut reports, passed } = test_changed(&loaded.set, serving.passed)?;
+    reports.retain(|report| !report.passed());
+    if !reports.is_empty() {
+        return Err(Unusable::Tests(reports));
     }
     if !force {
-        guard::guard(old, &loaded.set).map_err(Unusable::Shrunk)?;
+        guard::guard(serving.rules, &loaded.set).map_err(Unusable::Shrunk)?;
     }
-    Ok((loaded, provenance))
+    Ok(Fresh {
+        loaded,
+        provenance,
+        passed,
+    })
 }
 
 /// Runs the tests that stand beside the rules; whole-verdict tests under the default policy.
@@ -171,6 +195,11 @@ pub fn rules_anew(
 /// # Errors
 /// When a pack doesn't load without the house's files.
 pub fn test_rules(rules: &RuleSet) -> Result<Vec<Report>, Unusable> {
+    Ok(test_changed(rules, &Passed::default())?.reports)
+}
+
+/// The same without those that have passed and hang on nothing that has changed.
+fn test_changed(rules: &RuleSet, passed: &Passed) -> Result<Run, Unusable> {
     let policy = Policy::new(&crate::verdict::Settings::default()).map_err(Unusable::Policy)?;
     let verdict = |findings: &Findings, mail: &Mail| {
         verdict::decide(
@@ -182,7 +211,7 @@ pub fn test_rules(rules: &RuleSet) -> Result<Vec<Report>, Unusable> {
         )
         .action
     };
-    testing::run(rules, &verdict).map_err(Unusable::Rules)
+    testing::run_changed(rules, &verdict, passed).map_err(Unusable::Rules)
 }
 
 /// What decides verdicts: for `scan` and `explain`, and for the daemon at start.

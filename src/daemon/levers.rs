@@ -305,6 +305,7 @@ mod tests {
             standing: Mutex::new(Standing {
                 config,
                 provenance: Provenance::Files,
+                passed: Arc::default(),
                 last_reload: String::new(),
             }),
         };

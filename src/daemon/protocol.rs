@@ -205,6 +205,9 @@ pub struct Status {
     pub rules_active: usize,
     /// Rules that only watch.
     pub rules_shadow: usize,
+    /// Memory that the rules take, told from their structures.
+    #[serde(default)]
+    pub rules_bytes: usize,
     /// Whether the gate runs on the last good rules because the present ones don't load.
     pub degraded: bool,
     /// How the last reload ended, in words.

@@ -288,6 +288,7 @@ fn rules(config: Arc<Config>, now: Timestamp, telemetry: &Telemetry) -> Result<(
         Standing {
             config,
             provenance,
+            passed: Arc::default(),
             last_reload,
         },
     ))

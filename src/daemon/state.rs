@@ -3,7 +3,7 @@
 //! A reload is all or nothing: what doesn't load is told, and what served goes on serving. Knows
 //! nothing of who asks.
 
-use super::generation::{self, Provenance, Unusable};
+use super::generation::{self, Provenance, Serving, Unusable};
 use super::protocol::{Failure, Response, Status};
 use super::turns::Turns;
 use crate::admin;
@@ -14,6 +14,7 @@ use crate::listener::Premises;
 use crate::pipeline::{Gate, Live};
 use crate::resolver::Dns;
 use crate::rules::RuleSet;
+use crate::rules::testing::Passed;
 use crate::store::{Due, QuarantineQuery, State};
 use crate::telemetry::{ListEvent, Telemetry};
 use crate::units::Span;
@@ -67,6 +68,8 @@ pub struct Standing {
     pub config: Arc<Config>,
     /// Where the rules came from.
     pub provenance: Provenance,
+    /// The rules' tests that have passed; at a start none has been run.
+    pub passed: Arc<Passed>,
     /// How the last reload ended, in words.
     pub last_reload: String,
 }
@@ -76,6 +79,7 @@ struct Prepared {
     config: Arc<Config>,
     rules: Arc<RuleSet>,
     provenance: Provenance,
+    passed: Arc<Passed>,
     warnings: usize,
 }
 
@@ -105,6 +109,7 @@ impl Daemon {
             generation: live.criteria.rules.sha256().to_owned(),
             rules_active: counts.active,
             rules_shadow: counts.shadow,
+            rules_bytes: live.criteria.rules.memory().total(),
             degraded: standing.provenance == Provenance::LastGood,
             last_reload: standing.last_reload,
             quarantined: held
@@ -163,8 +168,8 @@ impl Daemon {
     async fn take_up(&self, by: &str, config: Arc<Config>, force: bool, restart: Vec<String>) -> Response {
         let live = self.gate.live.load_full();
         let (old, now) = (Arc::clone(&live.criteria.rules), self.gate.clock.now());
-        let from = self.standing().provenance;
-        let prepared = tokio::task::spawn_blocking(move || prepare(config, &old, from, force, now)).await;
+        let standing = self.standing();
+        let prepared = tokio::task::spawn_blocking(move || prepare(config, &old, &standing, force, now)).await;
         let prepared = match prepared {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(why)) => return self.unusable(by, &why),
@@ -247,6 +252,7 @@ impl Daemon {
             config,
             rules,
             provenance,
+            passed,
             warnings,
         } = prepared;
         if let Err(error) = rules.snapshot(&config.rules.last_good) {
@@ -269,6 +275,7 @@ impl Daemon {
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Standing {
             config,
             provenance,
+            passed,
             last_reload,
         };
         Response::Done { message }
@@ -293,8 +300,11 @@ impl Daemon {
         }
     }
 
-    /// The gauges that are asked of the store rather than counted.
+    /// The gauges that are asked for rather than counted: of the store, and of the rules.
     pub async fn refresh_gauges(&self) {
+        // Regexes are compiled when they are first run.
+        let memory = self.gate.live.load().criteria.rules.memory();
+        self.gate.telemetry.ruleset_memory(&memory.parts());
         if self.gate.store.trouble().is_some() {
             // Nobody sends mail to a gate that isn't ready, so that no mail would ever open it again.
             let _ = self.gate.store.append_journal(&[]).await;
@@ -413,16 +423,22 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
 fn prepare(
     config: Arc<Config>,
     old: &RuleSet,
-    from: Provenance,
+    standing: &Standing,
     force: bool,
     now: Timestamp,
 ) -> Result<Prepared, Unusable> {
-    let (loaded, provenance) = generation::rules_anew(&config, old, from, force, now)?;
+    let serving = Serving {
+        rules: old,
+        provenance: standing.provenance,
+        passed: &standing.passed,
+    };
+    let fresh = generation::rules_anew(&config, &serving, force, now)?;
     Ok(Prepared {
         config,
-        rules: Arc::new(loaded.set),
-        provenance,
-        warnings: loaded.warnings.len(),
+        rules: Arc::new(fresh.loaded.set),
+        provenance: fresh.provenance,
+        passed: Arc::new(fresh.passed),
+        warnings: fresh.loaded.warnings.len(),
     })
 }
 
@@ -443,6 +459,7 @@ pub fn announce(telemetry: &Telemetry, rules: &RuleSet, begun_with: &Config, con
         })
         .collect();
     telemetry.rules_loaded(rules.sha256(), &series, &lists);
+    telemetry.ruleset_memory(&rules.memory().parts());
     let listeners: Vec<&str> = begun_with
         .listener
         .iter()

@@ -85,6 +85,28 @@ pub(super) struct Row {
 }
 
 impl ListEntry {
+    /// Whether another says the same, wherever it stands.
+    pub(super) fn says_same(&self, other: &Self) -> bool {
+        let texts = |located: &[Located<String>], others: &[Located<String>]| {
+            let pairs = located.iter().zip(others);
+            located.len() == others.len() && pairs.into_iter().all(|(one, other)| one.value == other.value)
+        };
+        let file = |entry: &Self| entry.file.as_ref().map(|file| file.value.clone());
+        let columns = |entry: &Self| -> Vec<(String, String)> {
+            let columns = entry.columns.iter();
+            columns
+                .map(|(name, kind)| (name.value.clone(), kind.value.clone()))
+                .collect()
+        };
+        let rows = self.rows.iter().zip(&other.rows);
+        self.kind == other.kind
+            && file(self) == file(other)
+            && texts(&self.values, &other.values)
+            && columns(self) == columns(other)
+            && self.rows.len() == other.rows.len()
+            && rows.into_iter().all(|(one, other)| one.says_same(other))
+    }
+
     /// Reads the entries, from the file if it names one, applies the changes and builds the list.
     pub(super) fn build(
         &self,
@@ -334,6 +356,14 @@ fn nothing_to_remove(name: &str, value: &Located<String>, file: &Arc<Source>) ->
 }
 
 impl Row {
+    fn says_same(&self, other: &Self) -> bool {
+        let cells = self.cells.iter().zip(&other.cells);
+        self.cells.len() == other.cells.len()
+            && cells
+                .into_iter()
+                .all(|((name, cell), (other, same))| name.value == other.value && cell == same)
+    }
+
     /// Whether one of its cells is this text, in any case.
     fn holds(&self, text: &str) -> bool {
         self.cells

@@ -11,6 +11,7 @@ mod compose;
 pub mod diagnostic;
 mod embedded;
 pub mod evaluate;
+mod files;
 pub mod format;
 pub mod function;
 pub mod guard;
@@ -19,6 +20,7 @@ pub mod keys;
 mod link;
 mod list_entry;
 pub mod lists;
+mod memory;
 #[cfg(test)]
 mod naive;
 mod overlay;
@@ -29,6 +31,7 @@ mod settings;
 mod snapshot;
 pub mod stop_watch;
 pub mod source;
+mod stock;
 pub mod syntax;
 mod table;
 pub mod test_entry;
@@ -39,7 +42,8 @@ mod wakers;
 pub mod workbench;
 
 pub use assemble::RULES_MAX;
-pub use set::{Loaded, RuleSet};
+pub use memory::Memory;
+pub use set::{Loaded, RuleSet, RuleText};
 pub use settings::Settings;
 
 use serde::{Deserialize, Serialize};

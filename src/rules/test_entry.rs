@@ -16,7 +16,7 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 /// What a rule is expected to say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Expectation {
     /// It is true.
     Match,
@@ -80,7 +80,7 @@ pub struct VerdictTest {
 }
 
 /// A mail and the facts around it. What is unsaid is a stranger's.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct Scene {
     /// The mail.
     pub mail: Sketch,
@@ -127,7 +127,7 @@ pub struct Scene {
 }
 
 /// A mail in few words.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct Sketch {
     /// `From`: an address, or a name and an address in angle brackets.
     pub from: Option<String>,
@@ -156,7 +156,7 @@ pub struct Sketch {
 }
 
 /// An attached file in few words.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct AttachmentSketch {
     /// The file name.
     pub name: String,

@@ -296,6 +296,16 @@ impl<'e> Value<'e> {
         }
     }
 
+    /// Bytes of the texts that it holds.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Address(text) => text.len(),
+            Self::Domain(domain) => domain.as_str().len(),
+            Self::List(list) => size_of_val(&*list.items) + list.items.iter().map(Self::text_bytes).sum::<usize>(),
+            _ => 0,
+        }
+    }
+
     /// Whether it is neither absent nor unknown.
     pub fn is_known(&self) -> bool {
         !matches!(self, Self::Absent | Self::Unknown(_))

@@ -66,7 +66,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric of ours; those of the process (`process_*`) come from the operating system.
-pub const CATALOGUE: [Metric; 44] = [
+pub const CATALOGUE: [Metric; 45] = [
     counter(
         "portreeve_connections_total",
         &["listener", "tls"],
@@ -187,6 +187,11 @@ pub const CATALOGUE: [Metric; 44] = [
         "1, with the hash of the rule set in use.",
     ),
     gauge("portreeve_ruleset_rules", &["status"], "Rules in use."),
+    gauge(
+        "portreeve_ruleset_bytes",
+        &["part"],
+        "Memory that the rules in use take, told from their structures.",
+    ),
     gauge("portreeve_list_entries", &["list"], "Entries of a list in use."),
     gauge(
         "portreeve_list_age_seconds",
@@ -292,6 +297,8 @@ pub const CATEGORIES: &[&str] = &[
 pub const SEVERITIES: &[&str] = &["info", "low", "medium", "high", "critical"];
 /// A rule's status.
 pub const STATUSES: &[&str] = &["active", SHADOW];
+/// What the memory of a rule set goes into.
+pub const RULESET_PARTS: &[&str] = &["needles", "regexes", "lists", "rules", "texts"];
 /// The status of a rule that is evaluated and never acts.
 pub const SHADOW: &str = "shadow";
 /// The category of a rule that speaks for a message.

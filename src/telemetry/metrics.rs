@@ -7,8 +7,8 @@
 use super::ListEvent;
 use super::catalogue::{
     AUTHENTICATION, BUDGET_STATES, CATEGORIES, CLASSES, CONNECTION_STATES, DIRECTIONS, DISABLED, ENTRIES, LOOKUPS,
-    MODES, OTHER, OUTCOMES, REJECTS, RELEASERS, RELOADS, SEVERITIES, SHADOW, STATUSES, STORE_OPERATIONS, TLS,
-    UNSCANNED, UPSTREAM_STAGES, VERDICTS,
+    MODES, OTHER, OUTCOMES, REJECTS, RELEASERS, RELOADS, RULESET_PARTS, SEVERITIES, SHADOW, STATUSES, STORE_OPERATIONS,
+    TLS, UNSCANNED, UPSTREAM_STAGES, VERDICTS,
 };
 use super::families::{Pairs, Table};
 use super::register::Register;
@@ -63,6 +63,7 @@ pub(super) struct Metrics {
     pub(super) reload_success_time: IntGauge,
     ruleset_info: IntGaugeVec,
     ruleset_rules: Table<IntGauge, 1>,
+    ruleset_bytes: Table<IntGauge, 1>,
     list_entries: IntGaugeVec,
     list_age: IntGaugeVec,
     quarantine_messages: Table<IntGauge, 1>,
@@ -163,6 +164,7 @@ impl Metrics {
             reload_success_time: register.gauge("ruleset_last_reload_success_timestamp_seconds"),
             ruleset_info: register.gauges("ruleset_info"),
             ruleset_rules: register.gauge_table("ruleset_rules", STATUSES),
+            ruleset_bytes: register.gauge_table("ruleset_bytes", RULESET_PARTS),
             list_entries: register.gauges("list_entries"),
             list_age: register.gauges("list_age_seconds"),
             quarantine_messages: register.gauge_table("quarantine_messages", CATEGORIES),
@@ -255,6 +257,13 @@ impl Metrics {
             sha256.clone_into(&mut slow.sha256);
         }
         self.ruleset_info.with_label_values(&[sha256]).set(1);
+    }
+
+    /// What the rule set in use takes.
+    pub(super) fn set_ruleset_memory(&self, parts: &[(&str, usize)]) {
+        for (part, bytes) in parts {
+            self.ruleset_bytes.get([part]).set(as_gauge(*bytes));
+        }
     }
 
     /// The lists in use.

@@ -244,6 +244,11 @@ impl Telemetry {
         self.metrics.set_lists(lists);
     }
 
+    /// What the rule set in use takes in memory: `needles`, `regexes`, `lists`, `rules`, `texts`, each in bytes.
+    pub fn ruleset_memory(&self, parts: &[(&str, usize)]) {
+        self.metrics.set_ruleset_memory(parts);
+    }
+
     /// An attempt to load the rules ended: `loaded`, `unchanged`, `refused` (a list shrank, say) or
     /// `failed`, and a sentence with the place.
     pub fn ruleset_reloaded(&self, result: &'static str, text: &str) {

@@ -29,7 +29,7 @@ const REST: Duration = Duration::from_secs(30 * 60);
 pub(super) const DOMAINS_MAX: usize = 20;
 
 /// A domain that a list has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Listing {
     /// The list's name.
     pub list: String,

@@ -29,9 +29,16 @@ pub(super) fn percent(bytes: &[u64; 4]) -> u32 {
         .iter()
         .zip(MEMBERS.iter())
         .filter(|(_, members)| is_among(members));
-    let share = |(surprisal, _): (&u8, _)| 0.5_f64.powf(f64::from(*surprisal) / UNITS_A_BIT);
-    (surprisals.map(share).sum::<f64>() * 100.0) as u32
+    let shares = surprisals.filter_map(|(surprisal, _)| SHARES.get(usize::from(*surprisal)));
+    shares.sum::<u32>() / SHARES_A_PERCENT
 }
+
+/// Of how many parts in ten thousand each surprisal tells, from none on.
+static SHARES: LazyLock<[u32; 128]> = LazyLock::new(|| {
+    let share = |surprisal: usize| 0.5_f64.powf(surprisal as f64 / UNITS_A_BIT) * 10_000.0;
+    std::array::from_fn(|surprisal| share(surprisal) as u32)
+});
+const SHARES_A_PERCENT: u32 = 100;
 
 /// The bytes of each class, a bit each.
 static MEMBERS: LazyLock<[[u64; 4]; CLASSES]> = LazyLock::new(|| {

@@ -13,9 +13,11 @@ mod methods;
 pub(crate) mod node;
 mod operators;
 pub(crate) mod pattern;
+pub(crate) mod patterns;
 pub(crate) mod required;
 mod resolve;
 mod rows;
+mod size;
 mod states;
 pub(crate) mod surroundings;
 mod text_tests;
@@ -32,8 +34,10 @@ mod tests;
 pub use super::schema::Cost;
 pub use atoms::{Atoms, Scanner};
 pub use pattern::COMPILED_BYTES_MAX;
+pub(crate) use pattern::Pattern;
 #[cfg(test)]
 pub(crate) use pattern::regex_of;
+pub(crate) use patterns::Patterns;
 
 use super::lists::List;
 use super::syntax::tree::Comparison;

@@ -6,7 +6,7 @@
 //! checked here. Knows nothing of conditions, nor of which text is scanned.
 
 use super::grams::{Grams, NEEDLE_BYTES_MIN, Sink};
-use super::states::{States, Stretched};
+use super::states::{STRETCHES, States, Stretched};
 use super::surroundings::{ByteSet, ByteTest};
 use crate::rules::text::{Folded, folded};
 use memchr::memmem::Finder;
@@ -288,6 +288,22 @@ impl Automaton {
         range.and_then(|range| self.of_texts.get(range)).unwrap_or_default()
     }
 
+    /// What it takes beside itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let atoms = self.atoms.iter().map(|atom| {
+            let exact = atom.exact.as_ref().map_or(0, |exact| exact.len());
+            size_of_val(atom) + exact + size_of_val(&*atom.around)
+        });
+        let texts = self.texts.iter().map(|text| size_of_val(text) + text.capacity());
+        let places = size_of_val(&*self.of_texts) + size_of_val(&*self.begins) + size_of_val(&*self.sets);
+        let tables = self.table.iter().chain(&self.foreign);
+        atoms.sum::<usize>()
+            + texts.sum::<usize>()
+            + places
+            + self.grams.heap_bytes()
+            + tables.map(States::heap_bytes).sum::<usize>()
+    }
+
     /// Some atoms, to be looked for one by one.
     pub(super) fn few(&self, atoms: &[usize]) -> Few {
         let finder = |atom: &usize| {
@@ -436,7 +452,10 @@ impl Sink for Notes<'_> {
 
 impl Stretched for Notes<'_> {
     fn fresh(&self) -> Self {
-        Self::new(self.automaton, self.text, self.copy)
+        Self {
+            looks_left: self.looks_left / STRETCHES,
+            ..Self::new(self.automaton, self.text, self.copy)
+        }
     }
 
     fn add_later(&mut self, later: Self) {

@@ -91,6 +91,20 @@ impl Pattern {
         Ok(self.regex()?.find_iter(text).take(most).count())
     }
 
+    /// What it takes beside itself; compiled when it was run.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let required = self.required.iter().flatten();
+        let required = required.map(|literal| {
+            let tests = size_of_val(literal.tests.as_slice());
+            size_of_val(literal) + literal.text.capacity() + tests
+        });
+        let regex = self.regex.get().and_then(Option::as_deref);
+        self.source.capacity()
+            + self.written.text.capacity()
+            + required.sum::<usize>()
+            + regex.map_or(0, |regex| size_of::<Regex>() + regex.memory_usage())
+    }
+
     /// Compiled at the latest here. What isn't surely small was compiled when it was read, so that this fails
     /// only if the estimate was wrong: then nobody knows what it would have matched.
     fn regex(&self) -> Result<&Regex, Unusable> {
@@ -100,9 +114,19 @@ impl Pattern {
 
     /// The same, with a regex that doesn't fit and that nobody has run yet.
     #[cfg(test)]
-    pub(crate) fn outgrown(&mut self) {
-        self.written.text = "(a{999}){99}".to_owned();
-        self.regex = OnceLock::new();
+    pub(crate) fn outgrown(&self) -> Self {
+        Self {
+            source: self.source.clone(),
+            written: Written {
+                text: "(a{999}){99}".to_owned(),
+                syntax: self.written.syntax,
+            },
+            regex: OnceLock::new(),
+            can_be_empty: self.can_be_empty,
+            required: self.required.clone(),
+            reach: self.reach,
+            states: self.states,
+        }
     }
 }
 

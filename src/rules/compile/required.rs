@@ -8,6 +8,7 @@ use super::surroundings::{ByteTest, tests};
 use super::words;
 use crate::rules::text::fold;
 use regex_syntax::hir::{Class, Hir, HirKind};
+use std::ops::Range;
 
 /// Shorter literals occur in nearly every text.
 const REQUIRED_BYTES_MIN: usize = 3;
@@ -213,7 +214,7 @@ impl Required {
 
 /// Texts to be looked for between these parts, if they are worth it.
 fn literals(texts: Vec<String>, before: &[Hir], after: &[Hir]) -> Option<Vec<Literal>> {
-    if shortest(&texts) < REQUIRED_BYTES_MIN || texts.len() > REQUIRED_TEXTS_MAX {
+    if !are_worth_it(&texts) {
         return None;
     }
     let tests = tests(before, after, &texts);
@@ -230,25 +231,26 @@ fn whole(hir: &Hir, texts: Vec<String>) -> Option<Vec<Literal>> {
         HirKind::Concat(parts) => parts.as_slice(),
         _ => &[],
     };
-    let mut reversed = parts.to_vec();
-    reversed.reverse();
-    literals(texts, looks(parts), looks(&reversed))
+    let at_end = parts.iter().rev().take_while(|part| is_look(part)).count();
+    literals(
+        texts,
+        looks(parts),
+        parts.get(parts.len() - at_end..).unwrap_or_default(),
+    )
+}
+
+fn is_look(part: &Hir) -> bool {
+    matches!(part.kind(), HirKind::Look(_))
 }
 
 /// The parts at the beginning that match nothing but a place.
 fn looks(parts: &[Hir]) -> &[Hir] {
-    let is_look = |part: &Hir| matches!(part.kind(), HirKind::Look(_));
     let count = parts.iter().take_while(|part| is_look(part)).count();
     parts.get(..count).unwrap_or_default()
 }
 
-/// How rare the most usual of some literals is; none at all is the most usual.
-fn rarity(literals: Option<&[Literal]>) -> i32 {
-    let rarities = literals
-        .unwrap_or_default()
-        .iter()
-        .map(|literal| words::rarity(&literal.text));
-    rarities.min().unwrap_or(0)
+fn are_worth_it(texts: &[String]) -> bool {
+    shortest(texts) >= REQUIRED_BYTES_MIN && texts.len() <= REQUIRED_TEXTS_MAX
 }
 
 fn shortest(texts: &[String]) -> usize {
@@ -307,19 +309,14 @@ fn required_of_concat(parts: &[Hir]) -> Required {
     let mut run = vec![String::new()];
     // The first part of the run.
     let mut from = 0;
-    let mut best: Option<Vec<Literal>> = None;
-    let mut is_exact = true;
-    let mut offer = |candidate: Option<Vec<Literal>>| {
-        if rarity(candidate.as_deref()) > rarity(best.as_deref()) {
-            best = candidate;
+    let mut best = (0, Candidate::Inner(None));
+    let mut offer = |candidate: Candidate| {
+        let rarity = candidate.rarity();
+        if rarity > best.0 {
+            best = (rarity, candidate);
         }
     };
-    let around = |from: usize, to: usize| {
-        (
-            parts.get(..from).unwrap_or_default(),
-            parts.get(to..).unwrap_or_default(),
-        )
-    };
+    let mut is_exact = true;
     for (place, part) in parts.iter().enumerate() {
         match required(part) {
             Required::Exact(texts) if texts.len() * run.len() <= REQUIRED_TEXTS_MAX => {
@@ -327,15 +324,13 @@ fn required_of_concat(parts: &[Hir]) -> Required {
             }
             other => {
                 is_exact = false;
-                let texts = std::mem::replace(&mut run, vec![String::new()]);
-                let (before, after) = around(from, place);
-                offer(literals(texts, before, after));
+                offer(Candidate::Run(
+                    std::mem::replace(&mut run, vec![String::new()]),
+                    from..place,
+                ));
                 offer(match other {
-                    Required::Exact(texts) => {
-                        let (before, after) = around(place, place + 1);
-                        literals(texts, before, after)
-                    }
-                    Required::Within(literals) => literals,
+                    Required::Exact(texts) => Candidate::Run(texts, place..place + 1),
+                    Required::Within(literals) => Candidate::Inner(literals),
                 });
                 from = place + 1;
             }
@@ -344,9 +339,41 @@ fn required_of_concat(parts: &[Hir]) -> Required {
     if is_exact {
         return Required::Exact(run);
     }
-    let (before, after) = around(from, parts.len());
-    offer(literals(run, before, after));
-    Required::Within(best)
+    offer(Candidate::Run(run, from..parts.len()));
+    Required::Within(best.1.literals(parts))
+}
+
+/// What might be looked for of several parts that follow each other.
+enum Candidate {
+    /// The texts that some of the parts match.
+    Run(Vec<String>, Range<usize>),
+    /// What one of the parts requires.
+    Inner(Option<Vec<Literal>>),
+}
+
+impl Candidate {
+    /// How rare the most usual of its texts is; 0 where they aren't worth looking for.
+    fn rarity(&self) -> i32 {
+        let rarest = match self {
+            Self::Run(texts, _) if !are_worth_it(texts) => None,
+            Self::Run(texts, _) => texts.iter().map(|text| words::rarity(text)).min(),
+            Self::Inner(literals) => {
+                let literals = literals.as_deref().unwrap_or_default().iter();
+                literals.map(|literal| words::rarity(&literal.text)).min()
+            }
+        };
+        rarest.unwrap_or(0)
+    }
+
+    fn literals(self, parts: &[Hir]) -> Option<Vec<Literal>> {
+        match self {
+            Self::Run(texts, Range { start, end }) => {
+                let before = parts.get(..start).unwrap_or_default();
+                literals(texts, before, parts.get(end..).unwrap_or_default())
+            }
+            Self::Inner(literals) => literals,
+        }
+    }
 }
 
 fn required_of_alternation(branches: &[Hir]) -> Required {

@@ -143,7 +143,6 @@ mod tests {
 
     #[test]
     fn of_a_run_of_blanks_only_the_first_count() {
-        let blanks = |count: usize| " \n".repeat(count / 2);
         for (gap, most, expected) in [
             (16, 17, 23..57),
             (16, 18, 22..58),
