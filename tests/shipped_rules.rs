@@ -11,6 +11,7 @@
 mod shipped;
 
 use jiff::Timestamp;
+use portreeve::measure::VERDICT_FIELDS;
 use portreeve::rules::diagnostic::render_all;
 use portreeve::rules::testing::{self, coverage};
 use portreeve::rules::{Loaded, RuleSet};
@@ -66,6 +67,14 @@ fn use_nothing_that_other_filters_left_behind() {
         let condition = &set.details(&rule.id).unwrap().condition.to_lowercase();
         for trap in ["x-ms-", "x-microsoft", "authentication-results", "x-spam", "phishing@"] {
             assert!(!condition.contains(trap), "{} uses {trap}", rule.id);
+        }
+        for field in VERDICT_FIELDS {
+            let named = ["'", "\""].map(|quote| format!("{quote}{field}"));
+            assert!(
+                !named.iter().any(|named| condition.contains(named)),
+                "{} asks for {field}, which another filter wrote",
+                rule.id
+            );
         }
     }
 }

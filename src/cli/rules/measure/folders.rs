@@ -64,16 +64,17 @@ fn twice(given: &[(Label, &PathBuf)], real: &[PathBuf]) -> Option<String> {
     let folders: Vec<_> = given.iter().zip(real).collect();
     folders.iter().enumerate().find_map(|(place, ((label, path), folder))| {
         let others = folders.iter().enumerate().filter(|(other, _)| *other != place);
-        let (_, ((other, outer), _)) = others.into_iter().find(|(_, (_, outer))| folder.starts_with(outer))?;
-        let (path, outer) = (path.display(), outer.display());
-        Some(match label == other {
-            true => format!("{path}: its mail is that of {outer}, and would count twice"),
-            false => format!(
-                "{path}: its mail is that of {outer}, which is to be {} and {}",
-                other.as_str(),
-                label.as_str()
-            ),
-        })
+        let (_, ((other, outer), outer_folder)) =
+            others.into_iter().find(|(_, (_, outer))| folder.starts_with(outer))?;
+        let as_what = match label == other {
+            true => "given twice".to_owned(),
+            false => format!("given as {} and as {}", label.as_str(), other.as_str()),
+        };
+        let since = match folder == outer_folder {
+            true => String::new(),
+            false => format!(", since it lies in {}", outer.display()),
+        };
+        Some(format!("{}: {as_what}{since}", path.display()))
     })
 }
 

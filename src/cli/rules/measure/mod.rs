@@ -29,10 +29,11 @@ pub struct Arguments {
     /// Folders of messages that are wanted.
     #[arg(long, value_name = "FOLDER", num_args = 1..)]
     ham: Vec<PathBuf>,
-    /// Name the spam that gets less than this, with the rules that matched.
+    /// Name the spam that gets less than ACTION (by itself: less than quarantine), with the rules that
+    /// matched.
     #[arg(long, value_name = "ACTION", num_args = 0..=1, default_missing_value = "quarantine")]
     missed: Option<Least>,
-    /// Name the ham that gets this or more, with the rules that matched.
+    /// Name the ham that gets ACTION or more (by itself: tag), with the rules that matched.
     #[arg(long, value_name = "ACTION", num_args = 0..=1, default_missing_value = "tag")]
     touched: Option<Least>,
     /// Tell of each rule too: what it matches and how well, and the mails on which it alone changes the
@@ -119,9 +120,10 @@ fn measure(arguments: &Arguments, folders: &[Folder], set: &RuleSet, bench: &Ben
             .is_none_or(|set| set.outcomes.all().messages == 0)
     };
     let empty: Vec<usize> = (0..folders.len()).filter(is_empty).collect();
-    if empty.len() < folders.len() {
-        report::print(&results, &bench.policy.thresholds(), arguments.by_rule, shared);
+    if empty.len() == folders.len() {
+        return exit;
     }
+    report::print(&results, &bench.policy.thresholds(), arguments.by_rule, shared);
     empty
         .iter()
         .filter_map(|place| folders.get(*place))

@@ -54,7 +54,7 @@ fn told(results: &Results<'_>, thresholds: &Thresholds, by_rule: bool) -> String
         }
     }
     if by_rule {
-        let rows = labelled_rows("rules, by distinct text", results.set, &results.census, TEXTS);
+        let rows = labelled_rows("rules by distinct text", results.set, &results.census, TEXTS);
         out += &format!("\n{}\n{}", columns(&rows), remarks(results.set, &results.census));
     }
     out
@@ -70,7 +70,7 @@ fn by_set(results: &Results<'_>, total: &Outcomes, of: &str, way: Way) -> Vec<Ve
     let label = total.label();
     let counted = if of == "message" { "messages" } else { "texts" };
     let mut rows = vec![row([
-        &format!("{}, by {of}", label.as_str()),
+        &format!("{} by {of}", label.as_str()),
         counted,
         "tag+",
         "%",
@@ -104,7 +104,7 @@ fn by_set(results: &Results<'_>, total: &Outcomes, of: &str, way: Way) -> Vec<Ve
 /// What decided, and in which of the given folders; where nothing was done, nothing did.
 fn by_category(results: &Results<'_>, total: &Outcomes) -> Vec<Vec<String>> {
     let label = total.label();
-    let head = format!("{}, by category", label.as_str());
+    let head = format!("{} by category", label.as_str());
     let mut rows = vec![row([&head, "tag+", "%", "quarantine+", "%", "reject+", "%"])];
     let line = |name: &str, outcomes: &Outcomes, category| {
         let mut cells = vec![short(name)];
