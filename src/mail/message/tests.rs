@@ -29,6 +29,20 @@ fn ask_all(message: &Message<'_>) -> usize {
         + message.message_id().len()
         + message.list_id().len()
         + message.thread().references.len()
+        + message.languages().len()
+        + message.phones().len()
+        + message.bank_details().len()
+        + message.crypto_addresses().len()
+        + message
+            .links()
+            .iter()
+            .filter(|link| link.within().is_some() || link.is_shortener())
+            .count()
+        + message
+            .links()
+            .iter()
+            .map(|link| link.mismatch().as_str().len())
+            .sum::<usize>()
         + mailboxes.iter().map(|list| list.len()).sum::<usize>()
         + usize::from(message.is_auto() || message.is_bulk() || message.links_cut())
         + usize::from(message.date().is_some() || message.sender().is_some())
@@ -66,6 +80,17 @@ const ORDINARY: &str = "Received: from mx.example.org ([192.0.2.7]) by gate.exam
     \r\n\
     JVBERi0xLjcK\r\n\
     --outer--\r\n";
+
+#[test]
+fn images_that_come_with_the_message_have_a_size() {
+    let raw = "Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n\
+               <img src='cid:one@x'><img src='CID:two%40x'><img src='cid:none'><img src='data:image/gif;base64,R0lGODlh'>\
+               <img src='https://a.example/x.gif'>\r\n--b\r\nContent-Type: image/gif\r\nContent-ID: <one@x>\r\n\
+               Content-Transfer-Encoding: base64\r\n\r\nR0lGODlh\r\n--b\r\nContent-Type: image/gif\r\n\
+               Content-ID: <two@x>\r\n\r\nGIF8\r\n--b--\r\n";
+    let sizes: Vec<_> = parse(raw).images().iter().map(|image| image.size).collect();
+    assert_eq!(sizes, [Some(6), Some(4), None, Some(6), None]);
+}
 
 #[test]
 fn an_ordinary_message_reads_as_a_person_would() {
