@@ -9,6 +9,7 @@
 )]
 
 use jiff::Timestamp;
+use portreeve::evidence::identity::Identity;
 use portreeve::evidence::{Evidence, Kept, Outside};
 use portreeve::mail::message::Limits;
 use portreeve::mail::{Client, Direction, Envelope, Mail, Message};
@@ -82,6 +83,7 @@ fn judge_at(set: &RuleSet, subject: &str, now: Timestamp, outside: Outside) -> F
         message: &message,
         outside,
         kept: Kept::ALL,
+        identity: Identity::against(set.protected()),
     })
 }
 

@@ -3,7 +3,10 @@
 //! [`Evidence`] is what rules read through their schema. A fact is known, absent (the message has
 //! no such thing) or unknown (it could not be found out). Knows nothing of rules or policy.
 
+pub mod identity;
+
 use crate::mail::{Mail, Message};
+use identity::{Identity, Protected};
 use jiff::Timestamp;
 
 /// Something that was looked for.
@@ -31,6 +34,22 @@ pub struct Evidence<'e, 'm> {
     pub outside: Outside,
     /// What archived mail lacks of its session is unknown.
     pub kept: Kept,
+    /// Whom it poses as.
+    pub identity: Identity<'e>,
+}
+
+impl<'m> Evidence<'_, 'm> {
+    /// The same message for rules that protect somebody else.
+    pub fn against<'p>(&'p self, protected: &'p Protected) -> Evidence<'p, 'm> {
+        Evidence {
+            now: self.now,
+            mail: self.mail,
+            message: self.message,
+            outside: self.outside.clone(),
+            kept: self.kept,
+            identity: Identity::against(protected),
+        }
+    }
 }
 
 /// Which facts of the session that brought a message are known.

@@ -24,6 +24,7 @@ use crate::action::{self, Assignment, LateAnswers, Marking, Means, Outcome, Plan
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::compute::Compute;
+use crate::evidence::identity::Identity;
 use crate::evidence::{Evidence, Kept, Outside};
 use crate::mail::{Mail, Mailbox, Message, message};
 use crate::rules::held::Held;
@@ -135,6 +136,7 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Time
         message: &message,
         outside,
         kept: Kept::just(!mail.envelope.recipients.is_empty()),
+        identity: Identity::against(criteria.rules.protected()),
     };
     let findings = criteria
         .rules

@@ -6,10 +6,11 @@
 use super::compile::Atoms;
 use super::diagnostic::{self, Diagnostic, Level, nearest};
 use super::link::{self, Catalogue, Linked, Named, Written};
-use super::list_entry::BuiltList;
+use super::list_entry::{self, BuiltList, Change, Stated};
 use super::lists::List;
 use super::overlay::{self, ExceptionEntry};
 use super::pack::{self, Condition, Manifest, RuleEntry, RuleFile};
+use super::protected::{mistaken, protected};
 use super::set::{Details, ListInfo, Loaded, Parts, RuleSet};
 use super::source::{Root, Source};
 use super::table::plain;
@@ -33,7 +34,7 @@ pub(super) struct Options {
     /// Whether overrides and exceptions count; tests go without.
     pub overlays: bool,
     /// Entries that replace those of a list, by its name.
-    pub lists: Vec<(String, Vec<String>)>,
+    pub lists: Vec<(String, Stated)>,
     /// One more rule, that stands in no file.
     pub asked: Option<Asked>,
 }
@@ -220,10 +221,14 @@ pub(super) fn lists(
     let mut changes: HashMap<&str, Vec<_>> = HashMap::new();
     for file in files.iter().filter(|_| options.overlays) {
         for change in &file.content.list_overrides {
-            changes
-                .entry(&change.list.value)
-                .or_default()
-                .push((change, &file.source));
+            changes.entry(&change.list.value).or_default().push(Change {
+                entry: change,
+                source: &file.source,
+                text: change.file.as_ref().and_then(|path| {
+                    let root = roots.get_mut(file.root)?;
+                    list_entry::read_file(root, path, &file.source, diagnostics)
+                }),
+            });
         }
     }
     let (mut lists, mut infos) = (HashMap::new(), Vec::new());
@@ -235,12 +240,13 @@ pub(super) fn lists(
             let changed = changes.remove(entry.name.value.as_str()).unwrap_or_default();
             let stated = options.lists.iter().find(|(name, _)| *name == entry.name.value);
             let built = match stated {
-                Some((_, values)) => entry.restated(values, &file.source, diagnostics),
+                Some((_, stated)) => entry.restated(stated, &file.source, diagnostics),
                 None => entry.build(&file.source, root, &changed, diagnostics),
             };
             let Some(BuiltList { list, source }) = built else {
                 continue;
             };
+            diagnostics.extend(mistaken(entry, &file.source));
             infos.push(ListInfo {
                 name: list.name().to_owned(),
                 kind: list.kind(),
@@ -251,12 +257,12 @@ pub(super) fn lists(
         }
     }
     for (name, left) in changes {
-        for (change, source) in left {
+        for Change { entry, source, .. } in left {
             let known = files.iter().flat_map(|file| &file.content.lists);
             let near = nearest(name, known.map(|list| list.name.value.as_str()));
             let message = format!("there is no list `{}`", plain(name));
             let help = near.map(|near| format!("did you mean `{near}`?"));
-            let error = Diagnostic::error("unknown-list", source, change.list.span.clone(), message);
+            let error = Diagnostic::error("unknown-list", source, entry.list.span.clone(), message);
             diagnostics.push(error.maybe_help(help));
         }
     }
@@ -352,6 +358,7 @@ fn parts(
         linked,
         order,
         scanner,
+        protected: protected(lists),
         exceptions: (0..rules.len()).map(|at| own_exceptions(exceptions.get(&at))).collect(),
         tests: rules.iter().map(|(_, rule)| rule.tests.clone()).collect(),
         verdict_tests: files

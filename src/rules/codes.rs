@@ -74,6 +74,10 @@ pub const CODES: &[(&str, &str)] = &[
         "an operator of another language, understood all the same (warning)",
     ),
     ("foreign-word", "a word of another language that has no meaning here"),
+    (
+        "identity-list",
+        "a list that `identity` goes by is of another kind, or has no column of names",
+    ),
     ("infix-method", "what is a method here stands between two operands"),
     ("layout", "a file can't be laid out without a change to what it means"),
     ("list-emptied", "a reload would empty a list"),

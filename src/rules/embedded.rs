@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = shipped![
     "advance-fee.toml",
     "credential-phishing.toml",
     "extortion.toml",
+    "identity.toml",
     "impersonation.toml",
     "lists/cheap-tlds.txt",
     "lists/free-hosting.txt",

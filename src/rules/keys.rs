@@ -56,6 +56,8 @@ pub enum Holds {
     Named(&'static Shape),
     /// A table whose keys are the author's own, each holding one string or several.
     NamedTexts,
+    /// A table whose keys are names of lists, each holding entries or one of them.
+    NamedEntries,
     /// A table whose keys are names of columns, each holding the word for a type.
     Columns,
     /// Tables whose keys are columns.
@@ -103,9 +105,9 @@ const fn needed(name: &'static str, holds: Holds, doc: &'static str) -> Key {
 }
 
 use Holds::{
-    AddressOrTable, Columns, Condition, Count, Date, Entries, Name, Named, NamedTexts, Names, OneOrMoreRuleIds,
-    OneOrMoreTexts, Rows, RuleId, RuleIds, Said, Score, Summary, Table, Tables, Text, Texts, Time, Truth, Version,
-    Word,
+    AddressOrTable, Columns, Condition, Count, Date, Entries, Name, Named, NamedEntries, NamedTexts, Names,
+    OneOrMoreRuleIds, OneOrMoreTexts, Rows, RuleId, RuleIds, Said, Score, Summary, Table, Tables, Text, Texts, Time,
+    Truth, Version, Word,
 };
 
 /// A rule file.
@@ -234,6 +236,11 @@ pub const LIST_OVERRIDE: Shape = Shape {
         key("add", Entries, "entries to add; of a table, rows"),
         key("remove", Texts, "entries to take out; of a table, a cell of each row"),
         key("replace", Entries, "entries to hold instead of all others"),
+        key(
+            "file",
+            Text,
+            "a list file within the same folder, whose entries are added",
+        ),
         key("reason", Text, "why"),
         key("owner", Text, "who answers for it"),
     ],
@@ -267,7 +274,11 @@ const ENVELOPE_KEY: Key = key(
 const DIRECTION_KEY: Key = key("direction", Word(directions), "`inbound` without it");
 const AUTH_KEY: Key = key("auth", Table(&AUTH), "results of authentication; all `none` without it");
 const HISTORY_KEY: Key = key("history", Table(&HISTORY), "earlier mail; never seen without it");
-const LISTS_KEY: Key = key("lists", NamedTexts, "entries that replace a list's, by its name");
+const LISTS_KEY: Key = key(
+    "lists",
+    NamedEntries,
+    "entries that replace a list's, by its name; of a table, rows",
+);
 const UNKNOWN_KEY: Key = key(
     "unknown",
     OneOrMoreTexts,

@@ -19,6 +19,7 @@ use super::test_entry::{TestEntry, VerdictTest};
 use super::wakers::Wakers;
 use super::{Finding, Findings, RuleInfo, RuleSpent, Status, Undecided, embedded, snapshot};
 use crate::evidence::Evidence;
+use crate::evidence::identity::Protected;
 use jiff::Timestamp;
 use ring::digest::{Context, SHA256};
 use std::cell::OnceCell;
@@ -53,6 +54,7 @@ pub struct RuleSet {
     packs: Vec<Manifest>,
     lists: Vec<ListInfo>,
     needs: Vec<(&'static str, Cost)>,
+    protected: Protected,
     sha256: String,
     pub(super) roots: Vec<Root>,
     pub(super) tests: Vec<Vec<TestEntry>>,
@@ -107,6 +109,8 @@ pub(super) struct Parts {
     pub scanner: Scanner,
     /// Name and end of each rule's exceptions, in the order of [`Linked::own`].
     pub exceptions: Vec<Vec<(String, Timestamp)>>,
+    /// Whom the lists protect.
+    pub protected: Protected,
     pub tests: Vec<Vec<TestEntry>>,
     pub verdict_tests: Vec<(usize, VerdictTest)>,
     pub roots_of_rules: Vec<usize>,
@@ -259,6 +263,7 @@ impl RuleSet {
             packs,
             lists,
             needs,
+            protected: parts.protected,
             sha256,
             roots,
             tests: parts.tests,
@@ -490,6 +495,11 @@ impl RuleSet {
     /// Lower-case hex SHA-256 of everything loaded: the files' contents in order.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// Whom its lists protect: what the evidence that it is asked about must be gathered against.
+    pub fn protected(&self) -> &Protected {
+        &self.protected
     }
 
     /// The schema names of the fields that any condition reads, and what they cost, sorted.

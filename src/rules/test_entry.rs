@@ -6,6 +6,7 @@
 use super::Action;
 use super::diagnostic::nearest;
 use super::keys;
+use super::list_entry::Entries;
 use super::schema::FIELDS;
 use super::source::Source;
 use super::table::{Located, Reader, Section, plain};
@@ -107,7 +108,7 @@ pub struct Scene {
     /// Messages from this author before, and to them.
     pub history: (u64, u64),
     /// Lists whose entries this test replaces.
-    pub lists: Vec<(Located<String>, Vec<Located<String>>)>,
+    pub(super) lists: Vec<(Located<String>, Entries)>,
     /// Facts that could not be found out, by schema name.
     pub unknown: Vec<Located<String>>,
     /// When it is judged; `None` is [`super::testing::NOW`].
@@ -222,8 +223,8 @@ impl Scene {
                     value: name.get_ref().to_string(),
                     span: name.span(),
                 };
-                let values = reader.strings(lists, &key.value, true).unwrap_or_default();
-                scene.lists.push((key, values));
+                let entries = Entries::of_test(reader, lists, &key.value);
+                scene.lists.push((key, entries));
             }
         }
         scene.unknown = reader.strings(section, "unknown", true).unwrap_or_default();

@@ -5,7 +5,7 @@
 
 use crate::evidence::History;
 use crate::mail::Domain;
-use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Part, Thread, Url};
+use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Part, Thread, Url, Via};
 use crate::units::Span;
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -226,6 +226,8 @@ pub enum Record<'e> {
     Link(&'e Link),
     /// See [`Kind::Url`].
     Url(&'e Url),
+    /// See [`Kind::Via`].
+    Via(&'e Via),
     /// See [`Kind::Attachment`].
     Attachment(&'e Attachment<'e>),
     /// See [`Kind::Part`].
@@ -348,6 +350,7 @@ impl fmt::Display for Record<'_> {
             Self::Mailbox(mailbox) => write!(formatter, "{} <{}>", mailbox.name, mailbox.address),
             Self::Link(link) => formatter.write_str(&link.target.url),
             Self::Url(url) => formatter.write_str(&url.url),
+            Self::Via(outer) => formatter.write_str(&outer.url.url),
             Self::Attachment(attachment) => formatter.write_str(&attachment.name),
             Self::Part(part) => formatter.write_str(&part.content_type),
             Self::Hop(hop) => formatter.write_str(&hop.from),

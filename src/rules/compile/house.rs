@@ -1,6 +1,7 @@
 //! A house for tests of the language: some lists, some rules with fixed outcomes, a message.
 
 use super::{Atoms, Condition, Names, RuleRef, compile};
+use crate::evidence::identity::{Identity, Protected};
 use crate::evidence::{Evidence, Fact, Kept, Outside};
 use crate::mail::message::Limits;
 use crate::mail::{Address, Client, Direction, Envelope, Mail, Message, Recipient};
@@ -253,6 +254,7 @@ impl Scene {
             message: &message,
             outside: self.outside.clone(),
             kept: self.kept,
+            identity: Identity::against(Protected::nobody()),
         };
         look(&evidence)
     }

@@ -4,6 +4,7 @@
 
 use super::generate::Choices;
 use super::vocabulary::PIECES;
+use crate::evidence::identity::{Identity, Protected};
 use crate::evidence::{Evidence, Fact, History, Kept, Outside};
 use crate::mail::message::Limits;
 use crate::mail::{Address, Client, Direction, Envelope, Mail, Message, Recipient};
@@ -104,6 +105,7 @@ impl Scene {
             message: &message,
             outside: self.outside.clone(),
             kept: Kept::just(self.has_envelope),
+            identity: Identity::against(Protected::nobody()),
         })
     }
 }

@@ -321,6 +321,7 @@ pub(super) fn member_of<'e>(value: Value<'e>, name: &str) -> Value<'e> {
             Record::Mailbox(_) => &[Kind::Mailbox],
             Record::Link(_) => &[Kind::Link, Kind::Shown],
             Record::Url(_) => &[Kind::Url],
+            Record::Via(_) => &[Kind::Via],
             Record::Attachment(_) => &[Kind::Attachment],
             Record::Part(_) => &[Kind::Part],
             Record::Hop(_) => &[Kind::Hop],

@@ -203,25 +203,39 @@ pub const FIELDS: &[Field] = &[
     field_row("body.html", TEXT, Cost::Text, "the HTML's decoded source", |e| {
         Value::text(e.message.html())
     }),
-    later(
+    field_row(
         "body.languages",
         TEXTS,
         Cost::Text,
-        "languages that the text is written in",
+        "languages that the text is written in, the most written first: `en`, `cy`, `de`…",
+        |e| Value::list(e.message.languages().iter().map(|code| Value::text(code))),
     ),
-    later("body.phones", TEXTS, Cost::Text, "telephone numbers in the text"),
-    later(
+    field_row(
+        "body.phones",
+        TEXTS,
+        Cost::Text,
+        "telephone numbers in the text, as `+442079460123`",
+        |e| texts(e.message.phones()),
+    ),
+    field_row(
         "body.bank_details",
         TEXTS,
         Cost::Text,
-        "sort codes with accounts, and IBANs",
+        "sort codes with their accounts, as `20-11-43 55779911`, and IBANs whose check digits are right",
+        |e| texts(e.message.bank_details()),
     ),
-    later("body.crypto_addresses", TEXTS, Cost::Text, "cryptocurrency addresses"),
+    field_row(
+        "body.crypto_addresses",
+        TEXTS,
+        Cost::Text,
+        "cryptocurrency addresses whose checksum is right, and those of Ethereum and Monero by their form",
+        |e| texts(e.message.crypto_addresses()),
+    ),
     field_row(
         "links",
         Type::Many(Base::Record(Kind::Link)),
         Cost::Text,
-        "every link, as written",
+        "every link that somebody may follow, redirectors and gateways undone",
         links,
     ),
     field_row(
@@ -305,23 +319,82 @@ pub const FIELDS: &[Field] = &[
         "result of the ARC chain",
         |e| word(&e.outside.auth.arc),
     )),
-    later(
+    field_row(
         "identity.claims_organisation",
         TEXT,
         Cost::Text,
-        "organisation that the author poses as",
+        "organisation of ours, a partner or a brand that an author's name holds, who writes from elsewhere",
+        |e| Value::text(&e.claims().organisation),
     ),
-    later(
+    field_row(
         "identity.claims_person",
         TEXT,
         Cost::Text,
-        "person of ours that the author poses as",
+        "person of ours whom an author's name holds, who writes from elsewhere",
+        |e| Value::text(&e.claims().person),
     ),
-    later(
+    field_row(
+        "identity.claims_role",
+        TEXT,
+        Cost::Text,
+        "role of such a person that an author's name is, who writes from elsewhere",
+        |e| Value::text(&e.claims().role),
+    ),
+    field_row(
         "identity.lookalike_of",
         ONE_DOMAIN,
         Cost::Text,
-        "domain of ours that the author's resembles",
+        "domain of ours, a partner or a brand that an author's resembles",
+        |e| Value::domain(e.lookalike().map(|(of, _)| of)),
+    ),
+    field_row(
+        "identity.lookalike_by",
+        TEXT,
+        Cost::Text,
+        "how: `letters`, `typo`, `suffix`, `words` or `subdomain`",
+        |e| Value::text(e.lookalike().map_or("", |(_, how)| how.as_str())),
+    ),
+    field_row(
+        "identity.reply_lookalike_of",
+        ONE_DOMAIN,
+        Cost::Text,
+        "domain of ours, a partner or a brand that a Reply-To's resembles",
+        |e| Value::domain(e.reply_lookalike().map(|(of, _)| of)),
+    ),
+    field_row(
+        "identity.link_lookalikes",
+        Type::Many(Base::Domain),
+        Cost::Text,
+        "domains of ours, of partners and brands that targets of links resemble",
+        |e| Value::list(e.link_lookalikes().iter().map(|of| Value::Domain(Cow::Borrowed(of)))),
+    ),
+    field_row(
+        "identity.name_address",
+        Type::One(Base::Address),
+        Cost::Text,
+        "address in an author's name that is no author's own",
+        |e| Value::maybe(e.name_address(), |address| Value::Address(Cow::Owned(address))),
+    ),
+    field_row(
+        "identity.name_tricks",
+        TEXTS,
+        Cost::Text,
+        "`direction`, `invisible`, `mixed-scripts`, `look-alikes`, `stacked-marks`, `fake-at`, `padding` in authors' names",
+        |e| Value::list(e.name_tricks().iter().map(|word| Value::text(word))),
+    ),
+    field_row(
+        "identity.reply_elsewhere",
+        ONE_DOMAIN,
+        Cost::Text,
+        "site of the first Reply-To that is no author's site",
+        |e| Value::maybe(e.reply_elsewhere(), |site| Value::Domain(Cow::Owned(site))),
+    ),
+    field_row(
+        "identity.is_ambiguous",
+        BOOL,
+        Cost::Text,
+        "whether readers may take different authors from the header",
+        |e| Value::Bool(e.is_author_ambiguous()),
     ),
     stated(field_row(
         "history.from",

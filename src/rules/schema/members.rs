@@ -5,8 +5,9 @@
 
 use super::*;
 use crate::evidence::History;
+use crate::evidence::identity::plain_name;
 use crate::mail::Domain;
-use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Origin, Part, Thread, Url};
+use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Origin, Part, Thread, Url, Via};
 use crate::rules::value::Record;
 use std::borrow::Cow;
 
@@ -34,6 +35,12 @@ const MAILBOX: &[Field] = &[
     member("mailbox.name", TEXT, "the display name, decoded", |v| {
         mailbox(v, |m| Value::text(&m.name))
     }),
+    member(
+        "mailbox.plain_name",
+        TEXT,
+        "the same as it reads: nothing invisible or turned round, look-alikes of ASCII folded",
+        |v| mailbox(v, |m| Value::Text(plain_name(&m.name))),
+    ),
     member("mailbox.address", Type::One(Base::Address), "the whole address", |v| {
         mailbox(v, |m| Value::address(&m.address))
     }),
@@ -58,17 +65,39 @@ const LINK: &[Field] = &[
         "where it leads",
         |v| link(v, |l| Value::Record(Record::Url(&l.target))),
     ),
-    later(
+    member(
         "link.via",
         Type::Many(Base::Record(Kind::Via)),
-        Cost::Text,
-        "redirectors and gateways around the target",
+        "redirectors, gateways and trackers around the target, outermost first",
+        |v| {
+            link(v, |l| {
+                Value::list(l.via.iter().map(|outer| Value::Record(Record::Via(outer))))
+            })
+        },
     ),
-    later(
+    member(
+        "link.within",
+        Type::One(Base::Record(Kind::Url)),
+        "a URL that stands within the target's, where an open redirect would lead",
+        |v| link(v, |l| Value::maybe(l.within(), |url| Value::Record(Record::Url(url)))),
+    ),
+    member(
         "link.is_shortener",
         BOOL,
-        Cost::Text,
         "whether the target is a link shortener",
+        |v| link(v, |l| Value::Bool(l.is_shortener())),
+    ),
+    member(
+        "link.mismatch",
+        TEXT,
+        "how the domain shown and the target's site differ: empty, `suffix`, `tracker`, `shortener` or `site`",
+        |v| link(v, |l| Value::text(l.mismatch().as_str())),
+    ),
+    member(
+        "link.is_defanged",
+        BOOL,
+        "whether it is written so that nobody follows it: `hxxp://evil[.]test`",
+        |v| link(v, |l| Value::Bool(l.is_defanged)),
     ),
     member("link.origin", TEXT, "`body` or `header`", |v| {
         link(v, |l| {
@@ -78,11 +107,11 @@ const LINK: &[Field] = &[
             })
         })
     }),
-    later(
+    member(
         "link.in_new",
         BOOL,
-        Cost::Text,
         "whether it stands in the newest part of the thread",
+        |v| link(v, |l| Value::Bool(l.in_new)),
     ),
 ];
 
@@ -124,13 +153,12 @@ const URL: &[Field] = &[
 ];
 
 const VIA: &[Field] = &[
-    later("via.kind", TEXT, Cost::Text, "`redirector`, `gateway`…"),
-    later(
-        "via.url",
-        Type::One(Base::Record(Kind::Url)),
-        Cost::Text,
-        "the outer URL",
-    ),
+    member("via.kind", TEXT, "`redirector`, `gateway` or `tracker`", |v| {
+        via(v, |outer| Value::text(outer.kind.as_str()))
+    }),
+    member("via.url", Type::One(Base::Record(Kind::Url)), "the outer URL", |v| {
+        via(v, |outer| Value::Record(Record::Url(&outer.url)))
+    }),
 ];
 
 const ATTACHMENT: &[Field] = &[
@@ -313,7 +341,12 @@ const IMAGE: &[Field] = &[
     member("image.is_tracking_size", BOOL, "at most 2 by 2 pixels", |v| {
         image(v, |i| Value::Bool(i.is_tracking_size))
     }),
-    later("image.size", SIZE, Cost::Text, "bytes of an inline image"),
+    member(
+        "image.size",
+        SIZE,
+        "bytes of an image that comes with the message; absent for others",
+        |v| image(v, |i| Value::maybe(i.size, Value::number)),
+    ),
 ];
 
 const FORM: &[Field] = &[
@@ -406,6 +439,12 @@ pub const DOMAIN: &[Field] = &[
         "whether a label is an A-label (RFC 5890)",
         |v| domain(v, |d| Value::Bool(d.is_punycode())),
     ),
+    member(
+        "domain.unicode",
+        TEXT,
+        "the spelling that people see: U-labels in place of A-labels",
+        |v| domain(v, |d| Value::Text(Cow::Owned(d.unicode()))),
+    ),
 ];
 
 /// The parts of an address.
@@ -438,6 +477,7 @@ macro_rules! reader {
 reader!(mailbox, Mailbox);
 reader!(link, Link);
 reader!(url, Url);
+reader!(via, Via);
 reader!(attachment, Attachment);
 reader!(part, Part);
 reader!(hop, Hop);
