@@ -215,7 +215,8 @@ impl Scene {
         Self {
             message: MESSAGE.replace('\n', "\r\n"),
             outside,
-            withheld: Vec::new(),
+            // So that a domain and a list of texts are unknown too.
+            withheld: ["identity.lookalike_of", "body.phones"].map(str::to_owned).into(),
             kept: Kept::ALL,
             limits: Limits::default(),
             steps: crate::rules::evaluate::STEPS_MAX,
