@@ -62,7 +62,8 @@ pub(super) fn is_invisible(c: char) -> bool {
 
 /// The ASCII letters that a character from elsewhere looks like; `None` where it looks like none.
 pub(super) fn prototype(c: char) -> Option<String> {
-    if c.is_ascii() {
+    // Letters of European languages stand for themselves.
+    if matches!(c, '\0'..='\u{24f}' | '\u{1e00}'..='\u{1eff}') {
         return None;
     }
     let mut buffer = [0; 4];
@@ -168,6 +169,7 @@ mod tests {
             ("\u{202e}eoD enaJ\u{202c} (x)", "Jane Doe (x)"),
             ("x \u{202e}eoD enaJ", "x Jane Doe"),
             ("Jos\u{e9}", "Jos\u{e9}"),
+            ("\u{c6}var \u{d8}rsted", "\u{c6}var \u{d8}rsted"),
             ("\u{440}\u{430}\u{443}\u{440}\u{430}l", "paypal"),
             ("\u{1d5dd}ane", "Jane"),
             ("\u{ff21}nn", "Ann"),

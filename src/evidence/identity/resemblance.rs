@@ -134,7 +134,7 @@ impl Resemblance {
         if let Some(label) = label(&domain) {
             let bare = label.replace('-', "");
             note(&mut self.keys, fold::key(&bare).into(), place);
-            self.typos.add(&bare, group == Group::Organisation, place);
+            self.typos.add(&label, group == Group::Organisation, place);
             note(&mut self.labels, label.into(), place);
         }
         self.targets.push(Target { domain, group, expires });
@@ -281,7 +281,7 @@ impl<'r> Host<'r, '_> {
         if self.is_checked() {
             return None;
         }
-        let typo = || self.best(&self.all.typos.of(&bare), |_| true);
+        let typo = || self.best(&self.all.typos.of(&label), |_| true);
         let added = || self.by_words(&label, &key);
         typo()
             .map(|found| (found, Likeness::Typo))

@@ -104,6 +104,7 @@ mod tests {
     fn each_way_is_told() {
         for (name, expected) in [
             ("Jane Doe", &[][..]),
+            ("\u{c6}var Arnfj\u{f6}r\u{f0}", &[]),
             ("Jos\u{e9} M\u{fc}ller-\u{141}\u{f3}d\u{17a}", &[]),
             (
                 "\u{418}\u{432}\u{430}\u{43d} \u{41f}\u{435}\u{442}\u{440}\u{43e}\u{432}",
