@@ -137,13 +137,15 @@ impl Evidence<'_, '_> {
     /// The domains of ours, a partner's or a brand's that targets of links resemble, each once.
     pub fn link_lookalikes(&self) -> &[Domain] {
         self.identity.links.get_or_init(|| {
-            let mut seen = HashSet::new();
+            let (mut seen, mut last) = (HashSet::new(), "");
             let targets = self
                 .message
                 .links()
                 .iter()
                 .filter_map(|link: &Link| link.target.domain.as_ref());
-            let fresh = targets.filter(|domain| seen.insert(domain.as_str())).take(LINK_DOMAINS);
+            // Most links lead where the one before them does.
+            let others = targets.filter(|domain| std::mem::replace(&mut last, domain.as_str()) != domain.as_str());
+            let fresh = others.filter(|domain| seen.insert(domain.as_str())).take(LINK_DOMAINS);
             let like = fresh.filter(|domain| !is_tenants(domain));
             let mut found: Vec<Domain> = Vec::new();
             for (of, _) in like.filter_map(|domain| self.identity.protected.likeness(domain, self.now)) {

@@ -10,7 +10,7 @@ use super::fold;
 use super::typos::Typos;
 use super::{Expiry, Group};
 use crate::mail::Domain;
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
@@ -102,6 +102,8 @@ pub(super) struct Resemblance {
     keys: HashMap<Box<str>, Places>,
     /// By the keys of the whole name's words, joined with dots and without.
     names: HashMap<Box<str>, Places>,
+    /// The first words of these, by which nearly every domain is told to hold none.
+    beginnings: HashSet<Box<str>>,
     typos: Typos,
 }
 
@@ -120,14 +122,15 @@ impl Resemblance {
             return;
         };
         note(&mut self.listed, domain.as_str().into(), place);
-        let shown = domain.unicode();
-        let words: Vec<String> = words(&shown).map(fold::key).collect();
-        if words.len() <= NAME_WORDS && words.len() > 1 {
+        let key = fold::key(&domain.unicode());
+        let words: Vec<&str> = words(&key).collect();
+        if let ([first, .., _], 2..=NAME_WORDS) = (words.as_slice(), words.len()) {
+            let glued = words.concat();
+            self.beginnings.extend([(*first).into(), glued.as_str().into()]);
             note(&mut self.names, words.join(".").into(), place);
-            note(&mut self.names, words.concat().into(), place);
+            note(&mut self.names, glued.into(), place);
             // `council.gov.com` reads as `council.gov.uk` to most.
-            let most = words.split_last().map(|(_, most)| most).filter(|most| most.len() > 1);
-            if let Some(most) = most {
+            if let Some((_, most @ [_, _, ..])) = words.split_last() {
                 note(&mut self.names, most.join(".").into(), place);
             }
         }
@@ -142,18 +145,18 @@ impl Resemblance {
 
     /// Whether a domain is one of a group's or lies below one.
     pub(super) fn is_listed(&self, domain: &Domain, group: Group, now: Timestamp) -> bool {
-        let mut rest = Some(domain.as_str());
-        while let Some(name) = rest {
-            let places = self.listed.get(name).into_iter().flatten();
-            if places
-                .filter_map(|place| self.alive(*place, now))
-                .any(|target| target.group == group)
-            {
-                return true;
-            }
-            rest = name.split_once('.').map(|(_, above)| above);
-        }
-        false
+        self.groups(domain, now).any(|found| found == group)
+    }
+
+    /// Whose a domain is, or one that it lies below.
+    fn groups(&self, domain: &Domain, now: Timestamp) -> impl Iterator<Item = Group> {
+        let names = std::iter::successors(Some(domain.as_str()), |name| {
+            name.split_once('.').map(|(_, above)| above)
+        });
+        let places = names.filter_map(|name| self.listed.get(name)).flatten();
+        places
+            .filter_map(move |place| self.alive(*place, now))
+            .map(|target| target.group)
     }
 
     /// The domain that another one resembles, and how; `None` of one that is itself listed.
@@ -161,15 +164,15 @@ impl Resemblance {
         if self.targets.is_empty() || domain.is_ip() {
             return None;
         }
-        let of_ours = [Group::Organisation, Group::Partner];
-        if of_ours.into_iter().any(|group| self.is_listed(domain, group, now)) {
+        let nearest = self.groups(domain, now).min();
+        if nearest.is_some_and(|group| group < Group::Brand) {
             return None;
         }
         let host = Host {
             all: self,
             domain,
             now,
-            is_brands: self.is_listed(domain, Group::Brand, now),
+            is_brands: nearest.is_some(),
         };
         host.within()
             .map(|found| (found, Likeness::Subdomain))
@@ -225,34 +228,37 @@ impl<'r> Host<'r, '_> {
 
     /// A name that stands whole within it, and not at its end, where it would be the owner's own.
     fn within(&self) -> Option<&'r Domain> {
-        let shown = self.domain.unicode();
-        let keys: Vec<String> = words(&shown).take(HOST_WORDS).map(fold::key).collect();
+        let key = match self.domain.is_punycode() {
+            true => fold::key(&self.domain.unicode()),
+            false => fold::key(self.domain.as_str()),
+        };
+        let words: Vec<&str> = words(&key).take(HOST_WORDS).collect();
         let suffix = self.domain.tld().map_or(1, |tld| tld.split('.').count());
         // Where registrars sell names below one such as `uk.com`, a name may reach into the suffix.
-        let chosen = keys.len().saturating_sub(suffix);
-        for from in 0..chosen {
-            let mut run = String::new();
-            let ends = keys.iter().enumerate().skip(from).take(NAME_WORDS);
-            for (at, word) in ends.take_while(|(at, _)| at + 1 < keys.len()) {
-                if at > from {
-                    run.push('.');
-                }
-                run.push_str(word);
-                let Some(places) = self.all.names.get(run.as_str()) else {
-                    continue;
-                };
-                let reaches = at >= chosen;
-                let is_glued = at == from;
-                let fits = |target: &Target| {
-                    (!reaches || target.domain.as_str().matches('.').count() > 1)
-                        && (!is_glued || word.len() > GLUED_LABEL)
-                };
-                if let Some(found) = self.best(places, fits) {
-                    return Some(found);
-                }
+        let chosen = words.len().saturating_sub(suffix);
+        let mut starts = words.iter().take(chosen).enumerate();
+        starts.find_map(|(from, word)| {
+            let is_beginning = self.all.beginnings.contains(*word);
+            is_beginning.then(|| self.name_from(&words, from, chosen)).flatten()
+        })
+    }
+
+    /// A whole name that begins at a word; what begins at `chosen` is suffix.
+    fn name_from(&self, words: &[&str], from: usize, chosen: usize) -> Option<&'r Domain> {
+        let mut run = String::new();
+        let ends = words.iter().enumerate().skip(from).take(NAME_WORDS);
+        ends.take_while(|(at, _)| at + 1 < words.len()).find_map(|(at, word)| {
+            if at > from {
+                run.push('.');
             }
-        }
-        None
+            run.push_str(word);
+            let places = self.all.names.get(run.as_str())?;
+            let (reaches, is_glued) = (at >= chosen, at == from);
+            self.best(places, |target| {
+                let is_deep = || target.domain.as_str().matches('.').count() > 1;
+                (!reaches || is_deep()) && (!is_glued || word.len() >= GLUED_LABEL)
+            })
+        })
     }
 
     fn by_label(&self) -> Option<(&'r Domain, Likeness)> {
@@ -296,9 +302,11 @@ impl<'r> Host<'r, '_> {
             for to in from + 1..=pieces.len().min(from + NAME_WORDS) {
                 let (before, rest) = pieces.split_at_checked(from)?;
                 let (inner, after) = rest.split_at_checked(to - from)?;
-                let is_rest = before.len() + after.len() > 0 && before.iter().chain(after).all(|word| is_added(word));
-                let long_enough = |inner: &String| inner.len() >= LETTERS_LABEL;
-                if is_rest && let Some(found) = Some(inner.concat()).filter(long_enough).and_then(|inner| whole(&inner))
+                let is_part = || before.iter().chain(after).all(|word| is_added(word));
+                let inner = inner.concat();
+                if inner.len() >= LETTERS_LABEL
+                    && to - from < pieces.len()
+                    && let Some(found) = whole(&inner).filter(|_| is_part())
                 {
                     return Some(found);
                 }
@@ -306,9 +314,8 @@ impl<'r> Host<'r, '_> {
         }
         let splits = key.char_indices().map(|(at, _)| key.split_at_checked(at));
         splits.flatten().find_map(|(before, after)| {
-            let leading = (before.len() >= GLUED_LABEL && is_added(after)).then_some(before);
-            let trailing = (after.len() >= GLUED_LABEL && is_added(before)).then_some(after);
-            leading.and_then(whole).or_else(|| trailing.and_then(whole))
+            let of = |name: &str, rest: &str| whole(name).filter(|_| name.len() >= GLUED_LABEL && is_added(rest));
+            of(before, after).or_else(|| of(after, before))
         })
     }
 }

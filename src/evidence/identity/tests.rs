@@ -90,6 +90,7 @@ fn a_domain_may_resemble_one_of_ours() {
         ("northmere.gov.uk.com", Some("northmere.gov.uk subdomain")),
         ("northmeregovuk.test", Some("northmere.gov.uk subdomain")),
         ("anything-gov-uk.com", Some("gov.uk subdomain")),
+        ("govuk-refunds.com", Some("gov.uk subdomain")),
         ("n0rthmere.com", Some("northmere.gov.uk letters")),
         ("northrnere.co.uk", Some("northmere.gov.uk letters")),
         ("n\u{43e}rthmere.co.uk", Some("northmere.gov.uk letters")),
