@@ -409,7 +409,7 @@ fn read_from(raw: &[u8], authors: &mut Vec<Mailbox>, defects: &mut Defects) {
         Vec::new()
     };
     authors.extend(found.list);
-    for mailbox in other.into_iter().chain(lookalikes) {
+    for mailbox in found.beside.into_iter().chain(other).chain(lookalikes) {
         // Bounded twice: by the field's mailboxes, and by how few of them a field usually has.
         let known = authors.iter().take(100).any(|known| known.address == mailbox.address);
         if !known && mailbox.domain.is_some() {
@@ -426,4 +426,8 @@ fn bracketed(text: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
+mod authors;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod threads;

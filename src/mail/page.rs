@@ -106,7 +106,9 @@ impl Page {
                 let after = history.partition_point(|stretch| stretch.end <= at);
                 history.get(after).is_none_or(|stretch| stretch.start > at)
             };
-            let of_anchors = anchors.iter_mut().zip(places.iter().map(|place| place.start));
+            // Before an anchor's text the line break may stand that parts it from what is new.
+            let at = |place: &Range<usize>| place.end.saturating_sub(1).max(place.start);
+            let of_anchors = anchors.iter_mut().zip(places.iter().map(at));
             let of_bare = bare.iter_mut().map(|(start, link)| (link, *start));
             of_anchors
                 .chain(of_bare)

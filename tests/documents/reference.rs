@@ -2,6 +2,7 @@
 //! functions and codes. Each stands in docs/rule-language.md between two comments.
 
 use portreeve::evidence::identity::{Likeness, TRICKS};
+use portreeve::mail::Mismatch;
 use portreeve::rules::codes::CODES;
 use portreeve::rules::function::{FUNCTIONS, Receiver};
 use portreeve::rules::keys::{self, Holds, Shape};
@@ -17,6 +18,7 @@ pub fn rewritten(document: &str) -> String {
         ("fields", fields()),
         ("members", members()),
         ("identity", identity()),
+        ("links", links()),
         ("functions", functions()),
         ("codes", codes()),
     ];
@@ -30,6 +32,15 @@ pub fn rewritten(document: &str) -> String {
             .split_once("<!-- end -->")
             .unwrap_or_else(|| unreachable!("{name} has no end"));
         out = format!("{before}{begin}\n{text}\n<!-- end -->{after}");
+    }
+    out
+}
+
+/// How what a link shows and where it leads differ.
+fn links() -> String {
+    let mut out = String::from("| `mismatch` | |\n|---|---|\n");
+    for (mismatch, doc) in Mismatch::ALL {
+        let _ = writeln!(out, "| `'{}'` | {doc} |", mismatch.as_str());
     }
     out
 }

@@ -297,6 +297,64 @@ fn of_several_the_nearest_to_us_counts() {
     assert_eq!(of.as_str(), "acme.org");
 }
 
+mod any_label {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A label with one letter more, less, other or swapped, the first left alone.
+    fn slip(label: &str, at: usize, how: u8, letter: char) -> String {
+        let mut letters: Vec<char> = label.chars().collect();
+        let at = 1 + at % (letters.len() - 1);
+        match how % 4 {
+            0 => letters.insert(at, letter),
+            1 => drop(letters.remove(at)),
+            2 => letters[at] = letter,
+            _ => letters.swap(at - 1, at),
+        }
+        letters.into_iter().collect()
+    }
+
+    proptest! {
+        /// Whatever the label, one slip of the fingers is told, under any other suffix; the label itself is ours.
+        #[test]
+        fn a_slip_is_told(label in "[a-z]{7,20}", at in 0_usize..20, how in 0_u8..4, letter in "[a-z]") {
+            let ours = domain(&format!("{label}.gov.uk"));
+            let protected = Protected::new([(Group::Organisation, ours.clone(), None)], Vec::new(), Vec::new());
+            let typed = slip(&label, at, how, letter.chars().next().unwrap());
+            let other = domain(&format!("{typed}.co.uk"));
+            let found = protected.likeness(&other, now());
+            prop_assert_eq!(found.map(|(of, _)| of), Some(&ours), "{}", other);
+            prop_assert!(protected.likeness(&ours, now()).is_none());
+            prop_assert!(protected.likeness(&domain(&format!("mail.{ours}")), now()).is_none());
+        }
+
+        /// Our whole name before somebody else's is told, however it is joined.
+        #[test]
+        fn our_name_within_another_is_told(label in "[a-z]{3,12}", other in "[b-df-hj-np-tv-z]{4,10}", joint in "[.-]") {
+            let ours = domain(&format!("{label}.gov.uk"));
+            let protected = Protected::new([(Group::Organisation, ours, None)], Vec::new(), Vec::new());
+            for name in [format!("{label}.gov.uk{joint}{other}.com"), format!("{label}-gov-uk{joint}{other}.com")] {
+                let how = protected.likeness(&domain(&name), now()).map(|(_, how)| how);
+                prop_assert_eq!(how, Some(Likeness::Subdomain), "{}", name);
+            }
+        }
+
+        /// No name of any letters panics, and what is told is one of the protected.
+        #[test]
+        fn any_name_is_looked_at(name in "\\PC{0,80}", host in "[a-z0-9.-]{1,60}") {
+            let house = house();
+            let from = format!("From: \"{}\" <x@{host}>\n\nx\n", name.replace(['"', '\\'], ""));
+            see(&house, &from, |e| {
+                let claims = e.claims();
+                prop_assert!(["", "Cllr Jane Doe", "Tomasz Nowak"].contains(&claims.person.as_str()));
+                prop_assert!(e.name_tricks().len() <= TRICKS.len());
+                let _ = (e.name_address(), e.reply_elsewhere(), e.lookalike());
+                Ok(())
+            })?;
+        }
+    }
+}
+
 /// A partner's own domain is nobody's look-alike and gains nothing else: the fact is absent, not in its favour.
 #[test]
 fn partners_are_merely_not_lookalikes() {

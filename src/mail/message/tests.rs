@@ -446,6 +446,65 @@ fn hostile_sizes_stay_within_limits() {
     }
 }
 
+/// What HTML and text may be made of to cost more than their size (B13, B14, B17, B18): every view stays within its limit.
+#[test]
+fn bombs_of_markup_and_text_stay_flat() {
+    let limits = Limits::default();
+    let units = [
+        "<div>",
+        "<p>a",
+        "<b x=1>",
+        "<div style='color:#fff;background:#fff'>x",
+        "<style>.a{color:#fff}</style>",
+        "<style>.a .b{display:none}",
+        "<a href='https://href.li/?https://a.example'>x</a>",
+        "<a href='https://eur01.safelinks.protection.outlook.com/?url=",
+        "<a href=\"data:text/html;base64,AAAA\">x</a>",
+        "<base href='https://a.example/'>",
+        "<img src='cid:a'>",
+        "<img src='data:image/gif;base64,R0lGODlh'>",
+        "<form action=a><input type=password>",
+        "<v:roundrect href=https://a.example>",
+        "<div onclick=\"open('https://a.example/')\">",
+        "hxxp://a[.]example ",
+        "a[.]b(.)c[dot]d ",
+        "GB33 ",
+        "20-11-43 55779911 ",
+        "+44 ",
+        "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed ",
+        "1111111111111111111111111111 ",
+        "the and of ",
+        "On x wrote:<br>",
+        "From: x<br>Sent: y<br>",
+        "\u{202e}\u{200b}\u{300}",
+        "&lt;",
+        "<!--",
+        "]]>",
+    ];
+    for unit in units {
+        let body = unit.repeat(400_000 / unit.len());
+        for kind in ["text/html", "text/plain"] {
+            let raw = format!("Content-Type: {kind}; charset=utf-8\r\n\r\n{body}");
+            let message = Message::parse(raw.as_bytes(), &limits);
+            ask_all(&message);
+            assert!(
+                message.text().len() + message.hidden_text().len() <= 2 * body.len(),
+                "{unit}"
+            );
+            assert!(
+                message.links().len() <= limits.links && message.images().len() <= limits.links,
+                "{unit}"
+            );
+            assert!(message.links().iter().all(|link| link.via.len() <= 8), "{unit}");
+            let told = [message.phones(), message.bank_details(), message.crypto_addresses()];
+            assert!(told.iter().all(|list| list.len() <= 100), "{unit}");
+        }
+    }
+    let attributes = format!("<a{} href=https://a.example>x</a>", " a=b".repeat(100_000));
+    let raw = format!("Content-Type: text/html\r\n\r\n{attributes}");
+    assert_eq!(Message::parse(raw.as_bytes(), &limits).links().len(), 1);
+}
+
 mod any_bytes {
     use super::*;
     use proptest::prelude::*;
