@@ -325,7 +325,8 @@ mod any_label {
             let found = protected.likeness(&other, now());
             prop_assert_eq!(found.map(|(of, _)| of), Some(&ours), "{}", other);
             prop_assert!(protected.likeness(&ours, now()).is_none());
-            prop_assert!(protected.likeness(&domain(&format!("mail.{ours}")), now()).is_none());
+            let below = domain(&format!("mail.{ours}"));
+            prop_assert!(protected.likeness(&below, now()).is_none());
         }
 
         /// Our whole name before somebody else's is told, however it is joined.
