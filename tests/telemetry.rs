@@ -6,7 +6,7 @@
 #![expect(clippy::expect_used, reason = "a test program: what it can't read fails it")]
 
 use portreeve::mail::Direction;
-use portreeve::rules::{Action, Category, Severity, Status};
+use portreeve::rules::{Action, Category, Memory, Severity, Status};
 use portreeve::telemetry::catalogue::{self, CATALOGUE};
 use std::collections::BTreeMap;
 
@@ -63,6 +63,7 @@ fn the_words_in_labels_are_those_of_the_modules() {
         catalogue::STATUSES,
         [Status::Active, Status::Shadow].map(Status::as_str)
     );
+    assert_eq!(catalogue::RULESET_PARTS, Memory::PARTS);
     assert_eq!(
         catalogue::DIRECTIONS,
         [Direction::Inbound, Direction::Outbound].map(Direction::as_str)

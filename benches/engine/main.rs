@@ -1,7 +1,7 @@
 //! The rule engine against what else one might have used, over generated sets of rules: time a message, time to
 //! build, memory. `benches/README.md` has the commands, and how the sets are made.
 //!
-//! Enters: nothing, or `--corpora FOLDER` for real texts. Leaves: a table of ratios taken in one run. Knows
+//! Enters: nothing, or `--corpora FOLDER` for real texts and `--rules FOLDER` for what rules are made of. Leaves: a table of ratios taken in one run. Knows
 //! nothing of the wire.
 
 #![expect(
@@ -33,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The message that is judged.
 const TEXT_BYTES: usize = 50_000;
-/// Rounds of each; the least counts, since noise only ever adds.
+/// Rounds of each unless told otherwise; the least counts, since noise only ever adds.
 const ROUNDS: usize = 15;
 
 /// A rule file has a limit of its own.
@@ -52,13 +52,23 @@ fn main() {
         .skip(1)
         .filter(|argument| argument != "--bench")
         .collect();
-    let words = match arguments.as_slice() {
-        [] => Words::made_up(TEXT_BYTES),
-        [flag, folder] if flag == "--corpora" => Words::of_folder(Path::new(folder), TEXT_BYTES),
-        other => panic!("{other:?}? There is --corpora FOLDER"),
-    };
+    let (mut words, mut rules, mut only, mut rounds) = (None, None, String::new(), ROUNDS);
+    for pair in arguments.chunks(2) {
+        match pair {
+            [flag, folder] if flag == "--corpora" => words = Some(Words::of_folder(Path::new(folder), TEXT_BYTES)),
+            [flag, folder] if flag == "--rules" => rules = Some(Words::of_folder(Path::new(folder), TEXT_BYTES)),
+            [flag, name] if flag == "--only" => only.clone_from(name),
+            [flag, number] if flag == "--rounds" => rounds = number.parse().expect("a number"),
+            other => panic!("{other:?}? There are --corpora FOLDER, --rules FOLDER, --only NAME and --rounds NUMBER"),
+        }
+    }
+    let mut words = words.unwrap_or_else(|| Words::made_up(TEXT_BYTES));
+    if let Some(rules) = rules {
+        words.take_phrases_of(rules);
+    }
+    let is_wanted = |name: &str| name.contains(&only);
     println!(
-        "a text of {} bytes; each the least of {ROUNDS} rounds",
+        "a text of {} bytes; each the least of {rounds} rounds",
         words.text.len()
     );
     println!(
@@ -67,41 +77,49 @@ fn main() {
     );
     let vectorscan = vectorscan();
     for count in [100, 1_000, 5_000, 10_000] {
+        let name = format!("{count} regex rules: ours");
+        if !is_wanted(&name) {
+            continue;
+        }
         let regexes = words.regexes(count);
         let conditions: Vec<String> = regexes
             .iter()
             .map(|regex| format!("body.text.matches(/{regex}/i)"))
             .collect();
-        let ours = engine(&conditions, &words.text);
-        row(&format!("{count} regex rules: ours"), ours, ours);
+        let ours = engine(&conditions, &words.text, rounds);
+        row(&name, ours, ours);
         if count <= 1_000 {
             row(
                 "  a loop over regex, Unicode",
-                loop_over(&regexes, true, &words.text),
+                loop_over(&regexes, true, &words.text, rounds),
                 ours,
             );
             row(
                 "  a loop over regex, ASCII",
-                loop_over(&regexes, false, &words.text),
+                loop_over(&regexes, false, &words.text, rounds),
                 ours,
             );
-            row("  RegexSet, ASCII", regex_set(&regexes, &words.text), ours);
+            row("  RegexSet, ASCII", regex_set(&regexes, &words.text, rounds), ours);
         }
         if let Some(program) = &vectorscan {
-            row("  vectorscan", scan_with(program, &regexes, &words.text), ours);
+            row("  vectorscan", scan_with(program, &regexes, &words.text, rounds), ours);
         }
     }
     for count in [1_000, 10_000, 100_000] {
+        let name = format!("{count} literals, ten a rule: ours");
+        if !is_wanted(&name) {
+            continue;
+        }
         let literals = words.literals(count);
         let quoted: Vec<String> = literals.iter().map(|literal| format!("'{literal}'")).collect();
         let conditions: Vec<String> = quoted
             .chunks(10)
             .map(|some| format!("body.text.icontains({})", some.join(", ")))
             .collect();
-        let ours = engine(&conditions, &words.text);
-        row(&format!("{count} literals, ten a rule: ours"), ours, ours);
+        let ours = engine(&conditions, &words.text, rounds);
+        row(&name, ours, ours);
         if let Some(program) = vectorscan.as_ref().filter(|_| count <= 10_000) {
-            row("  vectorscan", scan_with(program, &literals, &words.text), ours);
+            row("  vectorscan", scan_with(program, &literals, &words.text, rounds), ours);
         }
     }
     if vectorscan.is_none() {
@@ -122,17 +140,17 @@ fn row(name: &str, taken: Taken, ours: Taken) {
 }
 
 /// The least time of some rounds.
-fn least(mut act: impl FnMut()) -> Duration {
+fn least(rounds: usize, mut act: impl FnMut()) -> Duration {
     let round = |act: &mut dyn FnMut()| {
         let begun = Instant::now();
         act();
         begun.elapsed()
     };
-    (0..ROUNDS).map(|_| round(&mut act)).min().expect("rounds")
+    (0..rounds).map(|_| round(&mut act)).min().expect("rounds")
 }
 
 /// Our engine, from rule files to findings: what is timed of building is all that a reload does.
-fn engine(conditions: &[String], text: &str) -> Taken {
+fn engine(conditions: &[String], text: &str, rounds: usize) -> Taken {
     let folder = tempfile::tempdir().expect("a folder");
     for (number, some) in conditions.chunks(RULES_A_FILE).enumerate() {
         let file = folder.path().join(format!("{number}.toml"));
@@ -155,14 +173,14 @@ fn engine(conditions: &[String], text: &str) -> Taken {
         identity: Identity::against(set.protected()),
     };
     black_box(message.text().len());
-    let message = least(|| {
+    let message = least(rounds, || {
         black_box(set.evaluate(&evidence).matched.len());
     });
     Taken { build, message, bytes }
 }
 
 /// What people write first: every regex, one after the other.
-fn loop_over(regexes: &[String], unicode: bool, text: &str) -> Taken {
+fn loop_over(regexes: &[String], unicode: bool, text: &str, rounds: usize) -> Taken {
     let begun = Instant::now();
     let build = |regex: &String| {
         let mut builder = regex::bytes::RegexBuilder::new(regex);
@@ -171,7 +189,7 @@ fn loop_over(regexes: &[String], unicode: bool, text: &str) -> Taken {
     };
     let compiled: Vec<regex::bytes::Regex> = regexes.iter().map(build).collect();
     let build = begun.elapsed();
-    let message = least(|| {
+    let message = least(rounds, || {
         black_box(compiled.iter().filter(|regex| regex.is_match(text.as_bytes())).count());
     });
     Taken {
@@ -181,7 +199,7 @@ fn loop_over(regexes: &[String], unicode: bool, text: &str) -> Taken {
     }
 }
 
-fn regex_set(regexes: &[String], text: &str) -> Taken {
+fn regex_set(regexes: &[String], text: &str, rounds: usize) -> Taken {
     let begun = Instant::now();
     let set = regex::bytes::RegexSetBuilder::new(regexes)
         .case_insensitive(true)
@@ -191,7 +209,7 @@ fn regex_set(regexes: &[String], text: &str) -> Taken {
         .build()
         .expect("a set");
     let build = begun.elapsed();
-    let message = least(|| {
+    let message = least(rounds, || {
         black_box(set.matches(text.as_bytes()).iter().count());
     });
     Taken {
@@ -217,7 +235,12 @@ fn vectorscan() -> Option<(tempfile::TempDir, PathBuf)> {
     built.status.success().then_some((folder, program))
 }
 
-fn scan_with((folder, program): &(tempfile::TempDir, PathBuf), patterns: &[String], text: &str) -> Taken {
+fn scan_with(
+    (folder, program): &(tempfile::TempDir, PathBuf),
+    patterns: &[String],
+    text: &str,
+    rounds: usize,
+) -> Taken {
     let [patterns_file, text_file] = ["patterns", "text"].map(|name| folder.path().join(name));
     std::fs::write(&patterns_file, patterns.join("\n") + "\n").expect("written");
     std::fs::write(&text_file, text).expect("written");
@@ -225,7 +248,7 @@ fn scan_with((folder, program): &(tempfile::TempDir, PathBuf), patterns: &[Strin
     let said = command
         .arg(patterns_file)
         .arg(text_file)
-        .arg(ROUNDS.to_string())
+        .arg(rounds.to_string())
         .output()
         .expect("run");
     let said = String::from_utf8_lossy(&said.stdout).into_owned();

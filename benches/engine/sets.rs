@@ -83,6 +83,11 @@ impl Words {
         Self { phrases, text }
     }
 
+    /// Has rules made of other mail than the text is.
+    pub fn take_phrases_of(&mut self, other: Self) {
+        self.phrases = other.phrases;
+    }
+
     /// Some words that follow each other.
     fn phrase(&self, dice: &mut Dice, words: usize) -> Vec<&str> {
         let from = dice.below(self.phrases.len() - words);

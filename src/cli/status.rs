@@ -63,9 +63,15 @@ fn print(status: &Status) {
     }
     terminal::print(&format!("http       {}", status.http));
     terminal::print(&format!(
-        "rules      {} active, {} shadow, generation {}",
-        status.rules_active, status.rules_shadow, status.generation
+        "rules      {} active, {} shadow, {} of memory, generation {}",
+        status.rules_active,
+        status.rules_shadow,
+        terminal::bytes(status.rules_bytes),
+        status.generation
     ));
+    for dropped in &status.dns_lists_dropped {
+        terminal::print(&format!("DROPPED    DNS list {dropped}"));
+    }
     for held in &status.held {
         terminal::print(&format!("HELD       {held}"));
     }

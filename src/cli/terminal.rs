@@ -106,6 +106,17 @@ pub fn print_each<T: Serialize>(items: &[T], json: bool, line: impl Fn(&T) -> St
     }
 }
 
+/// So many bytes, to a tenth of what is fit to say.
+#[expect(clippy::cast_precision_loss, reason = "a tenth is all that is shown")]
+pub fn bytes(bytes: usize) -> String {
+    let units = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB")];
+    let unit = units.into_iter().find(|(least, _)| bytes >= *least);
+    unit.map_or_else(
+        || format!("{bytes} bytes"),
+        |(least, unit)| format!("{:.1} {unit}", bytes as f64 / least as f64),
+    )
+}
+
 /// Text without control and direction-changing characters, on one line.
 pub fn plain(text: &str) -> String {
     text.chars()

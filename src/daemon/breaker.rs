@@ -1,7 +1,7 @@
 //! The breaker over restarts and reloads: when each rule's text was first in force, and what is held.
 //!
-//! Kept as one file beside the last good rules, replaced whole. One that is lost or broken costs no more
-//! than that every rule counts as young again. Knows nothing of when a rule is held.
+//! Kept as one file beside the last good rules, replaced whole. Where it is lost or broken, a start is like the
+//! first, and rules are as old as their files. Knows nothing of when a rule is held.
 
 use super::control::audited;
 use super::protocol::{Failure, Response};
@@ -29,7 +29,10 @@ pub fn restored(folder: &Path, telemetry: &Telemetry) -> Breaker {
         Err(error) => Err(error),
     };
     restored.unwrap_or_else(|error| {
-        let why = format!("{}: {error}: every rule counts as new", path.display());
+        let why = format!(
+            "{}: {error}: rules count as they would at a first start",
+            path.display()
+        );
         telemetry.warning("breaker", &why);
         Breaker::default()
     })
@@ -65,7 +68,7 @@ impl Daemon {
         let folder = self.standing().config.rules.last_good.clone();
         let kept = tokio::task::spawn_blocking(move || keep(&folder, &breaker)).await;
         if let Ok(Err(error)) = kept {
-            let why = format!("{error}: after a restart rules may count as new, and none is held");
+            let why = format!("{error}: after a restart none of the rules that are held now will be");
             self.gate.telemetry.warning("breaker", &why);
         }
     }
@@ -94,6 +97,7 @@ impl Daemon {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::RuleText;
     use jiff::Timestamp;
 
     #[test]
@@ -102,7 +106,12 @@ mod tests {
         let telemetry = Telemetry::default();
         assert_eq!(restored(folder.path(), &telemetry), Breaker::default());
         let mut breaker = Breaker::default();
-        breaker.take_up([("A", "text".to_owned())], Timestamp::UNIX_EPOCH);
+        let rule = RuleText {
+            id: "A",
+            digest: "text".to_owned(),
+            modified: None,
+        };
+        breaker.take_up([rule], Timestamp::UNIX_EPOCH);
         breaker.take_changed();
         keep(&folder.path().join("new/folder"), &breaker).unwrap();
         assert_eq!(restored(&folder.path().join("new/folder"), &telemetry), breaker);

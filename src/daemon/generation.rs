@@ -3,16 +3,18 @@
 //!
 //! Reads files; swaps nothing in. Knows nothing of sockets and sessions.
 
-use crate::action::Stamp;
+use crate::action::{Sealer, Stamp};
 use crate::clock;
 use crate::config::Config;
+use crate::evidence::{Checks, Lists, Needs, Probes};
 use crate::mail::{Mail, message};
 use crate::pipeline::{Criteria, Live, RelayGuard};
+use crate::resolver::Dns;
 use crate::rules::diagnostic::{self, Diagnostic};
-use crate::rules::testing::{self, Report};
+use crate::rules::testing::{self, Passed, Report, Run};
 use crate::rules::{Findings, Loaded, RuleSet, guard};
 use crate::upstream::Upstreams;
-use crate::verdict::{self, Policy, PolicyError, Pulled};
+use crate::verdict::{self, Checked, Policy, PolicyError, Pulled};
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub enum Unusable {
     Policy(Vec<PolicyError>),
     /// A route that can't be built.
     Route(String),
+    /// A key that can't seal.
+    Seal(String),
 }
 
 impl fmt::Display for Unusable {
@@ -46,7 +50,7 @@ impl fmt::Display for Unusable {
                 let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 formatter.write_str(&lines.join("\n"))
             }
-            Self::Route(why) => formatter.write_str(why),
+            Self::Route(why) | Self::Seal(why) => formatter.write_str(why),
         }
     }
 }
@@ -56,7 +60,7 @@ impl Unusable {
     pub const fn result(&self) -> &'static str {
         match self {
             Self::Shrunk(_) => "refused",
-            Self::Rules(_) | Self::Tests(_) | Self::Policy(_) | Self::Route(_) => "failed",
+            Self::Rules(_) | Self::Tests(_) | Self::Policy(_) | Self::Route(_) | Self::Seal(_) => "failed",
         }
     }
 
@@ -102,18 +106,23 @@ pub enum Provenance {
 /// # Errors
 /// Every problem found.
 pub fn load_rules(config: &Config, now: Timestamp) -> Result<(Loaded, Provenance), Unusable> {
-    let default_only = config.rules.paths == crate::rules::Settings::default().paths;
-    if default_only && !config.rules.paths.iter().any(|path| path.exists()) {
-        return RuleSet::load_embedded(now)
-            .map(|loaded| (loaded, Provenance::Embedded))
-            .map_err(Unusable::Rules);
+    if names_nothing(config) {
+        return load_embedded(now);
     }
-    load_files(config, now)
-}
-
-fn load_files(config: &Config, now: Timestamp) -> Result<(Loaded, Provenance), Unusable> {
     RuleSet::load(&config.rules.paths, now)
         .map(|loaded| (loaded, Provenance::Files))
+        .map_err(Unusable::Rules)
+}
+
+/// Whether the settings name but the default folder, and that isn't there.
+fn names_nothing(config: &Config) -> bool {
+    let default_only = config.rules.paths == crate::rules::Settings::default().paths;
+    default_only && !config.rules.paths.iter().any(|path| path.exists())
+}
+
+fn load_embedded(now: Timestamp) -> Result<(Loaded, Provenance), Unusable> {
+    RuleSet::load_embedded(now)
+        .map(|loaded| (loaded, Provenance::Embedded))
         .map_err(Unusable::Rules)
 }
 
@@ -131,35 +140,54 @@ pub fn rules_at_start(config: &Config, now: Timestamp) -> Result<(Loaded, Proven
     }
 }
 
-/// Reads rules anew for a gate that serves `old`: they must load, pass their tests and, unless
-/// forced, shrink no list. A gate whose rules came from files never falls back on those inside the
+/// What serves while rules are read anew.
+#[derive(Debug)]
+pub struct Serving<'s> {
+    /// The rules.
+    pub rules: &'s RuleSet,
+    /// Where they came from.
+    pub provenance: Provenance,
+    /// Tests that passed when they were loaded.
+    pub passed: &'s Passed,
+}
+
+/// Rules that may follow those that serve.
+#[derive(Debug)]
+pub struct Fresh {
+    /// The rules and their warnings.
+    pub loaded: Loaded,
+    /// Where they came from.
+    pub provenance: Provenance,
+    /// Tests that have passed.
+    pub passed: Passed,
+}
+
+/// Reads rules anew for a gate that serves others: they must load, pass the tests that something has changed
+/// for and, unless forced, shrink no list. What is unchanged is taken over and not compiled again. A gate whose rules came from files never falls back on those inside the
 /// binary: a folder that is gone for a moment would take the house's own rules with it.
 ///
 /// # Errors
 /// Every problem found; nothing has changed.
-pub fn rules_anew(
-    config: &Config,
-    old: &RuleSet,
-    from: Provenance,
-    force: bool,
-    now: Timestamp,
-) -> Result<(Loaded, Provenance), Unusable> {
-    let (loaded, provenance) = if from == Provenance::Embedded {
-        load_rules(config, now)?
+pub fn rules_anew(config: &Config, serving: &Serving<'_>, force: bool, now: Timestamp) -> Result<Fresh, Unusable> {
+    let (loaded, provenance) = if serving.provenance == Provenance::Embedded && names_nothing(config) {
+        load_embedded(now)?
     } else {
-        load_files(config, now)?
+        let loaded = RuleSet::load_after(&config.rules.paths, now, serving.rules).map_err(Unusable::Rules)?;
+        (loaded, Provenance::Files)
     };
-    let failed: Vec<Report> = test_rules(&loaded.set)?
-        .into_iter()
-        .filter(|report| !report.passed())
-        .collect();
-    if !failed.is_empty() {
-        return Err(Unusable::Tests(failed));
+    let Run { mut reports, passed } = test_changed(&loaded.set, serving.passed)?;
+    reports.retain(|report| !report.passed());
+    if !reports.is_empty() {
+        return Err(Unusable::Tests(reports));
     }
     if !force {
-        guard::guard(old, &loaded.set).map_err(Unusable::Shrunk)?;
+        guard::guard(serving.rules, &loaded.set).map_err(Unusable::Shrunk)?;
     }
-    Ok((loaded, provenance))
+    Ok(Fresh {
+        loaded,
+        provenance,
+        passed,
+    })
 }
 
 /// Runs the tests that stand beside the rules; whole-verdict tests under the default policy.
@@ -167,11 +195,23 @@ pub fn rules_anew(
 /// # Errors
 /// When a pack doesn't load without the house's files.
 pub fn test_rules(rules: &RuleSet) -> Result<Vec<Report>, Unusable> {
+    Ok(test_changed(rules, &Passed::default())?.reports)
+}
+
+/// The same without those that have passed and hang on nothing that has changed.
+fn test_changed(rules: &RuleSet, passed: &Passed) -> Result<Run, Unusable> {
     let policy = Policy::new(&crate::verdict::Settings::default()).map_err(Unusable::Policy)?;
     let verdict = |findings: &Findings, mail: &Mail| {
-        verdict::decide(findings, &[], &policy, &mail.envelope, &Pulled::default()).action
+        verdict::decide(
+            findings,
+            Checked::default(),
+            &policy,
+            &mail.envelope,
+            &Pulled::default(),
+        )
+        .action
     };
-    testing::run(rules, &verdict).map_err(Unusable::Rules)
+    testing::run_changed(rules, &verdict, passed).map_err(Unusable::Rules)
 }
 
 /// What decides verdicts: for `scan` and `explain`, and for the daemon at start.
@@ -210,15 +250,24 @@ pub fn policy(config: &Config) -> Result<Arc<Policy>, Unusable> {
 ///
 /// # Errors
 /// A policy that can't stand.
-pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> Result<Live, Unusable> {
+pub fn live(
+    config: &Config,
+    rules: Arc<RuleSet>,
+    upstreams: Arc<Upstreams>,
+    outside: (Arc<dyn Dns>, Arc<Lists>),
+) -> Result<Live, Unusable> {
     let criteria = Criteria {
         cpu_time: Some(clock::thread_cpu_time),
         ..criteria_with(config, rules)?
     };
+    let probes = probes(config, &criteria, outside);
+    let sealer = sealer(config)?;
     Ok(Live {
         criteria,
         relay: Arc::new(RelayGuard::new(&config.relay)),
         upstreams,
+        probes,
+        sealer,
         disclosure: Arc::new(config.disclosure.clone()),
         stamp: Arc::new(Stamp {
             hostname: config.our_name(),
@@ -226,4 +275,44 @@ pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> 
         message_size: config.limits.message_size.0,
         deadlines: config.deadlines.pipeline,
     })
+}
+
+/// What is found out about senders: what somebody asks for, and no more. Lookups leave half of the time for judging.
+fn probes(config: &Config, criteria: &Criteria, (dns, lists): (Arc<dyn Dns>, Arc<Lists>)) -> Probes {
+    let needs = Needs::of(criteria.rules.needs().iter().map(|(field, _)| *field));
+    let needs = match criteria.policy.asks_dmarc() {
+        true => needs.with_dmarc(!config.authentication.trusted_sealers.is_empty()),
+        false => needs,
+    };
+    let needs = match config.authentication.checks {
+        Checks::Off => Needs::default(),
+        // A seal is on all that there is to say.
+        Checks::Needed if config.authentication.seal.is_on() => needs.with_authentication(),
+        Checks::Needed => needs,
+        Checks::All => needs.with_authentication(),
+    };
+    // So that servers that are away cost no message a wait, not even the first.
+    if needs.any() {
+        dns.wake();
+    }
+    let judging = config.deadlines.pipeline.judging.0;
+    Probes {
+        dns,
+        total: config.resolver.total.0.min(judging / 2),
+        lists,
+        settings: Arc::new(config.authentication.clone()),
+        needs,
+    }
+}
+
+/// Who seals, with the key read now.
+fn sealer(config: &Config) -> Result<Option<Arc<Sealer>>, Unusable> {
+    let settings = &config.authentication.seal;
+    if !settings.is_on() {
+        return Ok(None);
+    }
+    let unusable = |why: String| Unusable::Seal(format!("authentication.seal.key {}: {why}", settings.key.display()));
+    let pem = std::fs::read(&settings.key).map_err(|error| unusable(error.to_string()))?;
+    let sealer = Sealer::new(&settings.domain, &settings.selector, &pem).map_err(unusable)?;
+    Ok(Some(Arc::new(sealer)))
 }

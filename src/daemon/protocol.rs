@@ -205,6 +205,9 @@ pub struct Status {
     pub rules_active: usize,
     /// Rules that only watch.
     pub rules_shadow: usize,
+    /// Memory that the rules take, told from their structures.
+    #[serde(default)]
+    pub rules_bytes: usize,
     /// Whether the gate runs on the last good rules because the present ones don't load.
     pub degraded: bool,
     /// How the last reload ended, in words.
@@ -228,6 +231,9 @@ pub struct Status {
     /// Rules that the breaker holds, and why.
     #[serde(default)]
     pub held: Vec<String>,
+    /// DNS block lists that are left alone for now, and why.
+    #[serde(default)]
+    pub dns_lists_dropped: Vec<String>,
     /// Routes and their targets.
     pub routes: Vec<String>,
     /// Where HTTP is served.

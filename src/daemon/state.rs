@@ -3,15 +3,18 @@
 //! A reload is all or nothing: what doesn't load is told, and what served goes on serving. Knows
 //! nothing of who asks.
 
-use super::generation::{self, Provenance, Unusable};
+use super::generation::{self, Provenance, Serving, Unusable};
 use super::protocol::{Failure, Response, Status};
 use super::turns::Turns;
 use crate::admin;
 use crate::certificate::Certificate;
 use crate::config::{Config, Sources};
+use crate::evidence::Lists;
 use crate::listener::Premises;
 use crate::pipeline::{Gate, Live};
+use crate::resolver::Dns;
 use crate::rules::RuleSet;
+use crate::rules::testing::Passed;
 use crate::store::{Due, QuarantineQuery, State};
 use crate::telemetry::{ListEvent, Telemetry};
 use crate::units::Span;
@@ -65,6 +68,8 @@ pub struct Standing {
     pub config: Arc<Config>,
     /// Where the rules came from.
     pub provenance: Provenance,
+    /// The rules' tests that have passed; at a start none has been run.
+    pub passed: Arc<Passed>,
     /// How the last reload ended, in words.
     pub last_reload: String,
 }
@@ -74,6 +79,7 @@ struct Prepared {
     config: Arc<Config>,
     rules: Arc<RuleSet>,
     provenance: Provenance,
+    passed: Arc<Passed>,
     warnings: usize,
 }
 
@@ -103,6 +109,7 @@ impl Daemon {
             generation: live.criteria.rules.sha256().to_owned(),
             rules_active: counts.active,
             rules_shadow: counts.shadow,
+            rules_bytes: live.criteria.rules.memory().total(),
             degraded: standing.provenance == Provenance::LastGood,
             last_reload: standing.last_reload,
             quarantined: held
@@ -119,6 +126,7 @@ impl Daemon {
                 .filter(|(id, _)| live.criteria.rules.rule(id).is_some())
                 .map(|(id, cause)| format!("{id} {}", cause.meaning()))
                 .collect(),
+            dns_lists_dropped: live.probes.lists.dropped(),
             store: match (held, self.gate.store.trouble()) {
                 (Err(error), _) => error.to_string(),
                 (Ok(_), Some(trouble)) => trouble,
@@ -160,8 +168,8 @@ impl Daemon {
     async fn take_up(&self, by: &str, config: Arc<Config>, force: bool, restart: Vec<String>) -> Response {
         let live = self.gate.live.load_full();
         let (old, now) = (Arc::clone(&live.criteria.rules), self.gate.clock.now());
-        let from = self.standing().provenance;
-        let prepared = tokio::task::spawn_blocking(move || prepare(config, &old, from, force, now)).await;
+        let standing = self.standing();
+        let prepared = tokio::task::spawn_blocking(move || prepare(config, &old, &standing, force, now)).await;
         let prepared = match prepared {
             Ok(Ok(prepared)) => prepared,
             Ok(Err(why)) => return self.unusable(by, &why),
@@ -171,7 +179,8 @@ impl Daemon {
             Ok(upstreams) => upstreams,
             Err(why) => return self.unusable(by, &why),
         };
-        let next = match generation::live(&prepared.config, Arc::clone(&prepared.rules), upstreams) {
+        let outside = self.outside_for(&prepared.config, &live);
+        let next = match generation::live(&prepared.config, Arc::clone(&prepared.rules), upstreams, outside) {
             Ok(next) => next,
             Err(why) => return self.unusable(by, &why),
         };
@@ -212,6 +221,20 @@ impl Daemon {
         super::start::upstreams(config, &self.gate.telemetry)
     }
 
+    /// The same servers keep what they said, and the same lists how they have done.
+    fn outside_for(&self, config: &Config, live: &Live) -> (Arc<dyn Dns>, Arc<Lists>) {
+        let (before, telemetry) = (self.standing().config, &self.gate.telemetry);
+        let dns = match config.resolver == before.resolver {
+            true => Arc::clone(&live.probes.dns),
+            false => super::start::dns(config, telemetry),
+        };
+        let lists = match config.dns_list == before.dns_list {
+            true => Arc::clone(&live.probes.lists),
+            false => super::start::lists(config, telemetry),
+        };
+        (dns, lists)
+    }
+
     /// Those of listeners, and those of the routes in force.
     fn reload_certificates(&self) -> Vec<String> {
         let clock = self.gate.clock.as_ref();
@@ -229,6 +252,7 @@ impl Daemon {
             config,
             rules,
             provenance,
+            passed,
             warnings,
         } = prepared;
         if let Err(error) = rules.snapshot(&config.rules.last_good) {
@@ -251,6 +275,7 @@ impl Daemon {
         *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = Standing {
             config,
             provenance,
+            passed,
             last_reload,
         };
         Response::Done { message }
@@ -275,8 +300,11 @@ impl Daemon {
         }
     }
 
-    /// The gauges that are asked of the store rather than counted.
+    /// The gauges that are asked for rather than counted: of the store, and of the rules.
     pub async fn refresh_gauges(&self) {
+        // Regexes are compiled when they are first run.
+        let memory = self.gate.live.load().criteria.rules.memory();
+        self.gate.telemetry.ruleset_memory(&memory.parts());
         if self.gate.store.trouble().is_some() {
             // Nobody sends mail to a gate that isn't ready, so that no mail would ever open it again.
             let _ = self.gate.store.append_journal(&[]).await;
@@ -395,16 +423,22 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
 fn prepare(
     config: Arc<Config>,
     old: &RuleSet,
-    from: Provenance,
+    standing: &Standing,
     force: bool,
     now: Timestamp,
 ) -> Result<Prepared, Unusable> {
-    let (loaded, provenance) = generation::rules_anew(&config, old, from, force, now)?;
+    let serving = Serving {
+        rules: old,
+        provenance: standing.provenance,
+        passed: &standing.passed,
+    };
+    let fresh = generation::rules_anew(&config, &serving, force, now)?;
     Ok(Prepared {
         config,
-        rules: Arc::new(loaded.set),
-        provenance,
-        warnings: loaded.warnings.len(),
+        rules: Arc::new(fresh.loaded.set),
+        provenance: fresh.provenance,
+        passed: Arc::new(fresh.passed),
+        warnings: fresh.loaded.warnings.len(),
     })
 }
 
@@ -425,6 +459,7 @@ pub fn announce(telemetry: &Telemetry, rules: &RuleSet, begun_with: &Config, con
         })
         .collect();
     telemetry.rules_loaded(rules.sha256(), &series, &lists);
+    telemetry.ruleset_memory(&rules.memory().parts());
     let listeners: Vec<&str> = begun_with
         .listener
         .iter()

@@ -108,6 +108,8 @@ struct Renderer<'p> {
     name_length: usize,
     /// Which of its attributes leads somewhere, where it is none of the usual.
     leads_by: Option<Name>,
+    /// Whether what is in it is a style sheet.
+    is_style: bool,
 }
 
 /// Longer names of elements are cut.
@@ -121,22 +123,23 @@ impl Callback<State, ()> for Renderer<'_> {
                 self.attributes.clear();
                 self.raw_text = raw_text(name);
                 self.leads_by = leads_by(name);
-                self.name_length = name.len().min(ELEMENT_NAME);
-                if let (Some(kept), Some(name)) = (self.name.get_mut(..self.name_length), name.get(..self.name_length))
-                {
-                    kept.copy_from_slice(name);
+                self.is_style = name == b"style";
+                if !self.sheet.is_empty() {
+                    self.keep_name(name);
                 }
             }
             CallbackEvent::AttributeName { name } => self.attributes.name(name),
             CallbackEvent::AttributeValue { value } => self.attributes.value(value),
             CallbackEvent::CloseStartTag { .. } => {
                 self.start(self.element);
-                self.css = (self.name() == "style").then(String::new);
+                if self.is_style {
+                    self.css = Some(String::new());
+                }
                 return self.raw_text.take();
             }
             CallbackEvent::EndTag { name } => {
-                if let Some(css) = self.css.take() {
-                    self.sheet.add(&css);
+                if self.css.is_some() {
+                    self.sheet.add(&self.css.take().unwrap_or_default());
                 }
                 self.end(Element::from_name(name));
             }
@@ -173,7 +176,7 @@ fn leads_by(name: &[u8]) -> Option<Name> {
         b"object" => Some(Name::Data),
         b"button" | b"input" => Some(Name::FormAction),
         b"image" | b"use" => Some(Name::XlinkHref),
-        _ => memchr::memchr(b':', name).map(|_| Name::Href),
+        _ => name.contains(&b':').then_some(Name::Href),
     }
 }
 
@@ -195,6 +198,14 @@ impl<'p> Renderer<'p> {
             name: [0; ELEMENT_NAME],
             name_length: 0,
             leads_by: None,
+            is_style: false,
+        }
+    }
+
+    fn keep_name(&mut self, name: &[u8]) {
+        self.name_length = name.len().min(ELEMENT_NAME);
+        if let (Some(kept), Some(name)) = (self.name.get_mut(..self.name_length), name.get(..self.name_length)) {
+            kept.copy_from_slice(name);
         }
     }
 

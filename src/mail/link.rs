@@ -167,17 +167,16 @@ fn read(written: &str, has_scheme: bool) -> Url {
 const DOTS: &[&str] = &["[.]", "(.)", "{.}", "[dot]", "(dot)"];
 const MARKS: &[&str] = &["[://]", "[:]//", "(:)//", "[:]", "[/]"];
 
-/// Whether somebody took the edge off a word. Nearly every word is told by having no bracket, and an `x` in no
-/// such place.
+/// Whether somebody took the edge off a word. Nearly every word is told by having no bracket, and by how it begins.
 fn is_defanged(word: &str) -> bool {
+    let has_bracket = memchr::memchr3(b'[', b'(', b'{', word.as_bytes()).is_some();
+    if !has_bracket && word.starts_with(|c: char| c.is_ascii_alphanumeric() && !matches!(c, 'h' | 'H')) {
+        return false;
+    }
     let inner = word.trim_start_matches(OPENING);
-    let is_hxxp = inner
-        .get(1..3)
-        .is_some_and(|letters| letters.eq_ignore_ascii_case("xx"))
-        && inner.starts_with(['h', 'H'])
-        && word.contains(':');
-    if memchr::memchr3(b'[', b'(', b'{', inner.as_bytes()).is_none() {
-        return is_hxxp;
+    let begins = inner.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("hxxp"));
+    if !has_bracket {
+        return begins && word.contains(':');
     }
     // A path may hold anything.
     let after = inner.find("://").map_or(0, |at| at + 3);
@@ -186,7 +185,7 @@ fn is_defanged(word: &str) -> bool {
         .filter(|_| after > 0)
         .and_then(|end| inner.get(..after + end))
         .unwrap_or(inner);
-    is_hxxp || DOTS.iter().chain(MARKS).any(|mark| host.contains(mark))
+    begins || DOTS.iter().chain(MARKS).any(|mark| host.contains(mark))
 }
 
 /// A link with its edge put back on; its place is the whole word's.
@@ -262,7 +261,8 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
             let word = rest.get(start..end)?;
             let start = position + start;
             position += end;
-            if word.len() > 3 {
+            // Behind the mark at the end of a sentence nothing stands that a link would need.
+            if word.len() > 3 && end > mark + 1 {
                 return Some((start, word));
             }
         }

@@ -5,20 +5,22 @@
 
 use super::compile::Atoms;
 use super::diagnostic::{self, Diagnostic, Level, nearest};
-use super::link::{self, Catalogue, Linked, Named, Written};
-use super::list_entry::{self, BuiltList, Change, Stated};
+use super::files::{self, File};
+use super::link::{self, Catalogue, Linked, Named};
+use super::list_entry::{self, BuiltList, Change, ListEntry, Stated};
 use super::lists::List;
 use super::overlay::{self, ExceptionEntry};
-use super::pack::{self, Condition, Manifest, RuleEntry, RuleFile};
+use super::pack::{self, Manifest, RuleEntry, RuleFile};
 use super::protected::{mistaken, protected};
 use super::set::{Details, ListInfo, Loaded, Parts, RuleSet};
 use super::source::{Root, Source};
+use super::stock::{KnownList, Origin, Stock};
 use super::table::plain;
 use super::{RuleInfo, Score, Status};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Rules in a set.
@@ -37,6 +39,37 @@ pub(super) struct Options {
     pub lists: Vec<(String, Stated)>,
     /// One more rule, that stands in no file.
     pub asked: Option<Asked>,
+    /// What may be taken over where it is unchanged.
+    pub before: Arc<Stock>,
+    /// What to leave the rest of the texts out for.
+    pub only: Option<Only>,
+}
+
+/// Some conditions of a set with all that they refer to. What others say isn't looked at.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Only {
+    /// Ids of rules.
+    pub rules: HashSet<String>,
+    pub defines: HashSet<String>,
+    pub lists: HashSet<String>,
+}
+
+impl Options {
+    /// Everything, as it stands in the files.
+    pub(super) fn all(now: Timestamp, before: Arc<Stock>) -> Self {
+        Self {
+            now,
+            overlays: true,
+            lists: Vec::new(),
+            asked: None,
+            before,
+            only: None,
+        }
+    }
+
+    fn wants(&self, name: &str, among: impl Fn(&Only) -> &HashSet<String>) -> bool {
+        self.only.as_ref().is_none_or(|only| among(only).contains(name))
+    }
 }
 
 /// A condition that somebody asks about, to be judged among the rules of a set.
@@ -52,20 +85,6 @@ pub(super) struct Asked {
     pub score: Score,
 }
 
-/// One rule file, read.
-pub(super) struct File {
-    /// Its root's place among the set's.
-    pub root: usize,
-    /// Whether it belongs to a pack.
-    pub is_packed: bool,
-    /// Its text.
-    pub source: Arc<Source>,
-    /// What it says.
-    pub content: RuleFile,
-    /// Where each line begins, so that a place is found without reading the file again.
-    lines: Vec<usize>,
-}
-
 /// Builds a set.
 ///
 /// # Errors
@@ -73,13 +92,16 @@ pub(super) struct File {
 pub(super) fn assemble(mut roots: Vec<Root>, options: &Options) -> Result<Loaded, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let packs = manifests(&roots, &mut diagnostics);
-    let mut files = read_files(&roots, &mut diagnostics);
-    files.extend(options.asked.as_ref().map(|asked| asked.file(roots.len())));
-    names_once(&files, &mut diagnostics);
-    let (lists, list_infos) = lists(&files, &mut roots, options, &mut diagnostics);
-    keep_mails(&files, &mut roots, &mut diagnostics);
-    let broken: Vec<String> = broken_lists(&files, &lists);
-    let parts = parts(&files, &packs, &lists, options, &mut diagnostics);
+    let mut files = files::read(&mut roots, &options.before, &mut diagnostics);
+    files.extend(options.asked.as_ref().map(|asked| Arc::new(asked.file(roots.len()))));
+    // Of a part of a set, what is to be said of the whole was said when that was loaded.
+    if options.only.is_none() {
+        names_once(&files, &mut diagnostics);
+        keep_mails(&files, &mut roots, &mut diagnostics);
+    }
+    let lists = lists(&files, &mut roots, options, &mut diagnostics);
+    let broken: Vec<String> = broken_lists(&files, &lists.by_name);
+    let parts = parts(&files, &packs, &lists.by_name, options, &mut diagnostics);
     // A list that can't be built was told of where it stands; not again wherever it is used.
     diagnostics.retain(|found| found.code != "unknown-list" || !broken.iter().any(|name| found.message.contains(name)));
     diagnostics.retain(|diagnostic| !diagnostic.is_silenced());
@@ -88,13 +110,39 @@ pub(super) fn assemble(mut roots: Vec<Root>, options: &Options) -> Result<Loaded
         .map(Diagnostic::with_unheeded_allowance)
         .collect();
     diagnostic::sort(&mut diagnostics);
+    once_each(&mut diagnostics);
     match parts {
-        Some(parts) if !diagnostics.iter().any(|found| found.level == Level::Error) => Ok(Loaded {
-            set: RuleSet::new(parts, packs, list_infos, roots),
-            warnings: diagnostics,
-        }),
+        Some(parts) if !diagnostics.iter().any(|found| found.level == Level::Error) => {
+            let stock = Stock {
+                files,
+                lists: lists.known,
+                patterns: Arc::clone(parts.scanner.patterns()),
+            };
+            Ok(Loaded {
+                set: RuleSet::new(parts, packs, lists.infos, roots, stock),
+                warnings: diagnostics,
+            })
+        }
         _ => Err(diagnostics),
     }
+}
+
+/// That a set as a whole is too large is told where it becomes so, not of everything that follows.
+fn once_each(diagnostics: &mut Vec<Diagnostic>) {
+    let mut told: HashMap<String, usize> = HashMap::new();
+    for found in diagnostics.iter().filter(|found| found.code == "too-large") {
+        *told.entry(found.message.clone()).or_default() += 1;
+    }
+    diagnostics.retain_mut(|found| match told.get_mut(&found.message).map(std::mem::take) {
+        Some(0) => false,
+        Some(places @ 2..) => {
+            found
+                .notes
+                .push(format!("there is no room at {} more places", places - 1));
+            true
+        }
+        _ => true,
+    });
 }
 
 /// The pack's manifest of each root; a root without one is the house's.
@@ -121,32 +169,6 @@ fn manifests(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<Manifest>
     packs
 }
 
-/// Every rule file of the roots, in their order.
-pub(super) fn read_files(roots: &[Root], diagnostics: &mut Vec<Diagnostic>) -> Vec<File> {
-    let mut files = Vec::new();
-    for (root, sources) in roots.iter().enumerate() {
-        for source in &sources.files {
-            let (content, mut problems) = pack::read(source);
-            diagnostics.append(&mut problems);
-            files.push(File {
-                root,
-                is_packed: sources.manifest.is_some(),
-                source: Arc::clone(source),
-                content,
-                lines: memchr::memchr_iter(b'\n', source.text.as_bytes()).collect(),
-            });
-        }
-    }
-    let rules: usize = files.iter().map(|file| file.content.rules.len()).sum();
-    if rules > RULES_MAX
-        && let Some(file) = files.last()
-    {
-        let message = format!("{rules} rules, more than {RULES_MAX}");
-        diagnostics.push(Diagnostic::error("too-many-rules", &file.source, 0..0, message));
-    }
-    files
-}
-
 impl Asked {
     /// As a file of its own, so that what is wrong with it is told like any other mistake.
     fn file(&self, root: usize) -> File {
@@ -154,33 +176,12 @@ impl Asked {
             rules: vec![RuleEntry::asked(&self.id, &self.when, self.score)],
             ..RuleFile::default()
         };
-        File {
-            root,
-            is_packed: false,
-            source: Arc::new(Source::new(&self.name, &self.when)),
-            content,
-            lines: Vec::new(),
-        }
-    }
-}
-
-impl File {
-    fn written<'f>(&'f self, condition: &'f Condition) -> Written<'f> {
-        Written {
-            condition,
-            source: &self.source,
-            is_packed: self.is_packed,
-        }
-    }
-
-    /// The line that a byte stands on, from 1.
-    pub(super) fn line(&self, offset: usize) -> usize {
-        self.lines.partition_point(|end| *end < offset) + 1
+        File::stated(root, Arc::new(Source::new(&self.name, &self.when)), content)
     }
 }
 
 /// Complains of every second rule, define or list of a name; a rule's older ids are its own too.
-fn names_once<'f>(files: &'f [File], diagnostics: &mut Vec<Diagnostic>) {
+fn names_once<'f>(files: &'f [Arc<File>], diagnostics: &mut Vec<Diagnostic>) {
     let mut first: HashMap<(&str, &str), String> = HashMap::new();
     for file in files {
         let every_id = |rule: &'f RuleEntry| std::iter::once(&rule.id).chain(&rule.renamed_from);
@@ -211,66 +212,122 @@ fn names_once<'f>(files: &'f [File], diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
+/// The lists of a set.
+#[derive(Default)]
+pub(super) struct Lists {
+    pub by_name: HashMap<String, Arc<List>>,
+    infos: Vec<ListInfo>,
+    known: HashMap<String, KnownList>,
+}
+
+/// The changes to one list, each with its file.
+type Changes<'f> = Vec<(Change<'f>, &'f Arc<File>)>;
+
 /// The lists of all files, changed as the house wants them.
 pub(super) fn lists(
-    files: &[File],
+    files: &[Arc<File>],
     roots: &mut [Root],
     options: &Options,
     diagnostics: &mut Vec<Diagnostic>,
-) -> (HashMap<String, Arc<List>>, Vec<ListInfo>) {
-    let mut changes: HashMap<&str, Vec<_>> = HashMap::new();
+) -> Lists {
+    let mut changes: HashMap<&str, Changes<'_>> = HashMap::new();
     for file in files.iter().filter(|_| options.overlays) {
         for change in &file.content.list_overrides {
-            changes.entry(&change.list.value).or_default().push(Change {
+            let text = change.file.as_ref().and_then(|path| {
+                let root = roots.get_mut(file.root)?;
+                list_entry::read_file(root, path, &file.source, diagnostics)
+            });
+            let whole = Change {
                 entry: change,
                 source: &file.source,
-                text: change.file.as_ref().and_then(|path| {
-                    let root = roots.get_mut(file.root)?;
-                    list_entry::read_file(root, path, &file.source, diagnostics)
-                }),
-            });
+                text,
+            };
+            changes.entry(&change.list.value).or_default().push((whole, file));
         }
     }
-    let (mut lists, mut infos) = (HashMap::new(), Vec::new());
+    let mut lists = Lists::default();
     for file in files {
-        for entry in &file.content.lists {
-            let Some(root) = roots.get_mut(file.root) else {
+        for (at, entry) in file.content.lists.iter().enumerate() {
+            let name = &entry.name.value;
+            let Some(root) = roots
+                .get_mut(file.root)
+                .filter(|_| options.wants(name, |only| &only.lists))
+            else {
                 continue;
             };
-            let changed = changes.remove(entry.name.value.as_str()).unwrap_or_default();
-            let stated = options.lists.iter().find(|(name, _)| *name == entry.name.value);
+            let changed = changes.remove(name.as_str()).unwrap_or_default();
+            let stated = options.lists.iter().find(|(stated, _)| stated == name);
             let built = match stated {
                 Some((_, stated)) => entry.restated(stated, &file.source, diagnostics),
-                None => entry.build(&file.source, root, &changed, diagnostics),
+                None => lists.take((file, at, entry), root, &changed, &options.before, diagnostics),
             };
             let Some(BuiltList { list, source }) = built else {
                 continue;
             };
             diagnostics.extend(mistaken(entry, &file.source));
-            infos.push(ListInfo {
+            lists.infos.push(ListInfo {
                 name: list.name().to_owned(),
                 kind: list.kind(),
                 entries: list.len(),
                 modified: source.modified,
             });
-            lists.insert(list.name().to_owned(), list);
+            lists.by_name.insert(list.name().to_owned(), list);
         }
     }
     for (name, left) in changes {
-        for Change { entry, source, .. } in left {
+        for (change, file) in left {
             let known = files.iter().flat_map(|file| &file.content.lists);
             let near = nearest(name, known.map(|list| list.name.value.as_str()));
             let message = format!("there is no list `{}`", plain(name));
             let help = near.map(|near| format!("did you mean `{near}`?"));
-            let error = Diagnostic::error("unknown-list", source, entry.list.span.clone(), message);
+            let error = Diagnostic::error("unknown-list", &file.source, change.entry.list.span.clone(), message);
             diagnostics.push(error.maybe_help(help));
         }
     }
-    (lists, infos)
+    lists
+}
+
+impl Lists {
+    /// The list of an entry: the one from before, if it was made of the same.
+    fn take(
+        &mut self,
+        (file, at, entry): (&Arc<File>, usize, &ListEntry),
+        root: &mut Root,
+        changes: &Changes<'_>,
+        before: &Stock,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<BuiltList> {
+        let origin = Origin {
+            file: Arc::clone(file),
+            at,
+            // What can't be read is told when the list is built.
+            entries: entry.file.as_ref().and_then(|path| root.list(&path.value).ok()),
+            changes: changes.iter().map(|(_, file)| Arc::clone(file)).collect(),
+            added: changes.iter().filter_map(|(change, _)| change.text.clone()).collect(),
+        };
+        let name = &entry.name.value;
+        let told = diagnostics.len();
+        let built = match before.list(name, &origin) {
+            Some((list, warnings)) => {
+                diagnostics.extend_from_slice(warnings);
+                let source = origin.added.last().or(origin.entries.as_ref()).unwrap_or(&file.source);
+                let source = Arc::clone(source);
+                BuiltList { list, source }
+            }
+            None => {
+                let changes: Vec<&Change<'_>> = changes.iter().map(|(change, _)| change).collect();
+                entry.build(&file.source, root, &changes, diagnostics)?
+            }
+        };
+        let warnings = diagnostics.get(told..).unwrap_or_default().to_vec();
+        self.known
+            .insert(name.clone(), KnownList::new(&built.list, origin, warnings));
+        Some(built)
+    }
 }
 
 /// The names of lists that are defined but couldn't be built, as messages write them.
-fn broken_lists(files: &[File], lists: &HashMap<String, Arc<List>>) -> Vec<String> {
+fn broken_lists(files: &[Arc<File>], lists: &HashMap<String, Arc<List>>) -> Vec<String> {
     let defined = files.iter().flat_map(|file| &file.content.lists);
     defined
         .map(|entry| &entry.name.value)
@@ -280,9 +337,9 @@ fn broken_lists(files: &[File], lists: &HashMap<String, Arc<List>>) -> Vec<Strin
 }
 
 /// Mails that tests name belong to the set's texts, so that its tests run wherever it goes.
-fn keep_mails(files: &[File], roots: &mut [Root], diagnostics: &mut Vec<Diagnostic>) {
+fn keep_mails(files: &[Arc<File>], roots: &mut [Root], diagnostics: &mut Vec<Diagnostic>) {
     for file in files {
-        let tests = file.content.rules.iter().flat_map(|rule| &rule.tests);
+        let tests = file.content.rules.iter().flat_map(|rule| rule.tests.iter());
         let scenes = tests
             .map(|test| &test.scene)
             .chain(file.content.verdict_tests.iter().map(|test| &test.scene));
@@ -296,7 +353,7 @@ fn keep_mails(files: &[File], roots: &mut [Root], diagnostics: &mut Vec<Diagnost
 }
 
 fn parts(
-    files: &[File],
+    files: &[Arc<File>],
     packs: &[Manifest],
     lists: &HashMap<String, Arc<List>>,
     options: &Options,
@@ -304,7 +361,8 @@ fn parts(
 ) -> Option<Parts> {
     let rules: Vec<(&File, &RuleEntry)> = files
         .iter()
-        .flat_map(|file| file.content.rules.iter().map(move |rule| (file, rule)))
+        .flat_map(|file| file.content.rules.iter().map(move |rule| (&**file, rule)))
+        .filter(|(_, rule)| options.wants(&rule.id.value, |only| &only.rules))
         .collect();
     let mut infos: Vec<RuleInfo> = rules
         .iter()
@@ -315,7 +373,9 @@ fn parts(
         rule.renamed_from.iter().map(|name| name.value.as_str()).collect()
     });
     let find = |id: &str| -> Option<usize> { ids.get(id).or_else(|| older.get(id)).copied() };
-    check_replaces(&rules, &find, diagnostics);
+    if options.only.is_none() {
+        check_replaces(&rules, &find, diagnostics);
+    }
     rename_replaced(&mut infos, &find);
     let mut exceptions: HashMap<usize, Vec<(&ExceptionEntry, &File)>> = HashMap::new();
     if options.overlays {
@@ -328,11 +388,11 @@ fn parts(
     }
     expire(&rules, &mut infos, options, diagnostics);
 
-    let named = named(files, &rules, &exceptions);
+    let named = named(files, &rules, &exceptions, options);
     let defines = named.len() - rules.len();
     let renamed = older.iter().map(|(name, at)| (*name, at + defines)).collect();
     let catalogue = Catalogue::new(&named, renamed, lists);
-    let mut atoms = Atoms::default();
+    let mut atoms = Atoms::after(Arc::clone(&options.before.patterns));
     let linked = link::compile_all(&named, &catalogue, &mut atoms, diagnostics);
     let linked: Vec<Linked> = linked.into_iter().collect::<Option<_>>()?;
     let order = match link::order(&named, &linked) {
@@ -360,9 +420,10 @@ fn parts(
         scanner,
         protected: protected(lists),
         exceptions: (0..rules.len()).map(|at| own_exceptions(exceptions.get(&at))).collect(),
-        tests: rules.iter().map(|(_, rule)| rule.tests.clone()).collect(),
+        tests: rules.iter().map(|(_, rule)| Arc::clone(&rule.tests)).collect(),
         verdict_tests: files
             .iter()
+            .filter(|_| options.only.is_none())
             .flat_map(|file| file.content.verdict_tests.iter().cloned().map(|test| (file.root, test)))
             .collect(),
         roots_of_rules: rules.iter().map(|(file, _)| file.root).collect(),
@@ -479,7 +540,7 @@ fn rename_replaced(infos: &mut [RuleInfo], find: &dyn Fn(&str) -> Option<usize>)
 }
 
 fn place_exceptions<'f>(
-    files: &'f [File],
+    files: &'f [Arc<File>],
     find: &dyn Fn(&str) -> Option<usize>,
     ids: &HashMap<&str, usize>,
     options: &Options,
@@ -505,7 +566,7 @@ fn place_exceptions<'f>(
                 let warning = Diagnostic::warning("expired", &file.source, id.span.clone(), message);
                 diagnostics.push(warning.help("take it out, or give it a new end"));
             }
-            placed.entry(at).or_default().push((exception, file));
+            placed.entry(at).or_default().push((exception, &**file));
         }
     }
     placed
@@ -513,12 +574,15 @@ fn place_exceptions<'f>(
 
 /// Defines first, then rules, so that a rule's place is known from its own order.
 fn named<'f>(
-    files: &'f [File],
+    files: &'f [Arc<File>],
     rules: &[(&'f File, &'f RuleEntry)],
     exceptions: &HashMap<usize, Vec<(&'f ExceptionEntry, &'f File)>>,
+    options: &Options,
 ) -> Vec<Named<'f>> {
     let defines = files.iter().flat_map(|file| {
-        file.content.defines.iter().map(|define| Named {
+        let defines = file.content.defines.iter();
+        let wanted = defines.filter(|define| options.wants(&define.name.value, |only| &only.defines));
+        wanted.map(|define| Named {
             name: &define.name.value,
             tags: &[],
             written: file.written(&define.when),

@@ -64,7 +64,7 @@ pub(super) struct ListEntry {
 }
 
 /// What an override adds to a list: values, or rows of a table.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(super) struct Entries {
     pub values: Vec<Located<String>>,
     pub rows: Vec<Row>,
@@ -116,12 +116,28 @@ impl Entries {
 }
 
 impl ListEntry {
+    /// Whether another says the same, wherever it stands.
+    pub(super) fn says_same(&self, other: &Self) -> bool {
+        let texts = |located: &[Located<String>], others: &[Located<String>]| {
+            let pairs = located.iter().zip(others);
+            located.len() == others.len() && pairs.into_iter().all(|(one, other)| one.value == other.value)
+        };
+        let file = |entry: &Self| entry.file.as_ref().map(|file| file.value.clone());
+        let rows = self.rows.iter().zip(&other.rows);
+        self.kind == other.kind
+            && file(self) == file(other)
+            && texts(&self.values, &other.values)
+            && self.typed_columns() == other.typed_columns()
+            && self.rows.len() == other.rows.len()
+            && rows.into_iter().all(|(one, other)| one.says_same(other))
+    }
+
     /// Reads the entries, from the file if it names one, applies the changes and builds the list.
     pub(super) fn build(
         &self,
         source: &Arc<Source>,
         root: &mut Root,
-        changes: &[Change<'_>],
+        changes: &[&Change<'_>],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<BuiltList> {
         let text = match &self.file {
@@ -206,7 +222,7 @@ impl ListEntry {
         &self,
         source: &Arc<Source>,
         text: Option<Arc<Source>>,
-        changes: &[Change<'_>],
+        changes: &[&Change<'_>],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<BuiltList> {
         let columns = self.typed_columns();
@@ -282,7 +298,7 @@ pub(super) fn read_file(
 }
 
 /// The file by which a list's age is told: the house's own where it has one.
-fn newest(source: &Arc<Source>, text: Option<Arc<Source>>, changes: &[Change<'_>]) -> Arc<Source> {
+fn newest(source: &Arc<Source>, text: Option<Arc<Source>>, changes: &[&Change<'_>]) -> Arc<Source> {
     let added = changes.iter().rev().find_map(|change| change.text.clone());
     added.or(text).unwrap_or_else(|| Arc::clone(source))
 }

@@ -8,6 +8,7 @@ use super::list_entry::{Change, without_comment};
 use super::lists::Cell;
 use super::source::Source;
 use super::table::{Located, Reader, Section, plain};
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 use toml::de::DeValue;
@@ -17,6 +18,13 @@ use toml::de::DeValue;
 pub(super) struct Row {
     pub cells: Vec<(Located<String>, Cell)>,
     pub span: Range<usize>,
+}
+
+/// Where it stands doesn't matter to what it is.
+impl Hash for Row {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.cells.hash(state);
+    }
 }
 
 /// The rows of one list, each with the file that it stands in.
@@ -137,6 +145,14 @@ impl Row {
     pub(super) fn named(&self) -> Vec<(String, Cell)> {
         let cells = self.cells.iter();
         cells.map(|(name, cell)| (name.value.clone(), cell.clone())).collect()
+    }
+
+    pub(super) fn says_same(&self, other: &Self) -> bool {
+        let cells = self.cells.iter().zip(&other.cells);
+        self.cells.len() == other.cells.len()
+            && cells
+                .into_iter()
+                .all(|((name, cell), (other, same))| name.value == other.value && cell == same)
     }
 
     /// Whether one of its cells is this text, in any case.

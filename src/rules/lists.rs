@@ -288,6 +288,22 @@ impl List {
         }
     }
 
+    /// What it takes, itself included.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let texts = self.entries.iter().map(|(text, _)| text.capacity());
+        let cells = self
+            .rows
+            .iter()
+            .flatten()
+            .map(|cell| size_of_val(cell) + cell.text_bytes());
+        size_of::<Self>()
+            + self.entries.capacity() * size_of::<(String, Expiry)>()
+            + texts.sum::<usize>()
+            + self.index.heap_bytes()
+            + self.rows.capacity() * size_of::<Vec<Value<'_>>>()
+            + cells.sum::<usize>()
+    }
+
     fn has(&self, text: &str, now: Timestamp) -> bool {
         self.index.texts.get(text).is_some_and(|expiry| counts(*expiry, now))
     }
@@ -310,6 +326,20 @@ impl fmt::Display for TableProblem {
 }
 
 impl Index {
+    /// A table has a byte beside each place of its.
+    fn heap_bytes(&self) -> usize {
+        let texts = self.texts.keys().map(|text| text.len()).sum::<usize>();
+        let paths = self.paths.iter().map(|(host, paths)| {
+            let each = paths.iter().map(|(path, _)| path.len());
+            host.len() + size_of_val(&**paths) + each.sum::<usize>()
+        });
+        texts
+            + self.texts.capacity() * (size_of::<(Box<str>, Expiry)>() + 1)
+            + paths.sum::<usize>()
+            + self.paths.capacity() * (size_of::<(Box<str>, Vec<(Box<str>, Expiry)>)>() + 1)
+            + self.networks.capacity() * (size_of::<(IpNet, Expiry)>() + 1)
+    }
+
     fn add(&mut self, kind: ListKind, value: &str, expiry: Expiry) -> Result<(), String> {
         if value.is_empty() {
             return Err("the entry is empty".to_owned());

@@ -11,6 +11,7 @@ mod compose;
 pub mod diagnostic;
 mod embedded;
 pub mod evaluate;
+mod files;
 pub mod format;
 pub mod function;
 pub mod guard;
@@ -20,6 +21,7 @@ mod link;
 mod list_entry;
 mod list_rows;
 pub mod lists;
+mod memory;
 #[cfg(test)]
 mod naive;
 mod overlay;
@@ -31,6 +33,7 @@ mod settings;
 mod snapshot;
 pub mod stop_watch;
 pub mod source;
+mod stock;
 pub mod syntax;
 mod table;
 pub mod test_entry;
@@ -41,7 +44,8 @@ mod wakers;
 pub mod workbench;
 
 pub use assemble::RULES_MAX;
-pub use set::{Loaded, RuleSet};
+pub use memory::Memory;
+pub use set::{Loaded, RuleSet, RuleText};
 pub use settings::Settings;
 
 use serde::{Deserialize, Serialize};

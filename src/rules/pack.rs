@@ -32,6 +32,24 @@ pub(super) struct RuleFile {
     pub verdict_tests: Vec<VerdictTest>,
 }
 
+impl RuleFile {
+    /// What its entries take, without the strings in them.
+    pub(super) fn entries_bytes(&self) -> usize {
+        let rules = self
+            .rules
+            .iter()
+            .map(|rule| size_of::<RuleEntry>() + size_of_val(&*rule.tests));
+        let lists = self
+            .lists
+            .iter()
+            .map(|list| size_of::<ListEntry>() + size_of_val(&*list.values));
+        rules.sum::<usize>()
+            + lists.sum::<usize>()
+            + self.defines.capacity() * size_of::<DefineEntry>()
+            + self.verdict_tests.capacity() * size_of::<VerdictTest>()
+    }
+}
+
 /// `pack.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
@@ -75,7 +93,7 @@ pub(super) struct RuleEntry {
     pub renamed_from: Vec<Located<String>>,
     pub expires: Option<Date>,
     pub when: Condition,
-    pub tests: Vec<TestEntry>,
+    pub tests: Arc<[TestEntry]>,
     pub start: usize,
 }
 
@@ -107,7 +125,7 @@ impl RuleEntry {
                 offset: Some(0),
                 literal: 0..when.len(),
             },
-            tests: Vec::new(),
+            tests: Arc::default(),
             start: 0,
         }
     }

@@ -71,6 +71,12 @@ pub const ROLES: [Role; 7] = [
     BRANDS,
 ];
 
+/// The lists that a field goes by.
+pub(super) fn lists_of(field: &str) -> impl Iterator<Item = &'static str> {
+    let goes_by_them = field.starts_with("identity.");
+    ROLES.iter().filter(move |_| goes_by_them).map(|role| role.list)
+}
+
 const fn entries(list: &'static str, kind: ListKind, doc: &'static str) -> Role {
     Role {
         list,

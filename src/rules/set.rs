@@ -4,6 +4,7 @@
 //! scores' sums, thresholds or what is done with a message.
 
 mod asked;
+mod parts;
 
 use super::assemble::{self, Options};
 use super::compile::{self, Cost, RuleRef, Scanner};
@@ -14,10 +15,11 @@ use super::link::Linked;
 use super::lists::ListKind;
 use super::pack::Manifest;
 use super::source::{self, Root};
+use super::stock::Stock;
 use super::stop_watch::{CpuTime, StopWatch};
 use super::test_entry::{TestEntry, VerdictTest};
 use super::wakers::Wakers;
-use super::{Finding, Findings, RuleInfo, RuleSpent, Status, Undecided, embedded, snapshot};
+use super::{Finding, Findings, Memory, RuleInfo, RuleSpent, Status, Undecided, embedded, snapshot};
 use crate::evidence::Evidence;
 use crate::evidence::identity::Protected;
 use jiff::Timestamp;
@@ -25,7 +27,7 @@ use ring::digest::{Context, SHA256};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A set that loaded, and what its authors should look at.
 #[derive(Debug)]
@@ -51,15 +53,19 @@ pub struct RuleSet {
     /// Which of them, by their places in the order, a message has evaluated.
     wakers: Wakers,
     scanner: Scanner,
+    /// All but regexes, told when it is first asked for.
+    memory: OnceLock<Memory>,
     packs: Vec<Manifest>,
     lists: Vec<ListInfo>,
     needs: Vec<(&'static str, Cost)>,
     protected: Protected,
-    sha256: String,
+    /// Told when it is first asked for: what tests run on never is.
+    sha256: OnceLock<String>,
     pub(super) roots: Vec<Root>,
-    pub(super) tests: Vec<Vec<TestEntry>>,
+    pub(super) tests: Vec<Arc<[TestEntry]>>,
     pub(super) verdict_tests: Vec<(usize, VerdictTest)>,
     pub(super) roots_of_rules: Vec<usize>,
+    pub(super) stock: Arc<Stock>,
 }
 
 /// What is known of a rule beside its [`RuleInfo`].
@@ -75,6 +81,17 @@ pub struct Details {
     pub condition: String,
     /// When it stops acting.
     pub expires: Option<Timestamp>,
+}
+
+/// A rule's text, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleText<'s> {
+    /// The rule.
+    pub id: &'s str,
+    /// A digest of what it says and does.
+    pub digest: String,
+    /// When its file was last changed; `None` of what came with the program.
+    pub modified: Option<Timestamp>,
 }
 
 /// A list of the set, for gauges and the shrink guard.
@@ -111,7 +128,7 @@ pub(super) struct Parts {
     pub exceptions: Vec<Vec<(String, Timestamp)>>,
     /// Whom the lists protect.
     pub protected: Protected,
-    pub tests: Vec<Vec<TestEntry>>,
+    pub tests: Vec<Arc<[TestEntry]>>,
     pub verdict_tests: Vec<(usize, VerdictTest)>,
     pub roots_of_rules: Vec<usize>,
 }
@@ -151,8 +168,22 @@ impl RuleSet {
     /// # Errors
     /// Everything that is wrong, sorted, warnings among it. Nothing is loaded in part.
     pub fn load(paths: &[PathBuf], now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
+        Self::load_with(paths, now, Arc::default())
+    }
+
+    /// The same, to follow another set: what is unchanged is taken over from it, so that reading, building
+    /// and compiling take as long as what has changed.
+    ///
+    /// # Errors
+    /// As [`Self::load`]. The other set is as it was.
+    pub fn load_after(paths: &[PathBuf], now: Timestamp, before: &Self) -> Result<Loaded, Vec<Diagnostic>> {
+        Self::load_with(paths, now, Arc::clone(&before.stock))
+    }
+
+    fn load_with(paths: &[PathBuf], now: Timestamp, before: Arc<Stock>) -> Result<Loaded, Vec<Diagnostic>> {
+        let options = Options::all(now, before);
         for _ in 0..source::READS_MAX {
-            let loaded = Self::from_roots(source::read(paths)?, now)?;
+            let loaded = assemble::assemble(source::read(paths)?, &options)?;
             // Files that changed meanwhile may have been read in part before that and in part after.
             if loaded.set.roots.iter().all(Root::stands) {
                 return Ok(loaded);
@@ -183,21 +214,21 @@ impl RuleSet {
     /// # Errors
     /// Of the file system; then what was there before still is.
     pub fn snapshot(&self, folder: &Path) -> std::io::Result<()> {
-        snapshot::write(folder, &self.roots, &self.sha256)
+        snapshot::write(folder, &self.roots, self.sha256())
     }
 
     pub(super) fn from_roots(roots: Vec<Root>, now: Timestamp) -> Result<Loaded, Vec<Diagnostic>> {
-        let options = Options {
-            now,
-            overlays: true,
-            lists: Vec::new(),
-            asked: None,
-        };
-        assemble::assemble(roots, &options)
+        assemble::assemble(roots, &Options::all(now, Arc::default()))
     }
 
-    pub(super) fn new(parts: Parts, packs: Vec<Manifest>, lists: Vec<ListInfo>, roots: Vec<Root>) -> Self {
-        let (defines, sha256) = (parts.defines, digest(&roots));
+    pub(super) fn new(
+        parts: Parts,
+        packs: Vec<Manifest>,
+        lists: Vec<ListInfo>,
+        roots: Vec<Root>,
+        stock: Stock,
+    ) -> Self {
+        let defines = parts.defines;
         let endings = parts.rules.iter().zip(&parts.details).map(|(rule, details)| {
             let expired = RuleInfo {
                 status: Status::Shadow,
@@ -260,15 +291,17 @@ impl RuleSet {
             order: parts.order,
             wakers,
             scanner: parts.scanner,
+            memory: OnceLock::new(),
             packs,
             lists,
             needs,
             protected: parts.protected,
-            sha256,
+            sha256: OnceLock::new(),
             roots,
             tests: parts.tests,
             verdict_tests: parts.verdict_tests,
             roots_of_rules: parts.roots_of_rules,
+            stock: Arc::new(stock),
         }
     }
 
@@ -449,10 +482,10 @@ impl RuleSet {
         }
     }
 
-    /// Each rule's id and a digest of what it says and does, to tell whether that has changed.
-    pub fn texts(&self) -> impl Iterator<Item = (&str, String)> {
-        let rules = self.rules.iter().zip(&self.details);
-        rules.map(|(rule, details)| {
+    /// What each rule says and does, to tell whether that has changed.
+    pub fn texts(&self) -> impl Iterator<Item = RuleText<'_>> {
+        let rules = self.rules.iter().zip(&self.details).zip(self.modified());
+        rules.map(|((rule, details), modified)| {
             let acts = (
                 rule.category,
                 rule.severity,
@@ -463,7 +496,11 @@ impl RuleSet {
             );
             let among = (&rule.group, &rule.replaces, &details.condition);
             let sum = ring::digest::digest(&SHA256, format!("{acts:?} {among:?}").as_bytes());
-            (rule.id.as_str(), hex(sum.as_ref()))
+            RuleText {
+                id: &rule.id,
+                digest: hex(sum.as_ref()),
+                modified,
+            }
         })
     }
 
@@ -494,7 +531,7 @@ impl RuleSet {
 
     /// Lower-case hex SHA-256 of everything loaded: the files' contents in order.
     pub fn sha256(&self) -> &str {
-        &self.sha256
+        self.sha256.get_or_init(|| digest(&self.roots))
     }
 
     /// Whom its lists protect: what the evidence that it is asked about must be gathered against.

@@ -7,6 +7,7 @@ use super::diagnostic::{Diagnostic, nearest};
 use super::keys::{self, RULE, Shape};
 use super::source::Source;
 use jiff::civil::Date;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::Arc;
 use toml::Spanned;
@@ -19,6 +20,13 @@ pub struct Located<T> {
     pub value: T,
     /// Bytes of the file.
     pub span: Range<usize>,
+}
+
+/// Where it stands doesn't matter to what it is.
+impl<T: Hash> Hash for Located<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.value.hash(state);
+    }
 }
 
 /// Reads one file's tables, collecting what is wrong with them.

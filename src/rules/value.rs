@@ -3,7 +3,7 @@
 //! A value is known, absent (the message has no such thing) or unknown (it could not be found
 //! out, and why). Knows nothing of fields' names or of how values are compared.
 
-use crate::evidence::History;
+use crate::evidence::{History, Listing};
 use crate::mail::Domain;
 use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Part, Thread, Url, Via};
 use crate::units::Span;
@@ -140,6 +140,8 @@ pub enum Kind {
     Thread,
     /// What the store remembers of a correspondent.
     History,
+    /// What a block list has of a domain.
+    Listing,
 }
 
 impl Kind {
@@ -162,6 +164,7 @@ impl Kind {
             Self::Form => "form",
             Self::Thread => "thread",
             Self::History => "history",
+            Self::Listing => "listing",
         }
     }
 }
@@ -242,6 +245,8 @@ pub enum Record<'e> {
     Thread(&'e Thread),
     /// See [`Kind::History`].
     History(&'e History),
+    /// See [`Kind::Listing`].
+    Listing(&'e Listing),
     /// A row of a table list.
     Row(&'e [Value<'static>]),
 }
@@ -290,6 +295,16 @@ impl<'e> Value<'e> {
             Self::Address(address) => Self::Address(Cow::Borrowed(address)),
             Self::Domain(domain) => Self::Domain(Cow::Borrowed(domain)),
             other => other.clone(),
+        }
+    }
+
+    /// Bytes of the texts that it holds.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Address(text) => text.len(),
+            Self::Domain(domain) => domain.as_str().len(),
+            Self::List(list) => size_of_val(&*list.items) + list.items.iter().map(Self::text_bytes).sum::<usize>(),
+            _ => 0,
         }
     }
 
@@ -358,6 +373,7 @@ impl fmt::Display for Record<'_> {
             Self::Form(form) => formatter.write_str(&form.action.url),
             Self::Thread(_) => formatter.write_str("thread"),
             Self::History(history) => write!(formatter, "{} messages before", history.messages_before),
+            Self::Listing(listing) => write!(formatter, "{} in {}/{}", listing.domain, listing.list, listing.meaning),
             Self::Row(row) => match row.first() {
                 Some(first) => write!(formatter, "{first}"),
                 None => Ok(()),

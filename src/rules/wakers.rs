@@ -56,6 +56,15 @@ impl Wakers {
         }
     }
 
+    /// What they take beside themselves.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let listening = self.sources.iter().map(|listening| {
+            let places = listening.by_atom.values().map(Vec::capacity).sum::<usize>() + listening.all.capacity();
+            places * size_of::<usize>() + listening.by_atom.capacity() * (size_of::<(usize, Vec<usize>)>() + 1)
+        });
+        listening.sum()
+    }
+
     /// Which places a message wakes.
     pub(super) fn woken(&self, scope: &mut Scope<'_, '_>) -> Bits {
         let mut woken = self.always.clone();

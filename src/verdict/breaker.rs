@@ -6,14 +6,14 @@
 //! nor where this is kept.
 
 use crate::rules::held::{Held, Standing};
-use crate::rules::{Action, RuleSet};
+use crate::rules::{Action, RuleSet, RuleText};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A rule trips once it was over its budget on so many different messages.
 pub const OVER_MESSAGES_MAX: usize = 20;
-/// A rule whose text has stood for so long isn't disarmed by what strangers send.
+/// A rule whose text has stood for so long isn't held for what strangers send.
 pub const PROVEN_AFTER: SignedDuration = SignedDuration::from_hours(24);
 /// Messages over which shares are told, then counted anew.
 pub const STRETCH_MESSAGES: u64 = 1_000;
@@ -99,6 +99,9 @@ struct Record {
     text: String,
     /// When that text was first in force.
     since: Timestamp,
+    /// When it was written, where that was long before: at a start of which nothing is known from before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    written: Option<Timestamp>,
     /// When it was last taken up.
     seen: Timestamp,
     /// Messages on which it was over its budget.
@@ -119,11 +122,12 @@ struct Stretch {
 }
 
 impl Breaker {
-    /// Takes up a generation, each rule with a digest of its text: what is unchanged stays as it is, what is
-    /// new or changed begins anew.
-    pub fn take_up<'r>(&mut self, rules: impl IntoIterator<Item = (&'r str, String)>, now: Timestamp) {
-        for (id, text) in rules {
-            let known = self.rules.get_mut(id).filter(|record| record.text == text);
+    /// Takes up a generation: what is unchanged stays as it is, what is new or changed begins anew. Where
+    /// nothing is known from before, a rule was written when its file was.
+    pub fn take_up<'r>(&mut self, rules: impl IntoIterator<Item = RuleText<'r>>, now: Timestamp) {
+        let is_first = self.rules.is_empty();
+        for RuleText { id, digest, modified } in rules {
+            let known = self.rules.get_mut(id).filter(|record| record.text == digest);
             match known {
                 Some(record) => {
                     record.seen = now;
@@ -131,7 +135,12 @@ impl Breaker {
                 }
                 None => {
                     self.stretch.by_rule.remove(id);
-                    self.rules.insert(id.to_owned(), Record::new(text, now));
+                    let written = is_first.then(|| modified.unwrap_or(Timestamp::UNIX_EPOCH));
+                    let record = Record {
+                        written: written.filter(|written| *written < now),
+                        ..Record::new(digest, now)
+                    };
+                    self.rules.insert(id.to_owned(), record);
                 }
             }
         }
@@ -166,7 +175,7 @@ impl Breaker {
             .rules
             .get_mut(id)
             .filter(|record| record.held != Some(Cause::Budget))?;
-        if record.is_proven(now) {
+        if record.is_old(now) {
             let is_told = std::mem::replace(&mut record.is_spared, true);
             return (!is_told).then(|| Change::Spared(id.to_owned()));
         }
@@ -216,9 +225,10 @@ impl Breaker {
             if record.held.is_some() {
                 armed.push(known.clone());
             }
-            let since = record.since;
+            let (since, written) = (record.since, record.written);
             *record = Record {
                 since,
+                written,
                 ..Record::new(std::mem::take(&mut record.text), now)
             };
         }
@@ -249,6 +259,7 @@ impl Record {
         Self {
             text,
             since: now,
+            written: None,
             seen: now,
             over: BTreeSet::new(),
             held: None,
@@ -256,8 +267,14 @@ impl Record {
         }
     }
 
+    /// Whether it has met a day of this house's mail.
     fn is_proven(&self, now: Timestamp) -> bool {
         now.duration_since(self.since) > PROVEN_AFTER
+    }
+
+    /// Whether it was there for a day, here or elsewhere.
+    fn is_old(&self, now: Timestamp) -> bool {
+        now.duration_since(self.written.unwrap_or(self.since)) > PROVEN_AFTER
     }
 }
 
@@ -278,7 +295,16 @@ mod tests {
     }
 
     fn take_up(breaker: &mut Breaker, rules: &[(&str, &str)], hours: i64) {
-        breaker.take_up(rules.iter().map(|(id, text)| (*id, (*text).to_owned())), at(hours));
+        take_up_modified(breaker, rules, Some(at(0)), hours);
+    }
+
+    fn take_up_modified(breaker: &mut Breaker, rules: &[(&str, &str)], modified: Option<Timestamp>, hours: i64) {
+        let rules = rules.iter().map(|(id, text)| RuleText {
+            id,
+            digest: (*text).to_owned(),
+            modified,
+        });
+        breaker.take_up(rules, at(hours));
     }
 
     fn over(breaker: &mut Breaker, id: &str, message: u64, hours: i64) -> Vec<Change> {
@@ -330,6 +356,51 @@ mod tests {
         take_up(&mut breaker, &[("A", "1")], 26);
         assert_eq!(over(&mut breaker, "A", 0, 26), [Change::Spared("A".into())]);
         assert_eq!(held(&breaker), []);
+    }
+
+    #[test]
+    fn at_a_first_start_a_rule_is_as_old_as_its_file_for_its_budget_and_young_for_its_share() {
+        for (modified, is_old) in [
+            (None, true),
+            (Some(at(-25)), true),
+            (Some(at(-23)), false),
+            (Some(at(0)), false),
+            (Some(at(99)), false),
+        ] {
+            let mut breaker = Breaker::default();
+            take_up_modified(&mut breaker, &[("A", "1")], modified, 0);
+            let kept = serde_json::to_string(&breaker).unwrap();
+            let mut breaker: Breaker = serde_json::from_str(&kept).unwrap();
+            take_up_modified(&mut breaker, &[("A", "1")], modified, 0);
+            (0..30).for_each(|message| drop(over(&mut breaker, "A", message, 0)));
+            assert_eq!(held(&breaker).is_empty(), is_old, "{modified:?}");
+            breaker.rearm(None, at(0));
+            (0..30).for_each(|message| drop(over(&mut breaker, "A", message, 0)));
+            assert_eq!(held(&breaker).is_empty(), is_old, "{modified:?}");
+            breaker.rearm(None, at(0));
+            (0..CAUGHT_MIN).for_each(|_| drop(caught(&mut breaker, &["A"], 0)));
+            assert_eq!(held(&breaker), [("A", Cause::Share)], "{modified:?}");
+        }
+    }
+
+    #[test]
+    fn once_something_is_known_an_old_file_makes_no_old_rule() {
+        let mut breaker = breaker(&[("A", "1")]);
+        for rules in [&[("A", "1"), ("B", "1")], &[("A", "2"), ("B", "1")]] {
+            take_up_modified(&mut breaker, rules, Some(at(-99)), 0);
+        }
+        for id in ["A", "B"] {
+            (0..20).for_each(|message| drop(over(&mut breaker, id, message, 1)));
+        }
+        assert_eq!(held(&breaker), [("A", Cause::Budget), ("B", Cause::Budget)]);
+    }
+
+    #[test]
+    fn what_was_kept_by_an_earlier_version_is_read() {
+        let kept = r#"{"rules":{"A":{"text":"1","since":"2027-01-04T12:00:00Z","seen":"2027-01-04T12:00:00Z"}}}"#;
+        let mut breaker: Breaker = serde_json::from_str(kept).unwrap();
+        take_up(&mut breaker, &[("A", "1")], 25);
+        assert_eq!(over(&mut breaker, "A", 0, 25), [Change::Spared("A".into())]);
     }
 
     #[test]

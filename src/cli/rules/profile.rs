@@ -10,6 +10,7 @@ use crate::cli::mails::Source;
 use crate::cli::{Shared, terminal};
 use crate::clock::thread_cpu_time;
 use crate::measure::Cost;
+use crate::rules::Memory;
 use crate::rules::evaluate::STEPS_MAX;
 use crate::rules::workbench::Workbench;
 use crate::rules::workbench::profile::Row;
@@ -53,6 +54,7 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
             print_json(&cost, &Workbench::new(&set));
         } else {
             terminal::print(&told(&cost, &Workbench::new(&set), arguments.top));
+            terminal::print(&told_of_memory(&set.memory()));
         }
     }
     exit
@@ -125,6 +127,14 @@ fn told(cost: &Cost, bench: &Workbench<'_>, top: usize) -> String {
         out += &more(patterns.len(), top);
     }
     out
+}
+
+/// What the rules take once the regexes that this mail calls for are compiled.
+fn told_of_memory(memory: &Memory) -> String {
+    let parts = memory
+        .parts()
+        .map(|(part, bytes)| format!("{part} {}", terminal::bytes(bytes)));
+    format!("memory {}: {}", terminal::bytes(memory.total()), parts.join(", "))
 }
 
 fn told_of_stages(cost: &Cost) -> String {
@@ -225,7 +235,12 @@ fn print_json(cost: &Cost, bench: &Workbench<'_>) {
         .into_iter()
         .map(|(name, _, time)| (name.to_owned(), time.as_secs_f64().into()))
         .collect();
+    let memory = bench.set().memory().parts();
+    let memory: serde_json::Map<String, serde_json::Value> = memory
+        .into_iter()
+        .map(|(part, bytes)| (part.to_owned(), bytes.into()))
+        .collect();
     terminal::print_json(&json!({
-        "total": { "messages": cost.rules.messages, "bytes": cost.bytes, "seconds": stages },
+        "total": { "messages": cost.rules.messages, "bytes": cost.bytes, "seconds": stages, "memory": memory },
     }));
 }

@@ -17,6 +17,12 @@ const PERSON_SPAN: usize = 4;
 /// The places of names; mostly there is one.
 pub(super) type Places = SmallVec<[u32; 2]>;
 
+/// What a table takes: its rows, a byte for each, and what they point at.
+pub(super) fn table_bytes(table: &HashMap<Box<str>, Places>) -> usize {
+    let rows = table.capacity() * (size_of::<(Box<str>, Places)>() + 1);
+    rows + table.keys().map(|key| key.len()).sum::<usize>()
+}
+
 /// Names of organisations by their words, joined with blanks.
 #[derive(Debug, Default)]
 pub(super) struct Phrases(HashMap<Box<str>, Places>);
@@ -27,6 +33,10 @@ impl Phrases {
         if (1..=NAME_WORDS).contains(&words.len()) {
             self.0.entry(words.join(" ").into()).or_default().push(place);
         }
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        table_bytes(&self.0)
     }
 
     /// The places of every name that stands in some words, in their order.
@@ -91,6 +101,12 @@ impl People {
         self.names.push((words.into(), place));
     }
 
+    pub(super) fn heap_bytes(&self) -> usize {
+        let words = self.names.iter().flat_map(|(words, _)| words.iter());
+        let words: usize = words.map(|word| size_of::<String>() + word.len()).sum();
+        words + self.names.len() * size_of::<(Box<[String]>, u32)>() + table_bytes(&self.by_ends)
+    }
+
     /// The places of everybody whose whole name stands in some words, in whatever order, such as `Doe, Jane` or
     /// `Jane M. Doe (Finance)`. A name of one word must be all there is.
     pub(super) fn within<'p>(&'p self, words: &'p [String]) -> impl Iterator<Item = u32> + 'p {
@@ -136,6 +152,10 @@ impl Roles {
         if let Some(role) = bare_role(&fold::words(role)) {
             self.0.entry(role.into()).or_default().push(place);
         }
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        table_bytes(&self.0)
     }
 
     /// The places of those whose role these words are, and nothing else.

@@ -85,6 +85,21 @@ impl Protected {
         &NOBODY
     }
 
+    /// What it takes in memory beside itself, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        let organisation = |one: &Organisation| size_of::<Organisation>() + one.name.len() + 48 * one.sites.len();
+        let person = |one: &Person| {
+            let addresses = one.addresses.iter().map(|address| size_of::<String>() + address.len());
+            size_of::<Person>() + one.name.len() + one.role.len() + addresses.sum::<usize>()
+        };
+        self.domains.heap_bytes()
+            + self.phrases.heap_bytes()
+            + self.names.heap_bytes()
+            + self.roles.heap_bytes()
+            + self.organisations.iter().map(organisation).sum::<usize>()
+            + self.people.iter().map(person).sum::<usize>()
+    }
+
     /// The domain that another one resembles, and how; `None` of ours and of a partner's.
     pub fn likeness<'p>(&'p self, domain: &Domain, now: Timestamp) -> Option<(&'p Domain, Likeness)> {
         self.domains.of(domain, now)

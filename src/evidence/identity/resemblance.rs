@@ -7,12 +7,12 @@
 
 use super::added_words::is_added;
 use super::fold;
+use super::names::{Places, table_bytes};
 use super::typos::Typos;
 use super::{Expiry, Group};
 use crate::mail::Domain;
 use foldhash::{HashMap, HashSet};
 use jiff::Timestamp;
-use smallvec::SmallVec;
 
 /// How a domain resembles another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,9 +88,6 @@ struct Target {
     expires: Expiry,
 }
 
-/// The places of targets; mostly there is one.
-type Places = SmallVec<[u32; 2]>;
-
 /// The domains to protect, ready for look-ups.
 #[derive(Debug, Default)]
 pub(super) struct Resemblance {
@@ -141,6 +138,20 @@ impl Resemblance {
             note(&mut self.labels, label.into(), place);
         }
         self.targets.push(Target { domain, group, expires });
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        let tables = [&self.listed, &self.labels, &self.keys, &self.names];
+        let names: usize = self.targets.iter().map(|target| target.domain.as_str().len()).sum();
+        let beginnings = self
+            .beginnings
+            .iter()
+            .map(|word| size_of::<Box<str>>() + 1 + word.len());
+        tables.into_iter().map(table_bytes).sum::<usize>()
+            + beginnings.sum::<usize>()
+            + self.targets.capacity() * size_of::<Target>()
+            + names
+            + self.typos.heap_bytes()
     }
 
     /// Whether a domain is one of a group's or lies below one.

@@ -66,6 +66,14 @@ impl Typos {
         self.rests.shrink_to_fit();
     }
 
+    pub(super) fn heap_bytes(&self) -> usize {
+        let labels: usize = self.labels.iter().map(|(label, _)| label.len()).sum();
+        labels
+            + self.labels.capacity() * size_of::<(Box<str>, u32)>()
+            + self.rests.capacity() * size_of::<(u32, u32)>()
+            + self.own.capacity() * size_of::<Own>()
+    }
+
     /// The places of the labels near this one, which isn't among them itself.
     pub(super) fn of(&self, label: &str) -> SmallVec<[u32; 2]> {
         let letters = label.chars().count();

@@ -7,10 +7,15 @@
 use super::extent::Extent;
 use super::needles::{Automaton, Few, Needles, Scanned};
 use super::node::Node;
+use super::patterns::{Patterns, Taken};
+use super::required::Literal;
 use super::shared::{Places, SharedConditions};
 use crate::rules::schema::{Cost, FIELDS, Field};
+use crate::rules::syntax::Problem;
 use crate::rules::value::{Items, Value};
 use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// At most so many needles are looked for one by one: HTML sources, which are long, have few.
 const FEW_MAX: usize = 12;
@@ -22,6 +27,9 @@ pub struct Atoms {
     /// Each with the atoms that are looked for in it.
     sources: Vec<(Source, Vec<usize>)>,
     needles: Needles,
+    patterns: Patterns,
+    /// Regexes of an earlier set, to be taken over where they are written alike.
+    before: Arc<Patterns>,
     pub(super) shared: SharedConditions,
     pub(super) extent: Extent,
 }
@@ -44,6 +52,7 @@ pub struct Scanner {
     sources: Vec<(Source, Wanted)>,
     automaton: Automaton,
     shared: Places,
+    patterns: Arc<Patterns>,
 }
 
 /// What is looked for in a text.
@@ -58,6 +67,19 @@ enum Wanted {
 }
 
 impl Atoms {
+    /// For a set that follows another, whose regexes these are.
+    pub(crate) fn after(before: Arc<Patterns>) -> Self {
+        Self {
+            before,
+            ..Self::default()
+        }
+    }
+
+    /// The regex of a literal whose first slash stands at `span.start`.
+    pub(super) fn pattern(&mut self, text: &str, flags: &str, span: &Range<usize>) -> Result<Taken, Problem> {
+        self.patterns.take(&self.before, (text, flags), span)
+    }
+
     /// The place of a text among those scanned, if it is a text of the message itself, or, as the second
     /// says, of an item of a list in it. `lists` tells the field whose items a lambda's name stands for.
     pub(super) fn source(&mut self, node: &Node, lists: impl Fn(usize) -> Option<usize>) -> Option<(usize, bool)> {
@@ -97,6 +119,15 @@ impl Atoms {
         Some(atom)
     }
 
+    /// The same of what a regex requires, which counts only with what stands around it.
+    pub(super) fn literal(&mut self, source: usize, literal: &Literal) -> Option<usize> {
+        let atom = self.needles.add_within(&literal.text, &literal.tests)?;
+        if let Some((_, atoms)) = self.sources.get_mut(source) {
+            atoms.push(atom);
+        }
+        Some(atom)
+    }
+
     /// Has every place of a needle noted, not only the first.
     pub(super) fn want_all_places(&mut self, atom: usize) {
         self.needles.want_all_places(atom);
@@ -122,6 +153,7 @@ impl Atoms {
             sources: sources.collect(),
             automaton,
             shared: self.shared.places(),
+            patterns: Arc::new(self.patterns),
         })
     }
 }
@@ -162,6 +194,16 @@ impl Scanner {
     /// How many texts it scans.
     pub(crate) fn len(&self) -> usize {
         self.sources.len()
+    }
+
+    /// What looking for needles takes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + self.sources.capacity() * size_of::<(Source, Wanted)>() + self.automaton.heap_bytes()
+    }
+
+    /// Every regex of the conditions.
+    pub(crate) fn patterns(&self) -> &Arc<Patterns> {
+        &self.patterns
     }
 
     /// Where the truths of shared conditions are remembered.
@@ -218,6 +260,8 @@ impl Scanner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::compile::needles::PLACES_MAX;
+    use crate::rules::compile::pattern::pattern;
     use crate::rules::compile::states::LONG_BYTES_MIN;
     use crate::rules::text::folded;
 
@@ -249,7 +293,9 @@ mod tests {
             atoms.atom(source, needle, *ignores_case).unwrap();
         }
         for number in 0..others {
-            atoms.atom(source, &format!("other {number}"), true).unwrap();
+            // A long name for many, which are too many for the table then.
+            let name = format!("other {number}{}", " and more of it".repeat(others / 2_000));
+            atoms.atom(source, &name, true).unwrap();
         }
         atoms.build().unwrap()
     }
@@ -311,6 +357,43 @@ mod tests {
     }
 
     #[test]
+    fn looks_around_a_needle_end_and_then_every_place_passes() {
+        let mut atoms = Atoms::default();
+        let (source, _) = atoms.source(&Node::Field(0), |_| None).unwrap();
+        let variants: Vec<usize> = (0..200)
+            .map(|number| {
+                let regex = pattern(&format!(r"pay\s+{number:03}"), "", &(0..0)).unwrap();
+                let [literal] = regex.required.as_deref().unwrap() else {
+                    panic!("one literal")
+                };
+                assert_eq!(literal.text, "pay");
+                let atom = atoms.literal(source, literal).unwrap();
+                atoms.want_all_places(atom);
+                atom
+            })
+            .collect();
+        let exact = atoms.atom(Some(source), "PAY", false).unwrap();
+        let scanner = atoms.build().unwrap();
+        // Some regexes can't be told from each other by what is looked at.
+        let distinct = variants.iter().collect::<std::collections::HashSet<_>>().len();
+        let text = |times: usize| format!("{}PAY", "pay-zz ".repeat(times));
+        for times in 1..140 {
+            let scanned = scanner.scan(source, text(times).into());
+            let is_beyond = (times + 1) * distinct >= 10_000 + 8 * text(times).len();
+            let passes = variants.iter().any(|atom| scanned.hit(*atom).is_some());
+            assert_eq!(passes, is_beyond, "{times}");
+            assert_eq!(scanned.hit(exact), Some(7 * times), "case is still looked at");
+        }
+        // A text so long is cut into stretches, which have a share of the looks each.
+        let scanned = scanner.scan(source, text(2_000).into());
+        let counts: Vec<usize> = variants.iter().map(|atom| scanned.places(*atom).count()).collect();
+        assert!(
+            counts.iter().all(|count| *count > usize::from(PLACES_MAX)),
+            "{counts:?}"
+        );
+    }
+
+    #[test]
     fn all_places_are_told_where_they_are_wanted_up_to_a_limit() {
         let mut atoms = Atoms::default();
         let source = atoms.source(&Node::Field(0), |_| None).map(|(place, _)| place);
@@ -321,7 +404,7 @@ mod tests {
             }
         }
         let scanner = atoms.build().unwrap();
-        let most = usize::from(super::super::needles::PLACES_MAX);
+        let most = usize::from(PLACES_MAX);
         for (count, told) in [
             (most - 1, most - 1),
             (most, most),

@@ -5,6 +5,7 @@
 
 use super::atoms::{Atoms, Scanner};
 use super::node::Node;
+use super::pattern::pattern;
 use crate::rules::naive::PIECES;
 use crate::rules::text::fold;
 use proptest::prelude::*;
@@ -24,6 +25,11 @@ fn place(text: &str, needle: &str, ignores_case: bool) -> Option<usize> {
     text.char_indices().map(|(at, _)| at).find(stands)
 }
 
+/// Long enough for some thousands to be too many for the table.
+fn other(number: usize) -> String {
+    format!("other {number} {}", "and more of it ".repeat(6))
+}
+
 fn scanner(needles: &[(String, bool)], others: usize) -> (Scanner, Vec<Option<usize>>) {
     let mut atoms = Atoms::default();
     let source = atoms.source(&Node::Field(0), |_| None).map(|(place, _)| place);
@@ -32,7 +38,7 @@ fn scanner(needles: &[(String, bool)], others: usize) -> (Scanner, Vec<Option<us
         .map(|(needle, ignores_case)| atoms.atom(source, needle, *ignores_case));
     let places = places.collect();
     for number in 0..others {
-        atoms.atom(source, &format!("other {number}"), true).unwrap();
+        atoms.atom(source, &other(number), true).unwrap();
     }
     (atoms.build().unwrap(), places)
 }
@@ -51,6 +57,46 @@ fn texts() -> impl Strategy<Value = String> {
             false => text,
         }
     })
+}
+
+/// What regexes are made of: words, what may or must stand between them, letters that fold to others.
+const PARTS: [&str; 28] = [
+    "pay",
+    "now",
+    "key",
+    "sk",
+    "s",
+    "k",
+    "\u{e9}",
+    "\u{df}",
+    "\u{212a}",
+    r"\s+",
+    r"\s*",
+    " ",
+    r"\b",
+    r"\B",
+    ".",
+    ".*",
+    "[^a]",
+    "[a-z]{1,3}",
+    r"\w",
+    r"\W",
+    r"\d?",
+    "(?:pay )?",
+    "(?:a|bc|\u{e9}x)",
+    "(?:pay|now)+",
+    "(pay ){2}",
+    "(?:k|\u{17f})*",
+    "^",
+    "$",
+];
+
+/// A regex of some parts, with flags.
+fn regexes() -> impl Strategy<Value = (String, &'static str)> {
+    let part = prop::sample::select(&PARTS[..]);
+    let flags = prop::sample::select(&["i", "", "ism", "s", "u", "iu"][..]);
+    let parts = prop::collection::vec(part, 1..=6);
+    (parts, flags).prop_map(|(parts, flags)| (parts.concat(), flags))
 }
 
 proptest! {
@@ -72,6 +118,34 @@ proptest! {
                     scanned.hit(*atom), place(text, needle, *ignores_case),
                     "{:?} in {:?}, in any case: {}, beside {}", needle, text, ignores_case, others
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_a_regex_matches_holds_one_of_its_literals_with_its_surroundings(
+        regexes in prop::collection::vec(regexes(), 1..12),
+        others in prop::sample::select(&[0, 20, 6_500][..]),
+        texts in prop::collection::vec(texts(), 1..6),
+    ) {
+        let mut atoms = Atoms::default();
+        let (source, _) = atoms.source(&Node::Field(0), |_| None).unwrap();
+        let mut patterns = Vec::new();
+        for pattern in regexes.iter().filter_map(|(text, flags)| pattern(text, flags, &(0..0)).ok()) {
+            let Some(literals) = &pattern.required else { continue };
+            let found: Vec<usize> = literals.iter().map(|literal| atoms.literal(source, literal).unwrap()).collect();
+            patterns.push((pattern, found));
+        }
+        for number in 0..others {
+            atoms.atom(Some(source), &other(number), true).unwrap();
+        }
+        let scanner = atoms.build().unwrap();
+        for text in &texts {
+            let scanned = scanner.scan(source, text.into());
+            for (pattern, literals) in &patterns {
+                let found = pattern.find(text, 0..text.len(), false).unwrap();
+                let is_seen = literals.iter().any(|literal| scanned.hit(*literal).is_some());
+                prop_assert!(found.is_none() || is_seen, "{} in {:?} beside {}", pattern.source, text, others);
             }
         }
     }

@@ -61,6 +61,10 @@ struct Index {
 #[derive(Debug)]
 struct Entry {
     gram: u32,
+    /// Other bytes of the needle, as many as of a gram, that tell most needles with the same gram apart.
+    check: u32,
+    /// Where in the needle these begin.
+    check_offset: u32,
     needle: u32,
     offset: u32,
     /// The needle's place among the texts.
@@ -78,6 +82,8 @@ impl Grams {
             let bytes = text.as_bytes();
             let entry = |gram: u32, offset: usize| Entry {
                 gram,
+                check: check(bytes, check_offset(bytes, offset)),
+                check_offset: whole(check_offset(bytes, offset)),
                 needle: whole(needle),
                 offset: whole(offset),
                 from: whole(texts.len()),
@@ -100,6 +106,13 @@ impl Grams {
             short: Index::new(short),
             texts,
         }
+    }
+
+    /// What it takes beside itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let of =
+            |index: &Index| size_of_val(&*index.filter) + size_of_val(&*index.buckets) + size_of_val(&*index.entries);
+        of(&self.long) + of(&self.short) + self.texts.capacity()
     }
 
     /// Tells of every place where a needle stands. ASCII letters may be in any case.
@@ -168,19 +181,35 @@ impl Grams {
     /// Compares the needles that have a gram with what stands around it.
     fn compare<'g>(&self, entries: impl Iterator<Item = &'g Entry>, at: usize, text: &[u8], sink: &mut impl Sink) {
         for entry in entries {
-            if !sink.wants(entry.needle as usize) {
+            let Some(begin) = at.checked_sub(entry.offset as usize) else {
+                continue;
+            };
+            let Some(there) = text.get(begin..begin + entry.length as usize) else {
+                continue;
+            };
+            if check(there, entry.check_offset as usize) != entry.check || !sink.wants(entry.needle as usize) {
                 continue;
             }
-            let (from, length) = (entry.from as usize, entry.length as usize);
-            let needle = self.texts.get(from..from + length).unwrap_or_default();
-            let stands = at.checked_sub(entry.offset as usize).filter(|begin| {
-                let there = text.get(*begin..begin + length);
-                there.is_some_and(|there| there.eq_ignore_ascii_case(needle))
-            });
-            if let Some(begin) = stands {
+            let from = entry.from as usize;
+            let needle = self.texts.get(from..from + entry.length as usize).unwrap_or_default();
+            if there.eq_ignore_ascii_case(needle) {
                 sink.found(entry.needle as usize, begin);
             }
         }
+    }
+}
+
+/// Four bytes of a needle, or of what stands in its place, in any case; of a shorter one none.
+fn check(needle: &[u8], offset: usize) -> u32 {
+    let bytes = needle.get(offset..).and_then(<[u8]>::first_chunk::<GRAM>);
+    bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes) | FOLD)
+}
+
+/// Where the bytes begin that tell most beside a gram: before it where there is room for them, else at the needle's end.
+fn check_offset(needle: &[u8], gram: usize) -> usize {
+    match gram.checked_sub(GRAM) {
+        Some(before) => before,
+        None => needle.len().saturating_sub(GRAM).min(gram + GRAM),
     }
 }
 

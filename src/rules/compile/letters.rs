@@ -3,8 +3,12 @@
 //!
 //! Figures are surprisals in about a seventh of a bit: the higher, the rarer. Knows nothing of needles.
 
+use std::sync::LazyLock;
+
 /// Letters, then blank, digit, mark of markup or addresses, and all else.
 const CLASSES: usize = 30;
+/// Of what surprisals are told in.
+const UNITS_A_BIT: f64 = 7.0;
 
 /// How rare a byte is by itself.
 pub(super) fn alone(byte: u8) -> i32 {
@@ -16,6 +20,37 @@ pub(super) fn after(first: u8, second: u8) -> i32 {
     let row = AFTER.get(class(first));
     row.and_then(|row| row.get(class(second))).copied().map_or(0, i32::from)
 }
+
+/// Of a hundred bytes of mail, roughly, how many are among some, told by a bit for each byte, of letters the small
+/// ones; a class of bytes counts as soon as one is.
+pub(super) fn percent(bytes: &[u64; 4]) -> u32 {
+    let is_among = |members: &[u64; 4]| members.iter().zip(bytes).any(|(members, bytes)| members & bytes != 0);
+    let surprisals = ALONE
+        .iter()
+        .zip(MEMBERS.iter())
+        .filter(|(_, members)| is_among(members));
+    let shares = surprisals.filter_map(|(surprisal, _)| SHARES.get(usize::from(*surprisal)));
+    shares.sum::<u32>() / SHARES_A_PERCENT
+}
+
+/// Of how many parts in ten thousand each surprisal tells, from none on.
+static SHARES: LazyLock<[u32; 128]> = LazyLock::new(|| {
+    let share = |surprisal: usize| 0.5_f64.powf(surprisal as f64 / UNITS_A_BIT) * 10_000.0;
+    std::array::from_fn(|surprisal| share(surprisal) as u32)
+});
+const SHARES_A_PERCENT: u32 = 100;
+
+/// The bytes of each class, a bit each.
+static MEMBERS: LazyLock<[[u64; 4]; CLASSES]> = LazyLock::new(|| {
+    let mut members = [[0; 4]; CLASSES];
+    for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_uppercase()) {
+        let words = members.get_mut(class(byte));
+        if let Some(word) = words.and_then(|words| words.get_mut(usize::from(byte / 64))) {
+            *word |= 1 << (byte % 64);
+        }
+    }
+    members
+});
 
 fn class(byte: u8) -> usize {
     match byte {
@@ -168,5 +203,8 @@ mod tests {
             assert!(after(usual[0], usual[1]) < after(odd[0], odd[1]));
         }
         assert!(alone(b'e') < alone(b'z'));
+        assert!((90..=120).contains(&percent(&[u64::MAX; 4])) && percent(&[0; 4]) == 0);
+        let [e, z] = [b'e', b'z'].map(|byte| 1 << (byte - 64));
+        assert!(percent(&[0, z, 0, 0]) < percent(&[0, e | z, 0, 0]));
     }
 }

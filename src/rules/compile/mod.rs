@@ -13,12 +13,16 @@ mod methods;
 pub(crate) mod node;
 mod operators;
 pub(crate) mod pattern;
+pub(crate) mod patterns;
 pub(crate) mod required;
 mod resolve;
 mod rows;
+mod size;
 mod states;
+pub(crate) mod surroundings;
 mod text_tests;
 pub(crate) mod triggers;
+mod words;
 
 #[cfg(test)]
 mod atoms_proof;
@@ -30,10 +34,13 @@ mod tests;
 pub use super::schema::Cost;
 pub use atoms::{Atoms, Scanner};
 pub use pattern::COMPILED_BYTES_MAX;
+pub(crate) use pattern::Pattern;
 #[cfg(test)]
 pub(crate) use pattern::regex_of;
+pub(crate) use patterns::Patterns;
 
 use super::lists::List;
+use super::schema::FIELDS;
 use super::syntax::tree::Comparison;
 use super::syntax::{Expr, ExprKind, Level, Problem};
 use super::value::{Base, Type, Value};
@@ -397,7 +404,8 @@ impl Compiler<'_> {
 /// Roughly what a node costs, so that of several conditions the cheapest is asked first.
 fn weight(node: &Node) -> u32 {
     match node {
-        Node::Constant(_) | Node::Variable(_) | Node::Field(_) | Node::Entries(_) => 1,
+        Node::Field(place) => FIELDS.get(*place).map_or(1, |field| field.weight),
+        Node::Constant(_) | Node::Variable(_) | Node::Entries(_) => 1,
         Node::Member { base, .. } | Node::Column { base, .. } => weight(base),
         Node::Header { .. } => 5,
         Node::Shared { condition, .. } => weight(condition),

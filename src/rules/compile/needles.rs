@@ -1,46 +1,90 @@
 //! Needles that are looked for together, and what a scan of a text found of them.
 //!
-//! Enters: literal needles, each with whether case matters. Leaves: which of them a text holds, and
-//! where. Those of a small set, and the shortest, are found by an automaton, others by their grams. Case
-//! is folded as Unicode says; whether a hit counts where case matters is checked here. Knows nothing of
-//! conditions, nor of which text is scanned.
+//! Enters: literal needles, each with whether case matters, or with what must stand around it. Leaves: which of
+//! them a text holds, and where. Those of a small set, and the shortest, are found by an automaton, others by
+//! their grams. Case is folded as Unicode says; whether a hit counts where case or its surroundings matter is
+//! checked here. Knows nothing of conditions, nor of which text is scanned.
 
 use super::grams::{Grams, NEEDLE_BYTES_MIN, Sink};
-use super::states::{States, Stretched};
+use super::states::{STRETCHES, States, Stretched};
+use super::surroundings::{ByteSet, ByteTest};
 use crate::rules::text::{Folded, folded};
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Needles of so many bytes together are found sooner by a table of states than by their grams.
-const TABLE_BYTES_MAX: usize = 48 << 10;
+const TABLE_BYTES_MAX: usize = 512 << 10;
 
 /// A needle of which all places are wanted is noted at most so often in one text; beyond it stands
 /// everywhere.
 pub(crate) const PLACES_MAX: u8 = 32;
 
+/// Looks at what stands around needles end after so many for each byte of a text, and some: from then on all pass,
+/// which costs time but no finding.
+const LOOKS_A_BYTE: usize = 8;
+const LOOKS_MIN: usize = 10_000;
+
 /// Needles, gathered.
 #[derive(Debug, Default)]
 pub(super) struct Needles {
     atoms: Vec<Atom>,
-    known: HashMap<(String, bool), usize>,
+    known: HashMap<Key, usize>,
+    /// The texts of needles, folded, and their places.
+    texts: Vec<String>,
+    known_texts: HashMap<String, usize>,
+    sets: Vec<ByteSet>,
+    known_sets: HashMap<ByteSet, u32>,
     /// How many have a counter.
     counted: usize,
 }
 
+/// What makes a needle another one.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// Its text, as written.
+    Exact(String),
+    /// The place of its text, and what stands around it.
+    Folded(usize, Box<[Look]>),
+}
+
 #[derive(Debug)]
 struct Atom {
-    folded: String,
+    /// The place of its text.
+    text: usize,
     /// As written, where case matters.
-    exact: Option<String>,
+    exact: Option<Box<str>>,
+    /// What must stand around it.
+    around: Box<[Look]>,
     /// Its place among the counters, where it matters where else it stands.
     counter: Option<usize>,
+}
+
+/// A [`ByteTest`] whose set others have too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Look {
+    set: u32,
+    offset: i8,
+    must_exist: bool,
+}
+
+/// One of the atoms that have the same text, with the look that tells most of what stands around it.
+#[derive(Debug, Clone, Copy)]
+struct Variant {
+    atom: usize,
+    first: Option<Look>,
 }
 
 /// Needles, ready to be looked for in any text. `Send + Sync`.
 #[derive(Debug)]
 pub(crate) struct Automaton {
     atoms: Vec<Atom>,
+    texts: Vec<String>,
+    /// The atoms of each text, one text's after the other's, those with surroundings last; and where each begins.
+    of_texts: Vec<Variant>,
+    begins: Vec<usize>,
+    sets: Vec<ByteSet>,
     grams: Grams,
     /// All needles of a small set, as its tables stay in the caches; of a large one those too short for grams.
     table: Option<States>,
@@ -85,23 +129,64 @@ pub(crate) struct AtomSet {
 impl Needles {
     /// The place of a needle; `None` for an empty one.
     pub(super) fn add(&mut self, needle: &str, ignores_case: bool) -> Option<usize> {
+        match ignores_case {
+            true => self.add_within(needle, &[]),
+            false => {
+                let key = Key::Exact(needle.to_owned());
+                self.add_atom(key, needle, Some(needle), Box::default())
+            }
+        }
+    }
+
+    /// The place of a needle, in any case, that counts only where these tests pass.
+    pub(super) fn add_within(&mut self, needle: &str, tests: &[ByteTest]) -> Option<usize> {
         if needle.is_empty() {
             return None;
         }
-        let key = match ignores_case {
-            true => (folded(needle).into_owned(), true),
-            false => (needle.to_owned(), false),
-        };
+        let around: Box<[Look]> = tests.iter().map(|test| self.look(test)).collect();
+        let key = Key::Folded(self.text(needle), around.clone());
+        self.add_atom(key, needle, None, around)
+    }
+
+    fn add_atom(&mut self, key: Key, needle: &str, exact: Option<&str>, around: Box<[Look]>) -> Option<usize> {
+        if needle.is_empty() {
+            return None;
+        }
         if let Some(known) = self.known.get(&key) {
             return Some(*known);
         }
+        let text = self.text(needle);
         self.atoms.push(Atom {
-            folded: folded(needle).into_owned(),
-            exact: (!ignores_case).then(|| needle.to_owned()),
+            text,
+            exact: exact.map(Box::from),
+            around,
             counter: None,
         });
         self.known.insert(key, self.atoms.len() - 1);
         Some(self.atoms.len() - 1)
+    }
+
+    fn text(&mut self, needle: &str) -> usize {
+        let folded = folded(needle);
+        if let Some(known) = self.known_texts.get(&*folded) {
+            return *known;
+        }
+        self.texts.push(folded.clone().into_owned());
+        self.known_texts.insert(folded.into_owned(), self.texts.len() - 1);
+        self.texts.len() - 1
+    }
+
+    fn look(&mut self, test: &ByteTest) -> Look {
+        let next = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        let set = *self.known_sets.entry(test.set).or_insert(next);
+        if set == next {
+            self.sets.push(test.set);
+        }
+        Look {
+            set,
+            offset: test.offset,
+            must_exist: test.must_exist,
+        }
     }
 
     /// Has every place of a needle noted, not only the first.
@@ -114,18 +199,29 @@ impl Needles {
 
     /// Fails only when there are more short needles than an automaton can hold.
     pub(super) fn build(self) -> Result<Automaton, String> {
-        let numbered = self.atoms.iter().enumerate();
-        let numbered = numbered.map(|(number, atom)| (number, atom.folded.as_str()));
-        let is_small = numbered.clone().map(|(_, text)| text.len()).sum::<usize>() <= TABLE_BYTES_MAX;
+        let numbered = self.texts.iter().map(String::as_str).enumerate();
+        let is_small = self.texts.iter().map(String::len).sum::<usize>() <= TABLE_BYTES_MAX;
         let (tabled, long): (Vec<_>, Vec<_>) =
             numbered.partition(|(_, text)| is_small || text.len() < NEEDLE_BYTES_MIN);
         let (plain, foreign) = tabled.into_iter().partition(|(_, text)| text.is_ascii());
+        let numbered_atoms = self.atoms.iter().enumerate();
+        let variants = numbered_atoms.map(|(atom, known)| {
+            let first = known.around.first().copied();
+            (known.text, Variant { atom, first })
+        });
+        let mut variants: Vec<(usize, Variant)> = variants.collect();
+        variants.sort_by_key(|(text, variant)| (*text, variant.first.is_some()));
+        let begin = |text: usize| variants.partition_point(|(known, _)| *known < text);
         Ok(Automaton {
             has_both: !is_small,
             grams: Grams::build(long.into_iter()),
             table: States::build(plain)?,
             foreign: States::build(foreign)?,
+            begins: (0..=self.texts.len()).map(begin).collect(),
+            of_texts: variants.iter().map(|(_, variant)| *variant).collect(),
             atoms: self.atoms,
+            texts: self.texts,
+            sets: self.sets,
             counted: self.counted,
         })
     }
@@ -137,12 +233,7 @@ impl Automaton {
         // Needles are found in ASCII of any case, and most text is that; a copy is made only of other text.
         let copy = (!text.is_ascii()).then(|| Folded::new(&text));
         let bytes = copy.as_ref().map_or(&*text, Folded::as_str).as_bytes();
-        let mut notes = Notes {
-            automaton: self,
-            text: &text,
-            copy: copy.as_ref(),
-            hits: self.no_hits(),
-        };
+        let mut notes = Notes::new(self, &text, copy.as_ref());
         self.grams.scan(bytes, &mut notes);
         if for_short || !self.has_both {
             let foreign = self.foreign.as_ref().filter(|_| copy.is_some());
@@ -156,19 +247,14 @@ impl Automaton {
     /// Looks for a few atoms only.
     pub(super) fn find_few<'e>(&self, few: &Few, text: Cow<'e, str>) -> Scanned<'e> {
         let copy = Folded::new(&text);
-        let mut notes = Notes {
-            automaton: self,
-            text: &text,
-            copy: Some(&copy),
-            hits: self.no_hits(),
-        };
+        let mut notes = Notes::new(self, &text, Some(&copy));
         for (atom, finder) in few {
             let mut from = 0;
-            while notes.wants(*atom)
+            while notes.wants_atom(*atom)
                 && let Some(rest) = copy.as_str().as_bytes().get(from..)
                 && let Some(found) = finder.find(rest)
             {
-                notes.found(*atom, from + found);
+                notes.stands(*atom, from + found);
                 from += found + 1;
             }
         }
@@ -188,13 +274,40 @@ impl Automaton {
 
     /// How many bytes an atom has, folded.
     pub(super) fn atom_bytes(&self, atom: usize) -> usize {
-        self.atoms.get(atom).map_or(0, |atom| atom.folded.len())
+        self.text_of(atom).map_or(0, str::len)
+    }
+
+    fn text_of(&self, atom: usize) -> Option<&str> {
+        Some(self.texts.get(self.atoms.get(atom)?.text)?)
+    }
+
+    /// The atoms of a text.
+    fn of_text(&self, text: usize) -> &[Variant] {
+        let bounds = self.begins.get(text..text + 2);
+        let range = bounds.and_then(|bounds| Some(*bounds.first()?..*bounds.last()?));
+        range.and_then(|range| self.of_texts.get(range)).unwrap_or_default()
+    }
+
+    /// What it takes beside itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let atoms = self.atoms.iter().map(|atom| {
+            let exact = atom.exact.as_ref().map_or(0, |exact| exact.len());
+            size_of_val(atom) + exact + size_of_val(&*atom.around)
+        });
+        let texts = self.texts.iter().map(|text| size_of_val(text) + text.capacity());
+        let places = size_of_val(&*self.of_texts) + size_of_val(&*self.begins) + size_of_val(&*self.sets);
+        let tables = self.table.iter().chain(&self.foreign);
+        atoms.sum::<usize>()
+            + texts.sum::<usize>()
+            + places
+            + self.grams.heap_bytes()
+            + tables.map(States::heap_bytes).sum::<usize>()
     }
 
     /// Some atoms, to be looked for one by one.
     pub(super) fn few(&self, atoms: &[usize]) -> Few {
         let finder = |atom: &usize| {
-            let text = self.atoms.get(*atom)?.folded.as_bytes();
+            let text = self.text_of(*atom)?.as_bytes();
             Some((*atom, Finder::new(text).into_owned()))
         };
         atoms.iter().filter_map(finder).collect()
@@ -216,9 +329,24 @@ struct Notes<'s> {
     /// What is scanned in its place.
     copy: Option<&'s Folded>,
     hits: Hits,
+    /// How often it may still be asked what stands around a needle.
+    looks_left: usize,
+    /// How often texts were found since then.
+    unlooked: HashMap<usize, u8>,
 }
 
-impl Notes<'_> {
+impl<'s> Notes<'s> {
+    fn new(automaton: &'s Automaton, text: &'s str, copy: Option<&'s Folded>) -> Self {
+        Self {
+            automaton,
+            text,
+            copy,
+            hits: automaton.no_hits(),
+            looks_left: LOOKS_MIN + LOOKS_A_BYTE * text.len(),
+            unlooked: HashMap::new(),
+        }
+    }
+
     fn add(&mut self, atom: usize, at: usize) {
         let (word, bit) = place(atom);
         if let Some(seen) = self.hits.seen.get_mut(word) {
@@ -240,10 +368,8 @@ impl Notes<'_> {
     fn count(&self, counter: usize) -> u8 {
         self.hits.counts.get(counter).copied().unwrap_or(0)
     }
-}
 
-impl Sink for Notes<'_> {
-    fn wants(&self, atom: usize) -> bool {
+    fn wants_atom(&self, atom: usize) -> bool {
         let (word, bit) = place(atom);
         if self.hits.seen.get(word).is_none_or(|seen| seen & bit == 0) {
             return true;
@@ -252,32 +378,89 @@ impl Sink for Notes<'_> {
         counter.is_some_and(|counter| self.count(counter) <= PLACES_MAX)
     }
 
-    /// Notes where an atom stands, unless that is known or it differs in case where that matters.
-    fn found(&mut self, atom: usize, at: usize) {
-        if !self.wants(atom) {
+    /// Notes where an atom stands, unless that is known, or it differs in case or surroundings where these matter.
+    fn stands(&mut self, number: usize, at: usize) {
+        let Some(atom) = self.automaton.atoms.get(number).filter(|_| self.wants_atom(number)) else {
             return;
+        };
+        if !atom.around.is_empty() && self.looks_left > 0 {
+            self.looks_left -= 1;
+            let bounds = self.bounds(atom.text, at);
+            if !atom.around.iter().all(|look| self.passes(look, &bounds)) {
+                return;
+            }
         }
         let at = self.copy.map_or(at, |copy| copy.original(at));
-        let known = self.automaton.atoms.get(atom);
-        let exact = known.and_then(|atom| atom.exact.as_deref());
+        let exact = atom.exact.as_deref();
         if exact.is_some_and(|exact| self.text.get(at..).is_none_or(|rest| !rest.starts_with(exact))) {
             return;
         }
-        self.add(atom, at);
+        self.add(number, at);
+    }
+
+    fn bounds(&self, text: usize, at: usize) -> Range<usize> {
+        at..at + self.automaton.texts.get(text).map_or(0, String::len)
+    }
+
+    /// Whether a byte near these bounds may belong to a match.
+    #[inline]
+    fn passes(&self, look: &Look, bounds: &Range<usize>) -> bool {
+        let from = if look.offset < 0 { bounds.start } else { bounds.end };
+        let scanned = self.copy.map_or(self.text, Folded::as_str).as_bytes();
+        let byte = from
+            .checked_add_signed(isize::from(look.offset))
+            .and_then(|place| scanned.get(place));
+        match (byte, self.automaton.sets.get(look.set as usize)) {
+            (Some(byte), Some(set)) => set.holds(*byte),
+            _ => !look.must_exist,
+        }
+    }
+}
+
+impl Sink for Notes<'_> {
+    fn wants(&self, text: usize) -> bool {
+        match self.automaton.of_text(text) {
+            [only] => self.wants_atom(only.atom),
+            _ => true,
+        }
+    }
+
+    fn found(&mut self, text: usize, at: usize) {
+        let automaton = self.automaton;
+        // Once nobody looks any more, so many places are as good as all.
+        let is_known = self.looks_left == 0 && {
+            let places = self.unlooked.entry(text).or_insert(0);
+            *places = places.saturating_add(1);
+            *places > PLACES_MAX + 1
+        };
+        let bounds = self.bounds(text, at);
+        for variant in automaton.of_text(text) {
+            if let Some(look) = &variant.first {
+                if is_known {
+                    break;
+                }
+                // Of the many rules that a usual word belongs to, the first look puts off nearly all.
+                self.looks_left = self.looks_left.saturating_sub(1);
+                if self.looks_left > 0 && !self.passes(look, &bounds) {
+                    continue;
+                }
+            }
+            self.stands(variant.atom, at);
+        }
     }
 }
 
 impl Stretched for Notes<'_> {
     fn fresh(&self) -> Self {
         Self {
-            hits: self.automaton.no_hits(),
-            ..*self
+            looks_left: self.looks_left / STRETCHES,
+            ..Self::new(self.automaton, self.text, self.copy)
         }
     }
 
     fn add_later(&mut self, later: Self) {
         for (atom, at) in later.finish().places {
-            if self.wants(atom) {
+            if self.wants_atom(atom) {
                 self.add(atom, at);
             }
         }

@@ -44,7 +44,7 @@ pub(crate) enum Node {
     /// `a ?? b`.
     Default { value: Box<Node>, fallback: Box<Node> },
     /// `x.count(/re/)`.
-    CountMatches { subject: Box<Node>, pattern: Box<Pattern> },
+    CountMatches { subject: Box<Node>, pattern: Arc<Pattern> },
     /// `x.count(l, cond)`.
     CountWhere { list: Box<Node>, condition: Box<Node> },
     /// `x.distinct(l, expr)`.
@@ -183,7 +183,7 @@ pub(crate) enum Needle {
 /// A regex and the atoms of which one must have been seen.
 #[derive(Debug)]
 pub(crate) struct GatedPattern {
-    pub pattern: Pattern,
+    pub pattern: Arc<Pattern>,
     pub gate: Option<Gate>,
 }
 

@@ -4,7 +4,7 @@
 //! Unicode. A regex is compiled when it is first run, unless its size must be checked. Knows nothing of
 //! fields.
 
-use super::required::{Reach, required_and_reach};
+use super::required::{Literal, Reach, required_and_reach};
 use crate::rules::syntax::Problem;
 use regex_automata::Input;
 use regex_automata::meta::{BuildError, Regex};
@@ -34,8 +34,8 @@ pub(crate) struct Pattern {
     regex: OnceLock<Option<Box<Regex>>>,
     /// Whether it can match nothing at all.
     pub can_be_empty: bool,
-    /// Case-folded texts of which one occurs in whatever matches; `None` when there are none.
-    pub required: Option<Vec<String>>,
+    /// Texts of which one occurs in whatever matches; `None` when there are none.
+    pub required: Option<Vec<Literal>>,
     /// Where around one of them a match lies.
     pub reach: Reach,
     /// At least as many states as it has compiled, roughly.
@@ -91,6 +91,20 @@ impl Pattern {
         Ok(self.regex()?.find_iter(text).take(most).count())
     }
 
+    /// What it takes beside itself; compiled when it was run.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let required = self.required.iter().flatten();
+        let required = required.map(|literal| {
+            let tests = size_of_val(literal.tests.as_slice());
+            size_of_val(literal) + literal.text.capacity() + tests
+        });
+        let regex = self.regex.get().and_then(Option::as_deref);
+        self.source.capacity()
+            + self.written.text.capacity()
+            + required.sum::<usize>()
+            + regex.map_or(0, |regex| size_of::<Regex>() + regex.memory_usage())
+    }
+
     /// Compiled at the latest here. What isn't surely small was compiled when it was read, so that this fails
     /// only if the estimate was wrong: then nobody knows what it would have matched.
     fn regex(&self) -> Result<&Regex, Unusable> {
@@ -100,9 +114,19 @@ impl Pattern {
 
     /// The same, with a regex that doesn't fit and that nobody has run yet.
     #[cfg(test)]
-    pub(crate) fn outgrown(&mut self) {
-        self.written.text = "(a{999}){99}".to_owned();
-        self.regex = OnceLock::new();
+    pub(crate) fn outgrown(&self) -> Self {
+        Self {
+            source: self.source.clone(),
+            written: Written {
+                text: "(a{999}){99}".to_owned(),
+                syntax: self.written.syntax,
+            },
+            regex: OnceLock::new(),
+            can_be_empty: self.can_be_empty,
+            required: self.required.clone(),
+            reach: self.reach,
+            states: self.states,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ const HEADS: [usize; 3] = [10, 18, 34];
 const ALIKE_MAX: usize = 4;
 
 /// Stretches of a text that a table is taken over in turns.
-const STRETCHES: usize = 4;
+pub(super) const STRETCHES: usize = 4;
 
 /// Shorter texts aren't worth cutting.
 pub(super) const LONG_BYTES_MIN: usize = 1 << 10;
@@ -63,6 +63,15 @@ impl States {
             machine,
             needles: heads.into_iter().map(|(_, needles)| needles.into()).collect(),
         }))
+    }
+
+    /// What it takes beside itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let needles = self.needles.iter().map(|needles| {
+            let rests = needles.iter().map(|needle| needle.rest.len());
+            size_of_val(needles) + size_of_val(&**needles) + rests.sum::<usize>()
+        });
+        self.machine.memory_usage() + needles.sum::<usize>()
     }
 
     /// Tells of every place where a needle stands. ASCII letters may be in any case. Each step waits for the

@@ -4,6 +4,7 @@
 
 use super::node::{Derivation, Gate, GatedPattern, Needle, Node, Subject, Test, TextTest};
 use super::pattern::{self, Pattern};
+use super::patterns::Taken;
 use super::required::Reach;
 use super::{Compiler, Typed, shown, source};
 use crate::rules::lists::{List, ListKind};
@@ -229,7 +230,7 @@ impl Compiler<'_> {
             }
             let gate = match (subject.place(), &pattern.required) {
                 (Some(source), Some(texts)) => {
-                    let atoms = texts.iter().map(|text| self.atoms.atom(Some(source), text, true));
+                    let atoms = texts.iter().map(|text| self.atoms.literal(source, text));
                     atoms.collect::<Option<Vec<_>>>().map(Gate::new)
                 }
                 _ => None,
@@ -258,7 +259,7 @@ impl Compiler<'_> {
         let label = base.label;
         let node = Node::CountMatches {
             subject: Box::new(base.node),
-            pattern: Box::new(pattern),
+            pattern,
         };
         Some(Typed::new(node, Type::One(Base::Int)).called(label))
     }
@@ -277,7 +278,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn pattern(&mut self, argument: &Expr) -> Option<Pattern> {
+    fn pattern(&mut self, argument: &Expr) -> Option<Arc<Pattern>> {
         let ExprKind::Regex { pattern, flags } = &argument.kind else {
             let problem = Problem::error(
                 "wrong-type",
@@ -291,9 +292,12 @@ impl Compiler<'_> {
         };
         let found = self.atoms.extent.states(0);
         self.room(&argument.span, found)?;
-        match pattern::pattern(pattern, flags, &argument.span) {
-            Ok(compiled) => {
-                let found = self.atoms.extent.states(compiled.states);
+        match self.atoms.pattern(pattern, flags, &argument.span) {
+            Ok(Taken {
+                pattern: compiled,
+                is_new,
+            }) => {
+                let found = self.atoms.extent.states(if is_new { compiled.states } else { 0 });
                 self.room(&argument.span, found)?;
                 if compiled.required.is_none() {
                     self.slow_patterns.push(compiled.source.clone());

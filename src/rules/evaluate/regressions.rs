@@ -5,6 +5,7 @@ use super::{Outcome, Scope, evaluate};
 use crate::rules::compile::Atoms;
 use crate::rules::compile::house::{House, Scene};
 use crate::rules::compile::node::Node;
+use std::sync::Arc;
 
 /// How many links lead into a list of domains can't be told where a link has no domain.
 #[test]
@@ -89,8 +90,10 @@ fn a_regex_that_turns_out_too_large_is_unknown_and_never_no_match() {
         match node {
             Node::Shared { condition, .. } => outgrow(condition),
             Node::Compare { left, .. } => outgrow(left),
-            Node::CountMatches { pattern, .. } => pattern.outgrown(),
-            Node::Matches { patterns, .. } => patterns.iter_mut().for_each(|gated| gated.pattern.outgrown()),
+            Node::CountMatches { pattern, .. } => *pattern = Arc::new(pattern.outgrown()),
+            Node::Matches { patterns, .. } => patterns
+                .iter_mut()
+                .for_each(|gated| gated.pattern = Arc::new(gated.pattern.outgrown())),
             _ => panic!("no regex in {node:?}"),
         }
     }

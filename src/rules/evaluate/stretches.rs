@@ -6,7 +6,7 @@
 use crate::rules::compile::needles::{PLACES_MAX, Scanned};
 use crate::rules::compile::node::Gate;
 use crate::rules::compile::pattern::{Pattern, Unusable};
-use crate::rules::compile::required::Reach;
+use crate::rules::compile::required::{BLANKS_COUNTED, Reach, is_blank};
 use std::ops::Range;
 
 /// More beginnings than this aren't tried one by one: each may go on to the text's end.
@@ -48,6 +48,7 @@ impl Stretches {
                 let (from, to) = (place.saturating_sub(most), text.len().min(place + most));
                 text.floor_char_boundary(from)..text.ceil_char_boundary(to)
             }
+            Reach::Spaced(most) => spaced(text, place, most),
             _ => line(text, place),
         };
         match reach {
@@ -87,6 +88,29 @@ impl Stretches {
     }
 }
 
+/// So many bytes on either side, of each run of blanks only the first few counted.
+fn spaced(text: &str, place: usize, most: usize) -> Range<usize> {
+    let (before, after) = text.as_bytes().split_at_checked(place).unwrap_or_default();
+    let from = place.saturating_sub(counted(before.iter().rev(), most));
+    let to = place + counted(after.iter(), most);
+    text.floor_char_boundary(from)..text.ceil_char_boundary(to)
+}
+
+/// How many bytes there are until so many are counted.
+fn counted<'t>(bytes: impl Iterator<Item = &'t u8>, most: usize) -> usize {
+    let (mut left, mut blanks) = (most, 0);
+    let counts = |byte: &&u8| {
+        blanks = if is_blank(**byte) { blanks + 1 } else { 0 };
+        if blanks > BLANKS_COUNTED {
+            return true;
+        }
+        let more = left.checked_sub(1);
+        left = more.unwrap_or(0);
+        more.is_some()
+    };
+    bytes.take_while(counts).count()
+}
+
 fn line(text: &str, place: usize) -> Range<usize> {
     let (before, after) = text.split_at_checked(place).unwrap_or((text, ""));
     let from = before.rfind('\n').map_or(0, |end| end + 1);
@@ -115,6 +139,22 @@ mod tests {
         let one = |stretches: &[Range<usize>]| joined(stretches.iter().cloned());
         assert_eq!(one(&[0..3, 3..5, 4..4, 7..9]), [0..5, 7..9]);
         assert!(one(&[]).is_empty());
+    }
+
+    #[test]
+    fn of_a_run_of_blanks_only_the_first_count() {
+        for (gap, most, expected) in [
+            (16, 17, 23..57),
+            (16, 18, 22..58),
+            (40, 17, 23..81),
+            (40, 18, 22..82),
+            (2, 3, 37..43),
+            (0, 50, 0..43),
+        ] {
+            let text = format!("{}{}xyz", "a".repeat(40), " \n".repeat(gap / 2));
+            assert_eq!(spaced(&text, 40, most), expected, "{gap} {most}");
+        }
+        assert_eq!(spaced("\u{e9}  a", 4, 3), 0..5, "whole characters");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::mails::Scene;
 use super::vocabulary::LIST_FILE;
 use super::{Book, Told, real};
 use crate::evidence::Evidence;
+use crate::rules::assemble::{Options, assemble};
 use crate::rules::diagnostic::Level;
 use crate::rules::evaluate::{Outcome, SNIPPETS_MAX, Truth};
 use crate::rules::held::{Held, Standing};
@@ -29,17 +30,25 @@ fn cases() -> u32 {
     asked.map_or(CASES, |asked| asked.parse().unwrap())
 }
 
-/// A set of these files, those left out that the compiler refuses and those that refer to them.
+/// Files that are numbered, so that what one of them says is known by its number.
+fn root(files: &[String]) -> Root {
+    let sources = files.iter().enumerate();
+    let sources = sources.map(|(at, text)| Arc::new(Source::new(at.to_string(), text.as_str())));
+    Root {
+        files: sources.collect(),
+        ..Root::default()
+    }
+}
+
+/// A set of these files, those left out that the compiler refuses and those that refer to them. Some of it is
+/// taken over from another, as at a reload.
 fn loaded(mut files: Vec<String>) -> RuleSet {
     let now: Timestamp = "2027-01-04T12:00:00Z".parse().unwrap();
     loop {
-        let sources = files.iter().enumerate();
-        let sources = sources.map(|(at, text)| Arc::new(Source::new(at.to_string(), text.as_str())));
-        let root = Root {
-            files: sources.collect(),
-            ..Root::default()
-        };
-        let problems = match RuleSet::from_roots(vec![root], now) {
+        let some = files.get(..files.len() / 2).unwrap_or_default();
+        let before = RuleSet::from_roots(vec![root(some)], now).map(|before| before.set.stock);
+        let options = Options::all(now, before.unwrap_or_default());
+        let problems = match assemble(vec![root(&files)], &options) {
             Ok(loaded) => return loaded.set,
             Err(problems) => problems,
         };

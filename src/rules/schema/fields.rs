@@ -3,7 +3,7 @@
 //! Evidence in, values out. What is unknown here is named by its row.
 
 use super::*;
-use crate::evidence::History;
+use crate::evidence::{Gathered, History};
 use crate::mail::message::{Defect, Mailbox};
 use crate::rules::value::{Items, Record};
 use std::borrow::Cow;
@@ -50,27 +50,49 @@ pub const FIELDS: &[Field] = &[
             })
         },
     ),
-    stated(field_row(
+    field_row(
         "client.name",
         TEXT,
         Cost::Lookup,
-        "reverse DNS of the client",
+        "reverse DNS of the client; empty when it has none",
         |e| fact(&e.outside.client_name, |name| Value::text(name)),
-    )),
-    stated(field_row(
+    ),
+    field_row(
         "client.name_confirmed",
         BOOL,
         Cost::Lookup,
         "whether that name leads back to the client",
         |e| fact(&e.outside.client_name_confirmed, |truth| Value::Bool(*truth)),
-    )),
-    stated(field_row(
+    ),
+    field_row(
+        "client.helo_confirmed",
+        BOOL,
+        Cost::Lookup,
+        "whether what the client calls itself leads to it",
+        |e| fact(&e.outside.helo_confirmed, |truth| Value::Bool(*truth)),
+    ),
+    field_row(
         "client.listed",
         TEXTS,
         Cost::Lookup,
-        "DNS block lists that list the client",
-        |e| fact(&e.outside.client_listed, |names| texts(names)),
-    )),
+        "DNS block lists that list the client: `name`, and `name/meaning`",
+        |e| {
+            fact(&e.outside.client_listed, |listed| {
+                gathered("client.listed", listed, |name| Value::text(name))
+            })
+        },
+    ),
+    field_row(
+        "listings",
+        Type::Many(Base::Record(Kind::Listing)),
+        Cost::Lookup,
+        "DNS block lists that list domains of the message",
+        |e| {
+            fact(&e.outside.listings, |listings| {
+                gathered("listings", listings, |listing| Value::Record(Record::Listing(listing)))
+            })
+        },
+    ),
     field_row("helo", TEXT, Cost::Free, "the argument of HELO or EHLO", |e| {
         kept(e.kept.client, || Value::text(&e.mail.client.helo))
     }),
@@ -203,33 +225,45 @@ pub const FIELDS: &[Field] = &[
     field_row("body.html", TEXT, Cost::Text, "the HTML's decoded source", |e| {
         Value::text(e.message.html())
     }),
-    field_row(
-        "body.languages",
-        TEXTS,
-        Cost::Text,
-        "languages that the text is written in, the most written first: `en`, `cy`, `de`…",
-        |e| Value::list(e.message.languages().iter().map(|code| Value::text(code))),
+    sought(
+        A_TEXT,
+        field_row(
+            "body.languages",
+            TEXTS,
+            Cost::Text,
+            "languages that the text is written in, the most written first: `en`, `cy`, `de`…",
+            |e| Value::list(e.message.languages().iter().map(|code| Value::text(code))),
+        ),
     ),
-    field_row(
-        "body.phones",
-        TEXTS,
-        Cost::Text,
-        "telephone numbers in the text, as `+442079460123`",
-        |e| texts(e.message.phones()),
+    sought(
+        A_TEXT,
+        field_row(
+            "body.phones",
+            TEXTS,
+            Cost::Text,
+            "telephone numbers in the text, as `+442079460123`",
+            |e| texts(e.message.phones()),
+        ),
     ),
-    field_row(
-        "body.bank_details",
-        TEXTS,
-        Cost::Text,
-        "sort codes with their accounts, as `20-11-43 55779911`, and IBANs whose check digits are right",
-        |e| texts(e.message.bank_details()),
+    sought(
+        A_TEXT,
+        field_row(
+            "body.bank_details",
+            TEXTS,
+            Cost::Text,
+            "sort codes with their accounts, as `20-11-43 55779911`, and IBANs whose check digits are right",
+            |e| texts(e.message.bank_details()),
+        ),
     ),
-    field_row(
-        "body.crypto_addresses",
-        TEXTS,
-        Cost::Text,
-        "cryptocurrency addresses whose checksum is right, and those of Ethereum and Monero by their form",
-        |e| texts(e.message.crypto_addresses()),
+    sought(
+        A_TEXT,
+        field_row(
+            "body.crypto_addresses",
+            TEXTS,
+            Cost::Text,
+            "cryptocurrency addresses whose checksum is right, and those of Ethereum and Monero by their form",
+            |e| texts(e.message.crypto_addresses()),
+        ),
     ),
     field_row(
         "links",
@@ -273,128 +307,169 @@ pub const FIELDS: &[Field] = &[
             )
         },
     ),
-    stated(field_row(
-        "auth.spf",
-        TEXT,
-        Cost::Lookup,
-        "SPF result (RFC 8601)",
-        |e| word(&e.outside.auth.spf),
-    )),
-    stated(field_row("auth.dkim", TEXT, Cost::Lookup, "best DKIM result", |e| {
+    field_row("auth.spf", TEXT, Cost::Lookup, "SPF result (RFC 8601)", |e| {
+        word(&e.outside.auth.spf)
+    }),
+    field_row("auth.dkim", TEXT, Cost::Lookup, "best DKIM result", |e| {
         word(&e.outside.auth.dkim)
-    })),
-    stated(field_row(
+    }),
+    field_row(
         "auth.dkim_domains",
         Type::Many(Base::Domain),
         Cost::Lookup,
         "domains of passing signatures",
-        |e| {
-            fact(&e.outside.auth.dkim_domains, |names| {
-                let domains = names.iter().filter_map(|name| crate::mail::Domain::parse(name));
-                Value::list(domains.map(|domain| Value::Domain(Cow::Owned(domain))))
-            })
-        },
-    )),
-    stated(field_row("auth.dmarc", TEXT, Cost::Lookup, "DMARC result", |e| {
+        |e| domains(&e.outside.auth.dkim_domains),
+    ),
+    field_row("auth.dmarc", TEXT, Cost::Lookup, "DMARC result", |e| {
         word(&e.outside.auth.dmarc)
-    })),
-    stated(field_row(
+    }),
+    field_row(
         "auth.dmarc_policy",
         TEXT,
         Cost::Lookup,
         "the author's domain's DMARC policy",
         |e| word(&e.outside.auth.dmarc_policy),
-    )),
-    stated(field_row(
+    ),
+    field_row(
+        "auth.dmarc_testing",
+        BOOL,
+        Cost::Lookup,
+        "whether that domain only tries its policy out",
+        |e| fact(&e.outside.auth.dmarc_testing, |truth| Value::Bool(*truth)),
+    ),
+    field_row(
         "auth.aligned",
         BOOL,
         Cost::Lookup,
         "whether SPF or DKIM aligns with the author's domain",
         |e| fact(&e.outside.auth.aligned, |truth| Value::Bool(*truth)),
-    )),
-    stated(field_row(
-        "auth.arc",
-        TEXT,
-        Cost::Lookup,
-        "result of the ARC chain",
-        |e| word(&e.outside.auth.arc),
-    )),
-    field_row(
-        "identity.claims_organisation",
-        TEXT,
-        Cost::Text,
-        "organisation of ours, a partner or a brand that an author's name holds, who writes from elsewhere",
-        |e| Value::text(&e.claims().organisation),
     ),
+    field_row("auth.arc", TEXT, Cost::Lookup, "result of the ARC chain", |e| {
+        word(&e.outside.auth.arc)
+    }),
     field_row(
-        "identity.claims_person",
-        TEXT,
-        Cost::Text,
-        "person of ours whom an author's name holds, who writes from elsewhere",
-        |e| Value::text(&e.claims().person),
-    ),
-    field_row(
-        "identity.claims_role",
-        TEXT,
-        Cost::Text,
-        "role of such a person that an author's name is, who writes from elsewhere",
-        |e| Value::text(&e.claims().role),
-    ),
-    field_row(
-        "identity.lookalike_of",
-        ONE_DOMAIN,
-        Cost::Text,
-        "domain of ours, a partner or a brand that an author's resembles",
-        |e| Value::domain(e.lookalike().map(|(of, _)| of)),
-    ),
-    field_row(
-        "identity.lookalike_by",
-        TEXT,
-        Cost::Text,
-        "how: `letters`, `typo`, `suffix`, `words` or `subdomain`",
-        |e| Value::text(e.lookalike().map_or("", |(_, how)| how.as_str())),
-    ),
-    field_row(
-        "identity.reply_lookalike_of",
-        ONE_DOMAIN,
-        Cost::Text,
-        "domain of ours, a partner or a brand that a Reply-To's resembles",
-        |e| Value::domain(e.reply_lookalike().map(|(of, _)| of)),
-    ),
-    field_row(
-        "identity.link_lookalikes",
+        "auth.arc_sealers",
         Type::Many(Base::Domain),
-        Cost::Text,
-        "domains of ours, of partners and brands that targets of links resemble",
-        |e| Value::list(e.link_lookalikes().iter().map(|of| Value::Domain(Cow::Borrowed(of)))),
+        Cost::Lookup,
+        "who sealed a chain that passes, the newest first",
+        |e| domains(&e.outside.auth.arc_sealers),
     ),
     field_row(
-        "identity.name_address",
-        Type::One(Base::Address),
-        Cost::Text,
-        "address in an author's name that is no author's own",
-        |e| Value::maybe(e.name_address(), |address| Value::Address(Cow::Owned(address))),
-    ),
-    field_row(
-        "identity.name_tricks",
-        TEXTS,
-        Cost::Text,
-        "`direction`, `invisible`, `mixed-scripts`, `look-alikes`, `stacked-marks`, `fake-at`, `padding` in authors' names",
-        |e| Value::list(e.name_tricks().iter().map(|word| Value::text(word))),
-    ),
-    field_row(
-        "identity.reply_elsewhere",
-        ONE_DOMAIN,
-        Cost::Text,
-        "site of the first Reply-To that is no author's site",
-        |e| Value::maybe(e.reply_elsewhere(), |site| Value::Domain(Cow::Owned(site))),
-    ),
-    field_row(
-        "identity.is_ambiguous",
+        "auth.arc_vouched",
         BOOL,
-        Cost::Text,
-        "whether readers may take different authors from the header",
-        |e| Value::Bool(e.is_author_ambiguous()),
+        Cost::Lookup,
+        "whether a trusted sealer says that the message passed when it got there",
+        |e| fact(&e.outside.auth.arc_vouched, |truth| Value::Bool(*truth)),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.claims_organisation",
+            TEXT,
+            Cost::Text,
+            "organisation of ours, a partner or a brand that an author's name holds, who writes from elsewhere",
+            |e| Value::text(&e.claims().organisation),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.claims_person",
+            TEXT,
+            Cost::Text,
+            "person of ours whom an author's name holds, who writes from elsewhere",
+            |e| Value::text(&e.claims().person),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.claims_role",
+            TEXT,
+            Cost::Text,
+            "role of such a person that an author's name is, who writes from elsewhere",
+            |e| Value::text(&e.claims().role),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.lookalike_of",
+            ONE_DOMAIN,
+            Cost::Text,
+            "domain of ours, a partner or a brand that an author's resembles",
+            |e| Value::domain(e.lookalike().map(|(of, _)| of)),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.lookalike_by",
+            TEXT,
+            Cost::Text,
+            "how: `letters`, `typo`, `suffix`, `words` or `subdomain`",
+            |e| Value::text(e.lookalike().map_or("", |(_, how)| how.as_str())),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.reply_lookalike_of",
+            ONE_DOMAIN,
+            Cost::Text,
+            "domain of ours, a partner or a brand that a Reply-To's resembles",
+            |e| Value::domain(e.reply_lookalike().map(|(of, _)| of)),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.link_lookalikes",
+            Type::Many(Base::Domain),
+            Cost::Text,
+            "domains of ours, of partners and brands that targets of links resemble",
+            |e| Value::list(e.link_lookalikes().iter().map(|of| Value::Domain(Cow::Borrowed(of)))),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.name_address",
+            Type::One(Base::Address),
+            Cost::Text,
+            "address in an author's name that is no author's own",
+            |e| Value::maybe(e.name_address(), |address| Value::Address(Cow::Owned(address))),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.name_tricks",
+            TEXTS,
+            Cost::Text,
+            "`direction`, `invisible`, `mixed-scripts`, `look-alikes`, `stacked-marks`, `fake-at`, `padding` in authors' names",
+            |e| Value::list(e.name_tricks().iter().map(|word| Value::text(word))),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.reply_elsewhere",
+            ONE_DOMAIN,
+            Cost::Text,
+            "site of the first Reply-To that is no author's site",
+            |e| Value::maybe(e.reply_elsewhere(), |site| Value::Domain(Cow::Owned(site))),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.is_ambiguous",
+            BOOL,
+            Cost::Text,
+            "whether readers may take different authors from the header",
+            |e| Value::Bool(e.is_author_ambiguous()),
+        ),
     ),
     stated(field_row(
         "history.from",
@@ -463,6 +538,21 @@ fn kept<'e>(is_kept: bool, value: impl FnOnce() -> Value<'e>) -> Value<'e> {
 
 fn word(result: &Fact<String>) -> Value<'_> {
     fact(result, |word| Value::text(word))
+}
+
+fn domains(names: &Fact<Vec<String>>) -> Value<'_> {
+    fact(names, |names| {
+        let domains = names.iter().filter_map(|name| crate::mail::Domain::parse(name));
+        Value::list(domains.map(|domain| Value::Domain(Cow::Owned(domain))))
+    })
+}
+
+/// A list of which something may be missing.
+fn gathered<'e, T>(check: &'static str, gathered: &'e Gathered<T>, value: impl Fn(&'e T) -> Value<'e>) -> Value<'e> {
+    Value::List(Items {
+        items: gathered.found.iter().map(value).collect(),
+        cut: gathered.cut.map(|cause| Why { check, cause }),
+    })
 }
 
 fn texts(texts: &[String]) -> Value<'_> {

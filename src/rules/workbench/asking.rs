@@ -8,6 +8,7 @@ use crate::rules::assemble::{self, Asked, Options};
 use crate::rules::diagnostic::Diagnostic;
 use crate::rules::{Loaded, RuleSet, Score};
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// The set with the condition, what is to be said of it, and the id of its rule. `score` is what it would
 /// add if it acted.
@@ -25,15 +26,13 @@ pub fn asking(
         id.push('_');
     }
     let options = Options {
-        now,
-        overlays: true,
-        lists: Vec::new(),
         asked: Some(Asked {
             name: NAME.to_owned(),
             id: id.clone(),
             when: condition.to_owned(),
             score,
         }),
+        ..Options::all(now, Arc::clone(&set.stock))
     };
     // Of the files it has been told when they were loaded.
     let of_it = |mut problems: Vec<Diagnostic>| {

@@ -199,12 +199,12 @@ fn items(set: &RuleSet) -> Items {
     for (name, list) in &bench.lists {
         items.insert((Kind::List, format!("${name}")), of_list(list));
     }
-    for content in bench.files.into_iter().map(|file| file.content) {
-        for define in content.defines {
+    for content in bench.files.iter().map(|file| &file.content) {
+        for define in &content.defines {
             let aspects = vec![("when", Values::one(define.when.text.trim()))];
             items.insert((Kind::Define, format!("@{}", define.name.value)), item(aspects));
         }
-        for exception in content.exceptions {
+        for exception in &content.exceptions {
             let aspects = vec![
                 ("when", Values::one(exception.when.text.trim())),
                 ("expires", Values::one(exception.expires)),
@@ -212,9 +212,9 @@ fn items(set: &RuleSet) -> Items {
             let name = format!("{}: {}", exception.rule.value, exception.name);
             items.insert((Kind::Exception, name), item(aspects));
         }
-        for rule in content.rules {
-            if let Some(item) = items.get_mut(&(Kind::Rule, rule.id.value)) {
-                item.older_names = rule.renamed_from.into_iter().map(|name| name.value).collect();
+        for rule in &content.rules {
+            if let Some(item) = items.get_mut(&(Kind::Rule, rule.id.value.clone())) {
+                item.older_names = rule.renamed_from.iter().map(|name| name.value.clone()).collect();
             }
         }
     }

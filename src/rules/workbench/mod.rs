@@ -20,8 +20,9 @@ pub mod trial;
 #[cfg(test)]
 mod tests;
 
-use super::assemble::{self, File, Options};
+use super::assemble::{self, Options};
 use super::compile::{Names, RuleRef};
+use super::files::File;
 use super::lists::List;
 use super::pack;
 use super::set::RuleSet;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 /// A set and what its authors wrote.
 pub struct Workbench<'s> {
     set: &'s RuleSet,
-    files: Vec<File>,
+    files: Vec<Arc<File>>,
     lists: HashMap<String, Arc<List>>,
     /// Each define and rule by its place among conditions: its file, and its place there.
     places: Vec<(usize, Entry)>,
@@ -61,19 +62,13 @@ struct Written<'w> {
 impl<'s> Workbench<'s> {
     /// Lays out a set.
     pub fn new(set: &'s RuleSet) -> Self {
-        // What is wrong with the files was told when the set was loaded.
-        let mut told = Vec::new();
-        let files = assemble::read_files(&set.roots, &mut told);
-        let options = Options {
-            now: Timestamp::MIN,
-            overlays: true,
-            lists: Vec::new(),
-            asked: None,
-        };
-        let (lists, _) = assemble::lists(&files, &mut set.roots.clone(), &options, &mut told);
+        let files = set.stock.files.clone();
+        let options = Options::all(Timestamp::MIN, Arc::clone(&set.stock));
+        // What is wrong with lists was told when the set was loaded.
+        let lists = assemble::lists(&files, &mut set.roots.clone(), &options, &mut Vec::new());
         let mut bench = Self {
             set,
-            lists,
+            lists: lists.by_name,
             places: Vec::new(),
             names: BTreeMap::new(),
             renamed: HashMap::new(),
@@ -86,7 +81,7 @@ impl<'s> Workbench<'s> {
     }
 
     /// Conditions in the order of the set: every file's defines, then every file's rules.
-    fn place(&mut self, files: &[File]) {
+    fn place(&mut self, files: &[Arc<File>]) {
         for (file, content) in files.iter().map(|file| &file.content).enumerate() {
             for (at, define) in content.defines.iter().enumerate() {
                 self.names.insert(define.name.value.clone(), RuleRef(self.places.len()));

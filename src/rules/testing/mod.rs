@@ -2,20 +2,27 @@
 //!
 //! A rule set goes in, and someone who can turn findings into an action; out comes a [`Report`] a
 //! test. Tests are hermetic: a pack's run on that pack and those before it, with the test's own
-//! lists in place of the pack's, without the house's rules, lists, overrides or exceptions.
+//! lists in place of the pack's, without the house's rules, lists, overrides or exceptions. What has
+//! passed isn't run again until something changes that it hangs on.
 
-use super::assemble::{self, Options};
+mod hermetic;
+mod passed;
+
+pub use passed::Passed;
+
 use super::diagnostic::{self, Diagnostic};
 use super::evaluate::{Outcome, Truth};
 use super::set::RuleSet;
 use super::source::Root;
 use super::test_entry::{Expectation, Scene, TestEntry, VerdictTest, place};
-use super::{Action, Findings, compose, list_entry};
+use super::{Action, Findings, compose};
 use crate::evidence::identity::{Identity, Protected};
 use crate::evidence::{Evidence, Kept};
 use crate::mail::message::Limits;
 use crate::mail::{Mail, Message};
+use hermetic::{Sets, Stated, reach, stated};
 use jiff::Timestamp;
+use passed::Proofs;
 use std::collections::HashMap;
 
 /// When a test's mail is judged unless it says so: Monday 5 January 2026, 09:00 UTC.
@@ -44,12 +51,29 @@ impl Report {
     }
 }
 
+/// What came of running tests.
+#[derive(Debug, Default)]
+pub struct Run {
+    /// Of each test that was run.
+    pub reports: Vec<Report>,
+    /// The tests that have passed, now or before.
+    pub passed: Passed,
+}
+
 /// Runs every test of the set, in the order of packs, files and lines.
 ///
 /// # Errors
 /// When a pack doesn't load without the house's files: it leans on them.
 pub fn run(set: &RuleSet, verdict: &Verdict<'_>) -> Result<Vec<Report>, Vec<Diagnostic>> {
     run_some(set, verdict, &|_| true)
+}
+
+/// Runs the tests that haven't passed before, or that hang on something that has changed since.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_changed(set: &RuleSet, verdict: &Verdict<'_>, before: &Passed) -> Result<Run, Vec<Diagnostic>> {
+    run_those(set, verdict, &|_| true, before)
 }
 
 /// Runs the tests of the rules whose id is asked for; verdict tests only when all are.
@@ -61,22 +85,54 @@ pub fn run_some(
     verdict: &Verdict<'_>,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Report>, Vec<Diagnostic>> {
+    Ok(run_those(set, verdict, wanted, &Passed::default())?.reports)
+}
+
+fn run_those(
+    set: &RuleSet,
+    verdict: &Verdict<'_>,
+    wanted: &dyn Fn(&str) -> bool,
+    before: &Passed,
+) -> Result<Run, Vec<Diagnostic>> {
     let mut bench = Bench {
-        roots: &set.roots,
-        sets: HashMap::new(),
+        sets: Sets::of(set),
+        proofs: HashMap::new(),
         verdict,
     };
-    let mut reports = Vec::new();
+    let mut run = Run::default();
     for ((rule, tests), root) in set.rules().iter().zip(&set.tests).zip(&set.roots_of_rules) {
         for test in tests.iter().filter(|_| wanted(&rule.id)) {
-            reports.push(bench.rule_test(*root, &rule.id, test)?);
+            let proof = bench.proofs(*root)?.of_test(&rule.id, test, set.roots.get(*root));
+            run.note(before, proof, || bench.rule_test(*root, &rule.id, test))?;
         }
     }
     let all = set.rules().iter().all(|rule| wanted(&rule.id));
     for (root, test) in set.verdict_tests.iter().filter(|_| all) {
-        reports.push(bench.verdict_test(*root, test)?);
+        let proof = bench.proofs(*root)?.of_verdict(test, set.roots.get(*root));
+        run.note(before, proof, || bench.verdict_test(*root, test))?;
     }
-    Ok(reports)
+    Ok(run)
+}
+
+impl Run {
+    /// Runs a test, unless it has passed as it is.
+    fn note(
+        &mut self,
+        before: &Passed,
+        proof: passed::Proof,
+        test: impl FnOnce() -> Result<Report, Vec<Diagnostic>>,
+    ) -> Result<(), Vec<Diagnostic>> {
+        if before.holds(&proof) {
+            self.passed.add(proof);
+            return Ok(());
+        }
+        let report = test()?;
+        if report.passed() {
+            self.passed.add(proof);
+        }
+        self.reports.push(report);
+        Ok(())
+    }
 }
 
 /// How many tests of each expectation a rule has: (match, no-match).
@@ -105,14 +161,14 @@ pub(super) fn visit<'s>(
 ) -> Result<(), Vec<Diagnostic>> {
     let mut groups: HashMap<(usize, Stated), Vec<Own<'s>>> = HashMap::new();
     for ((rule, tests), root) in set.rules().iter().zip(&set.tests).zip(&set.roots_of_rules) {
-        for test in tests {
+        for test in tests.iter() {
             let key = (reach(&set.roots, *root), stated(&test.scene));
             let of_root = set.roots.get(*root).map(|root| (rule.id.as_str(), test, root));
             groups.entry(key).or_default().extend(of_root);
         }
     }
     for ((upto, stated), tests) in groups {
-        visit(&hermetic(&set.roots, upto, &stated)?, tests);
+        visit(&hermetic::whole(set, upto, &stated)?, tests);
     }
     Ok(())
 }
@@ -122,7 +178,7 @@ pub(super) fn visit<'s>(
 /// # Errors
 /// As [`run`].
 pub(super) fn alone(set: &RuleSet, root: usize) -> Result<RuleSet, Vec<Diagnostic>> {
-    hermetic(&set.roots, reach(&set.roots, root), &Stated::new())
+    hermetic::whole(set, reach(&set.roots, root), &Stated::new())
 }
 
 /// What a rule of a set sees in a test.
@@ -137,58 +193,29 @@ pub(super) fn stage<T>(
     Ok(staged.see(scene, set.protected(), |evidence| look(evidence, &withheld)))
 }
 
-/// The lists that a test states, in a form to compare by.
-type Stated = Vec<(String, list_entry::Stated)>;
-
-fn stated(scene: &Scene) -> Stated {
-    let lists = scene.lists.iter();
-    lists
-        .map(|(name, entries)| (name.value.clone(), entries.stated()))
-        .collect()
-}
-
-/// How many of the roots a test of this one runs on.
-fn reach(roots: &[Root], root: usize) -> usize {
-    let house = roots.get(root).is_some_and(|root| root.manifest.is_none());
-    // The house's files are one whole, whichever folder they came from.
-    if house { roots.len() } else { root + 1 }
-}
-
-/// The rules of so many roots, with the lists that a test states.
-fn hermetic(roots: &[Root], upto: usize, stated: &Stated) -> Result<RuleSet, Vec<Diagnostic>> {
-    let roots = roots.iter().take(upto).cloned();
-    let roots = roots.map(|root| Root { folder: None, ..root }).collect();
-    let options = Options {
-        now: Timestamp::MIN,
-        overlays: false,
-        lists: stated.clone(),
-        asked: None,
-    };
-    Ok(assemble::assemble(roots, &options)?.set)
-}
-
 struct Bench<'b> {
-    roots: &'b [Root],
-    sets: HashMap<(usize, Stated), RuleSet>,
+    sets: Sets<'b>,
+    /// By how many roots they are of.
+    proofs: HashMap<usize, Proofs>,
     verdict: &'b Verdict<'b>,
 }
 
 impl Bench<'_> {
-    /// The rules that a test of this root runs on.
-    fn set(&mut self, root: usize, scene: &Scene) -> Result<&RuleSet, Vec<Diagnostic>> {
-        match self.sets.entry((reach(self.roots, root), stated(scene))) {
-            std::collections::hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                let (upto, stated) = entry.key();
-                let set = hermetic(self.roots, *upto, stated)?;
-                Ok(entry.insert(set))
-            }
+    /// What tests of a root hang on.
+    fn proofs(&mut self, root: usize) -> Result<&Proofs, Vec<Diagnostic>> {
+        let upto = reach(self.sets.roots(), root);
+        if !self.proofs.contains_key(&upto) {
+            let proofs = Proofs::of(self.sets.whole(upto)?);
+            self.proofs.insert(upto, proofs);
         }
+        Ok(self.proofs.entry(upto).or_default())
     }
 
     fn rule_test(&mut self, root: usize, id: &str, test: &TestEntry) -> Result<Report, Vec<Diagnostic>> {
-        let staged = Staged::of(&test.scene, self.roots.get(root));
-        let set = self.set(root, &test.scene)?;
+        let staged = Staged::of(&test.scene, self.sets.roots().get(root));
+        let upto = reach(self.sets.roots(), root);
+        let unknown = unknown_lists(self.sets.whole(upto)?, &test.scene);
+        let set = self.sets.for_rule(upto, id, &test.scene)?;
         let failures = match staged {
             Err(why) => vec![why],
             Ok(staged) => {
@@ -206,14 +233,14 @@ impl Bench<'_> {
             rule: Some(id.to_owned()),
             name: test.name.clone(),
             place: place(&test.source, test.start),
-            failures: unknown_lists(set, &test.scene).into_iter().chain(failures).collect(),
+            failures: unknown.into_iter().chain(failures).collect(),
         })
     }
 
     fn verdict_test(&mut self, root: usize, test: &VerdictTest) -> Result<Report, Vec<Diagnostic>> {
-        let staged = Staged::of(&test.scene, self.roots.get(root));
-        let verdict = self.verdict;
-        let set = self.set(root, &test.scene)?;
+        let staged = Staged::of(&test.scene, self.sets.roots().get(root));
+        let (verdict, upto) = (self.verdict, reach(self.sets.roots(), root));
+        let set = self.sets.for_all(upto, &test.scene)?;
         let failures = match staged {
             Err(why) => vec![why],
             Ok(staged) => {
