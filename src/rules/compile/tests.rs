@@ -337,6 +337,18 @@ fn warnings_leave_the_condition() {
         ("body.new.count(/click here/) > 1", "case-sensitive", 15..27),
         ("subject.icontains('a', 'A')", "repeated-needle", 23..26),
         ("subject.contains('inv*')", "wildcard", 17..23),
+        (r"subject.icontains('\bpay\b')", "wildcard", 18..27),
+        ("subject == '.*pay.*'", "wildcard", 11..20),
+        ("direction == 'Inbound'", "impossible-value", 13..22),
+        ("'sideways' == direction", "impossible-value", 0..10),
+        ("links.any(l, l.origin in ['body', 'text'])", "impossible-value", 34..40),
+        ("from.domain.tld == '.example'", "impossible-value", 19..29),
+        (
+            "attachments.any(a, a.extension.iequals('.exe'))",
+            "impossible-value",
+            39..45,
+        ),
+        ("subject.lower().starts_with('Re:')", "impossible-value", 28..33),
         ("attachments.all(a, a.is_inline)", "unguarded-all", 0..31),
         (
             "present(links) and attachments.all(a, a.is_inline)",
