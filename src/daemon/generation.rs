@@ -252,6 +252,7 @@ pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> 
         stamp: Arc::new(Stamp {
             hostname: config.our_name(),
         }),
+        history: config.store.history,
         message_size: config.limits.message_size.0,
         deadlines: config.deadlines.pipeline,
     })

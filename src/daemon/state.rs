@@ -299,6 +299,7 @@ impl Daemon {
                     totals.bytes,
                     totals.oldest,
                 );
+                self.gate.telemetry.history_entries(totals.history_entries);
                 None
             }
             Err(error) => Some(error.to_string()),
@@ -327,6 +328,7 @@ impl Daemon {
             journal: before(retention.journal),
             quarantine: before(retention.quarantine),
             audit: before(retention.audit),
+            history: before(retention.history),
         };
         match self.gate.store.expire(due).await {
             Ok(0) => {}

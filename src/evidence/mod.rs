@@ -3,6 +3,10 @@
 //! [`Evidence`] is what rules read through their schema. A fact is known, absent (the message has
 //! no such thing) or unknown (it could not be found out). Knows nothing of rules or policy.
 
+mod history;
+
+pub use history::{Histories, History, Key, Secret};
+
 use crate::mail::{Mail, Message};
 use jiff::Timestamp;
 
@@ -72,8 +76,8 @@ pub struct Outside {
     pub client_listed: Fact<Vec<String>>,
     /// RFC 8601 result words.
     pub auth: Auth,
-    /// Messages seen before from this author, domain, pair.
-    pub history: Option<History>,
+    /// What is remembered of author, domain and pair.
+    pub history: Histories,
 }
 
 /// Authentication results, each an RFC 8601 word.
@@ -95,15 +99,6 @@ pub struct Auth {
     pub arc: Fact<String>,
 }
 
-/// What the store remembers of a correspondent.
-#[derive(Debug, Clone, Default)]
-pub struct History {
-    /// Messages before this one, from the author's address.
-    pub messages_before: u64,
-    /// Messages that we sent there before.
-    pub sent_before: u64,
-}
-
 const NOT_GATHERED: &str = "not-gathered";
 
 impl Outside {
@@ -123,7 +118,7 @@ impl Outside {
                 aligned: Fact::Unknown(NOT_GATHERED),
                 arc: auth(),
             },
-            history: None,
+            history: Histories::unknown(NOT_GATHERED),
         }
     }
 
@@ -151,7 +146,7 @@ impl Outside {
                 aligned: Fact::Known(false),
                 arc: none(),
             },
-            history: Some(History::default()),
+            history: Histories::stranger(),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod accounts;
 mod desk;
 mod disclosure;
+mod history;
 mod loops;
 mod record;
 mod relay;
@@ -24,14 +25,14 @@ use crate::action::{self, Assignment, LateAnswers, Marking, Means, Outcome, Plan
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::compute::Compute;
-use crate::evidence::{Evidence, Kept, Outside};
+use crate::evidence::{Evidence, Kept, Outside, Secret};
 use crate::mail::{Mail, Mailbox, Message, message};
 use crate::rules::held::Held;
 use crate::rules::stop_watch::CpuTime;
 use crate::rules::{Action, Finding, Findings, RuleSet, RuleSpent, Status};
 use crate::smtp::Reply;
-use crate::store::Store;
 use crate::store::journal::Journal;
+use crate::store::{HistorySettings, Lesson, Store};
 use crate::telemetry::{Telemetry, UnscannedEvent};
 use crate::upstream::{Transaction, Upstreams};
 use crate::verdict::breaker::Breaker;
@@ -59,6 +60,8 @@ pub struct Live {
     pub disclosure: Arc<DisclosureSettings>,
     /// Who we are in headers.
     pub stamp: Arc<Stamp>,
+    /// What is remembered of correspondents.
+    pub history: HistorySettings,
     /// The most bytes of a message.
     pub message_size: u64,
     /// How long judging and keeping may take.
@@ -90,6 +93,8 @@ pub struct Gate {
     pub store: Arc<dyn Store>,
     /// Records on their way to the store.
     pub journal: Journal,
+    /// What makes the names of correspondents unreadable before they are remembered.
+    pub secret: Secret,
     /// Upstream's answers that came too late for their senders.
     pub late: Arc<LateAnswers>,
     /// Which rules cost or catch too much.
@@ -182,7 +187,7 @@ pub async fn handle(
     if loops::is_looping(&mail.bytes, &live.stamp.hostname) {
         gate.telemetry.rejected("loop", "message");
         let outcome = turned_away(&seen, live, Turned::Looping, now);
-        return conclude(outcome, &[("read", read)], gate);
+        return conclude(outcome, None, &[("read", read)], gate);
     }
     // A bypass is for the day when judging is what goes wrong: mail then goes on unjudged.
     let bypassed = live.criteria.levers.bypass(now).is_some();
@@ -193,7 +198,7 @@ pub async fn handle(
     let Some(judgement) = judgement else {
         gate.telemetry.rejected("deadline", "message");
         let outcome = turned_away(&seen, live, Turned::Late, now);
-        return conclude(outcome, &[("read", read), ("judge", begun.elapsed())], gate);
+        return conclude(outcome, None, &[("read", read), ("judge", begun.elapsed())], gate);
     };
     let judged = Instant::now();
     gate.account(&judgement, &seen, now);
@@ -219,7 +224,9 @@ pub async fn handle(
     };
     let outcome = action::perform(assignment, leg, means).await;
     let stages = [("read", read), ("judge", judged - begun), ("act", judged.elapsed())];
-    conclude(outcome, &stages, gate)
+    let lesson = history::lesson(&mail, &judgement, &outcome.event, gate, live);
+    let lesson = lesson.map(|lesson| (lesson, live.history.entries));
+    conclude(outcome, lesson, &stages, gate)
 }
 
 /// Why a message is answered without having been judged.
@@ -274,8 +281,13 @@ fn turned_away(mail: &Mail, live: &Live, why: Turned, now: Timestamp) -> Outcome
     }
 }
 
-/// One journal record, one log line, one count of each kind.
-fn conclude(mut outcome: Outcome, stages: &[(&'static str, Duration)], gate: &Gate) -> Reply {
+/// One journal record, one log line, one count of each kind, one lesson at most.
+fn conclude(
+    mut outcome: Outcome,
+    lesson: Option<(Lesson, u64)>,
+    stages: &[(&'static str, Duration)],
+    gate: &Gate,
+) -> Reply {
     for &(stage, took) in stages {
         gate.telemetry.stage(stage, took.as_secs_f64());
         outcome
@@ -290,20 +302,22 @@ fn conclude(mut outcome: Outcome, stages: &[(&'static str, Duration)], gate: &Ga
     if !outcome.journalled {
         gate.journal.record(outcome.event);
     }
+    if let Some((lesson, entries_max)) = lesson {
+        gate.journal.learn(lesson, entries_max);
+    }
     outcome.reply
 }
 
-/// Judges inline or on the pool; `None` when there was no turn in time. A parser that panics leaves
+/// Asks the store, then judges inline or on the pool; `None` when there was no turn in time. A parser that panics leaves
 /// a message that nobody judged: unknown, never clean.
 async fn judge(mail: &Arc<Mail>, gate: &Gate, live: &Arc<Live>, now: Timestamp) -> Option<Judgement> {
+    let outside = Outside {
+        history: history::recall(mail, gate, live, now).await,
+        ..Outside::not_gathered()
+    };
     let work = {
         let (mail, live) = (Arc::clone(mail), Arc::clone(live));
-        move || {
-            catch_unwind(AssertUnwindSafe(|| {
-                inspect(&mail, &live.criteria, Outside::not_gathered(), now)
-            }))
-            .ok()
-        }
+        move || catch_unwind(AssertUnwindSafe(|| inspect(&mail, &live.criteria, outside, now))).ok()
     };
     let judged = if mail.bytes.len() <= INLINE_MOST {
         work()

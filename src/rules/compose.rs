@@ -4,8 +4,8 @@
 //! leaves out is a plausible stranger's. Knows nothing of rules.
 
 use super::source::Root;
-use super::test_entry::{Scene, Sketch};
-use crate::evidence::{Auth, Fact, History, Outside};
+use super::test_entry::{Earlier, Scene, Sketch};
+use crate::evidence::{Auth, Fact, Histories, History, Outside};
 use crate::mail::{Address, Client, Direction, Domain, Envelope, Mail, Recipient};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -78,10 +78,20 @@ pub(super) fn outside(scene: &Scene) -> Outside {
             aligned: Fact::Known(scene.aligned.unwrap_or(false)),
             arc: word("arc", stranger.auth.arc),
         },
-        history: Some(History {
-            messages_before: scene.history.0,
-            sent_before: scene.history.1,
-        }),
+        history: Histories::alike(earlier(&scene.history)),
+    }
+}
+
+fn earlier(stated: &Earlier) -> History {
+    History {
+        messages_before: stated.messages,
+        first_seen: stated.first_seen,
+        last_seen: stated.last_seen,
+        quarantined_before: stated.quarantined,
+        released_before: stated.released,
+        sent_before: Fact::Known(stated.sent),
+        // Who is written to and never wrote was written to first.
+        sent_first: Fact::Known(stated.sent_first.unwrap_or(stated.sent > 0 && stated.messages == 0)),
     }
 }
 

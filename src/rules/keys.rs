@@ -393,7 +393,12 @@ pub const HISTORY: Shape = Shape {
     what: "history",
     keys: &[
         key("messages_before", Count, "messages from this author before"),
+        key("quarantined_before", Count, "how many of them were quarantined"),
+        key("released_before", Count, "how many of these were released"),
         key("sent_before", Count, "messages to this author before"),
+        key("sent_first", Truth, "whether the first of all was to this author"),
+        key("first_seen", Time, "when this author's first came"),
+        key("last_seen", Time, "when this author's last came"),
     ],
 };
 

@@ -66,7 +66,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric of ours; those of the process (`process_*`) come from the operating system.
-pub const CATALOGUE: [Metric; 40] = [
+pub const CATALOGUE: [Metric; 44] = [
     counter(
         "portreeve_connections_total",
         &["listener", "tls"],
@@ -223,6 +223,26 @@ pub const CATALOGUE: [Metric; 40] = [
         &[],
         "Journal records that were dropped.",
     ),
+    gauge(
+        "portreeve_history_entries",
+        &[],
+        "Addresses, domains and pairs that are remembered.",
+    ),
+    counter(
+        "portreeve_history_unanswered_total",
+        &["cause"],
+        "Messages judged without what is remembered of their sender, because the store did not say.",
+    ),
+    counter(
+        "portreeve_history_evicted_total",
+        &[],
+        "Entries that were dropped for want of room.",
+    ),
+    counter(
+        "portreeve_history_dropped_total",
+        &[],
+        "Messages that the store did not learn from.",
+    ),
     counter(
         "portreeve_events_dropped_total",
         &[],
@@ -312,7 +332,11 @@ pub const STORE_OPERATIONS: &[&str] = &[
     "expire",
     "levers",
     "hold",
+    "recall",
+    "learn",
 ];
+/// Why the store did not say what it remembers.
+pub const HISTORY_CAUSES: &[&str] = &["failed", "timeout"];
 /// Parts of the byte budget.
 pub const BUDGET_STATES: &[&str] = &["used", "limit"];
 /// What can go unscanned: a fact of the schema counts under the longest of these that it is or
@@ -337,6 +361,7 @@ pub const CHECKS: &[&str] = &[
 /// Why a check could not run.
 pub const CAUSES: &[&str] = &[
     "not-gathered",
+    "unsettled",
     "timeout",
     "failed",
     "limit",

@@ -3,7 +3,7 @@
 //! Evidence in, values out. What is unknown here is named by its row.
 
 use super::*;
-use crate::evidence::History;
+use crate::evidence::{Fact, History};
 use crate::mail::message::{Defect, Mailbox};
 use crate::rules::value::{Items, Record};
 use std::borrow::Cow;
@@ -323,27 +323,27 @@ pub const FIELDS: &[Field] = &[
         Cost::Text,
         "domain of ours that the author's resembles",
     ),
-    stated(field_row(
+    field_row(
         "history.from",
         HISTORY,
         Cost::Store,
         "earlier mail from the author's address",
-        history,
-    )),
-    stated(field_row(
+        |e| history(&e.outside.history.from),
+    ),
+    field_row(
         "history.domain",
         HISTORY,
         Cost::Store,
         "earlier mail from the author's domain",
-        history,
-    )),
-    stated(field_row(
+        |e| history(&e.outside.history.domain),
+    ),
+    field_row(
         "history.pair",
         HISTORY,
         Cost::Store,
         "earlier mail between author and recipient",
-        history,
-    )),
+        |e| history(&e.outside.history.pair),
+    ),
     later(
         "history.bank_details",
         BOOL,
@@ -421,11 +421,6 @@ fn links<'e>(evidence: &'e Evidence<'_, '_>) -> Value<'e> {
     })
 }
 
-fn history<'e>(evidence: &'e Evidence<'_, '_>) -> Value<'e> {
-    let known = |history: &'e History| Value::Record(Record::History(history));
-    evidence
-        .outside
-        .history
-        .as_ref()
-        .map_or_else(|| unknown(NOT_GATHERED), known)
+fn history(history: &Fact<History>) -> Value<'_> {
+    fact(history, |history| Value::Record(Record::History(history)))
 }

@@ -344,27 +344,39 @@ const THREAD: &[Field] = &[
 ];
 
 const HISTORY: &[Field] = &[
-    member("history.messages_before", INT, "messages before this one", |v| {
-        history(v, |h| Value::number(h.messages_before))
-    }),
+    member(
+        "history.messages_before",
+        INT,
+        "messages from them before this one, delivered or quarantined",
+        |v| history(v, |h| Value::number(h.messages_before)),
+    ),
     member(
         "history.first_seen",
         TIME,
         "the first of them; absent without any",
-        |v| history(v, |h| never(h, Value::Absent)),
+        |v| history(v, |h| Value::maybe(h.first_seen, Value::Time)),
     ),
     member("history.last_seen", TIME, "the last of them", |v| {
-        history(v, |h| never(h, Value::Absent))
+        history(v, |h| Value::maybe(h.last_seen, Value::Time))
     }),
     member("history.quarantined_before", INT, "how many were quarantined", |v| {
-        history(v, |h| never(h, Value::Int(0)))
+        history(v, |h| Value::number(h.quarantined_before))
     }),
     member("history.released_before", INT, "how many of these were released", |v| {
-        history(v, |h| never(h, Value::Int(0)))
+        history(v, |h| Value::number(h.released_before))
     }),
-    member("history.sent_before", INT, "messages that we sent there before", |v| {
-        history(v, |h| Value::number(h.sent_before))
-    }),
+    member(
+        "history.sent_before",
+        INT,
+        "messages that we sent there before; absent where outbound mail goes another way",
+        |v| history(v, |h| fact(&h.sent_before, |sent| Value::number(*sent))),
+    ),
+    member(
+        "history.sent_first",
+        BOOL,
+        "whether we wrote there before anything came from there",
+        |v| history(v, |h| fact(&h.sent_first, |first| Value::Bool(*first))),
+    ),
 ];
 
 /// The parts of a domain.
@@ -466,13 +478,5 @@ fn address<'e>(value: &Value<'e>, read: impl FnOnce(&str, &str) -> Value<'e>) ->
             read(local, domain)
         }
         _ => Value::Absent,
-    }
-}
-
-/// What is certain of a correspondent who never wrote, and not kept in this version otherwise.
-fn never<'e>(history: &History, value: Value<'e>) -> Value<'e> {
-    match history.messages_before {
-        0 => value,
-        _ => unknown(NOT_GATHERED),
     }
 }

@@ -4,6 +4,7 @@
 //! beside it.
 
 mod concurrency;
+mod history;
 mod holds;
 mod journal;
 mod levers;
