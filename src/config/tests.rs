@@ -102,10 +102,14 @@ fn every_setting() -> BTreeSet<(String, String)> {
         ("relay", "[relay]"),
         ("route", "[[route]]\nname = 'x'"),
         ("resolver", "[resolver]"),
+        ("authentication", "[authentication]"),
+        ("authentication.seal", "[authentication.seal]"),
+        ("dns_list", "[[dns_list]]\nname = 'x'"),
         ("http", "[http]"),
         ("control", "[control]"),
         ("store", "[store]"),
         ("store.retention", "[store.retention]"),
+        ("store.history", "[store.history]"),
         ("rules", "[rules]"),
         ("policy", "[policy]"),
         ("policy.recipients", "[[policy.recipients]]\nname = 'x'"),
@@ -128,6 +132,8 @@ fn every_setting() -> BTreeSet<(String, String)> {
     // These are sections, not settings.
     for (section, name) in [
         ("store", "retention"),
+        ("store", "history"),
+        ("authentication", "seal"),
         ("policy", "recipients"),
         ("policy", "unscanned"),
     ] {

@@ -19,7 +19,7 @@ const HEADER_MOST: usize = 256 << 10;
 
 /// Whom a message is from, and how each recipient is remembered with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Correspondents {
+pub(super) struct Correspondents {
     from: Key,
     domain: Option<Key>,
     /// None when there are too many.
@@ -55,24 +55,44 @@ fn is_asked(rules: &RuleSet) -> bool {
     rules.needs().iter().any(|(field, _)| field.starts_with("history."))
 }
 
-/// What the store remembers of those whom a message is between. Mail of our own has no stranger for an author.
-pub(super) async fn recall(mail: &Mail, gate: &Gate, live: &Live, now: Timestamp) -> Histories {
-    let settings = &live.history;
-    if !settings.enabled || mail.direction == Direction::Outbound {
-        return Histories::absent();
+/// Whom the store is to be asked about.
+#[derive(Debug)]
+pub(super) enum Inquiry {
+    /// Nobody, and what is remembered is this.
+    Nobody(Histories),
+    /// These.
+    About(Correspondents),
+}
+
+impl Inquiry {
+    /// What to ask about a message. Mail of our own has no stranger for an author.
+    pub(super) fn of(mail: &Mail, secret: &Secret, live: &Live) -> Self {
+        if !live.history.enabled || mail.direction == Direction::Outbound {
+            return Self::Nobody(Histories::absent());
+        }
+        if !is_asked(&live.criteria.rules) {
+            return Self::Nobody(Histories::unknown("not-gathered"));
+        }
+        match correspondents(secret, mail, &live.criteria.parsing) {
+            Some(who) => Self::About(who),
+            None => Self::Nobody(Histories::absent()),
+        }
     }
-    if !is_asked(&live.criteria.rules) {
-        return Histories::unknown("not-gathered");
-    }
-    let Some(who) = correspondents(&gate.secret, mail, &live.criteria.parsing) else {
-        return Histories::absent();
-    };
-    let recalled = tokio::time::timeout(settings.deadline.0, gate.store.recall(who.keys())).await;
-    match recalled {
-        Ok(Ok(recalled)) => histories(&who, &recalled, settings, now),
-        // The store has told why.
-        Ok(Err(_)) => unanswered(gate, "failed"),
-        Err(_) => unanswered(gate, "timeout"),
+
+    /// Asks the store.
+    pub(super) async fn ask(self, gate: &Gate, live: &Live, now: Timestamp) -> Histories {
+        let who = match self {
+            Self::Nobody(histories) => return histories,
+            Self::About(who) => who,
+        };
+        let settings = &live.history;
+        let recalled = tokio::time::timeout(settings.deadline.0, gate.store.recall(who.keys())).await;
+        match recalled {
+            Ok(Ok(recalled)) => histories(&who, &recalled, settings, now),
+            // The store has told why.
+            Ok(Err(_)) => unanswered(gate, "failed"),
+            Err(_) => unanswered(gate, "timeout"),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 /// Needles of so many bytes together are found sooner by a table of states than by their grams.
-const TABLE_BYTES_MAX: usize = 48 << 10;
+const TABLE_BYTES_MAX: usize = 512 << 10;
 
 /// A needle of which all places are wanted is noted at most so often in one text; beyond it stands
 /// everywhere.
