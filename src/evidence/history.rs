@@ -3,7 +3,7 @@
 //! Enters: addresses and domains. Leaves: [`Key`]s, from which nobody without the store's secret tells whom they
 //! stand for, and the records that rules read. Knows nothing of where anything is remembered, or for how long.
 
-use super::Fact;
+use super::{BankMemory, Fact};
 use crate::mail::Domain;
 use jiff::Timestamp;
 use ring::hmac;
@@ -29,6 +29,20 @@ impl Key {
     /// Whether this is what another is remembered beneath.
     pub fn is_above(&self, other: &Self) -> bool {
         other.0.len() > self.0.len() && other.0.starts_with(&self.0)
+    }
+
+    /// Whether it stands beneath anything, and ends in this.
+    pub fn ends_in(&self, end: &Self) -> bool {
+        self.0.len() > end.0.len() && self.0.ends_with(&end.0)
+    }
+
+    /// The first that no longer stands beneath this one; `None` when all after it do.
+    pub fn beyond(&self) -> Option<Self> {
+        let last = self.0.iter().rposition(|byte| *byte < u8::MAX)?;
+        let mut beyond = self.0.get(..=last)?.to_vec();
+        let byte = beyond.last_mut()?;
+        *byte = byte.saturating_add(1);
+        Some(Self(beyond))
     }
 }
 
@@ -65,6 +79,16 @@ impl Secret {
     /// An author as one recipient knows them: beneath the author's own.
     pub fn pair(&self, author: &Key, recipient: &str) -> Key {
         self.beneath(author, "recipient", &folded(recipient))
+    }
+
+    /// A recipient, as they stand in each pair.
+    pub fn recipient(&self, address: &str) -> Key {
+        Key(self.hash("recipient", &folded(address)))
+    }
+
+    /// Bank details in their one form, as one domain shows them: beneath the domain's own.
+    pub fn bank_details(&self, domain: &Key, details: &str) -> Key {
+        self.beneath(domain, "bank details", details)
     }
 
     fn beneath(&self, above: &Key, kind: &str, text: &str) -> Key {
@@ -115,6 +139,8 @@ pub struct Histories {
     pub domain: Fact<History>,
     /// The author as the recipient knows them who knows them best.
     pub pair: Fact<History>,
+    /// The bank details that the author's domain has shown.
+    pub bank_details: BankMemory,
 }
 
 impl Histories {
@@ -124,6 +150,7 @@ impl Histories {
             from: Fact::Unknown(cause),
             domain: Fact::Unknown(cause),
             pair: Fact::Unknown(cause),
+            bank_details: BankMemory::Stated(Fact::Unknown(cause)),
         }
     }
 
@@ -133,15 +160,17 @@ impl Histories {
             from: Fact::Absent,
             domain: Fact::Absent,
             pair: Fact::Absent,
+            bank_details: BankMemory::Stated(Fact::Absent),
         }
     }
 
-    /// The same for address, domain and pair.
+    /// The same for address, domain and pair, and no bank details.
     pub fn alike(history: History) -> Self {
         Self {
             from: Fact::Known(history.clone()),
             domain: Fact::Known(history.clone()),
             pair: Fact::Known(history),
+            bank_details: BankMemory::Stated(Fact::Absent),
         }
     }
 
@@ -201,6 +230,16 @@ mod tests {
         assert!(author.is_above(&pair) && author < pair);
         assert!(!pair.is_above(&author) && !author.is_above(&author) && !other.is_above(&pair));
         assert_ne!(pair, secret.pair(&author, "them@council.example"));
+        let recipient = secret.recipient("Us@council.example");
+        assert!(pair.ends_in(&recipient) && !recipient.ends_in(&recipient) && !author.ends_in(&recipient));
+    }
+
+    #[test]
+    fn what_stands_beneath_a_key_ends_before_what_is_beyond() {
+        let beyond = |bytes: &[u8]| Key::from_bytes(bytes.to_vec()).beyond();
+        assert_eq!(beyond(&[1, 2]), Some(Key::from_bytes(vec![1, 3])));
+        assert_eq!(beyond(&[1, 255]), Some(Key::from_bytes(vec![2])));
+        assert_eq!(beyond(&[255, 255]), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! no such thing) or unknown (it could not be found out). Knows nothing of rules or policy.
 
 mod auth;
+mod bank_details;
 mod client;
 mod history;
 mod inquiry;
@@ -14,6 +15,7 @@ mod settings;
 #[cfg(test)]
 pub(crate) use auth::tests::chain_of;
 pub use auth::{Auth, DmarcFailure, MethodResult, Wish};
+pub use bank_details::{BankDetails, BankMemory, Ledger, shown as bank_details_shown};
 pub use history::{Histories, History, Key, Secret};
 pub use inquiry::{Answers, Inquiry, Probes};
 pub use lists::{ListSettings, Listing, Lists, Origin, Subject};

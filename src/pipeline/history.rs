@@ -4,15 +4,20 @@
 //! that anybody could read goes to the store: only keyed hashes. Knows nothing of how they are kept.
 
 use super::{Gate, Judgement, Live};
-use crate::evidence::{Fact, Histories, History, Key, Secret};
+use crate::evidence::{BankMemory, Fact, Histories, History, Key, Ledger, Outside, Secret, bank_details_shown};
 use crate::mail::{Direction, Domain, Mail, Message, Recipient, message};
 use crate::rules::{Action, RuleSet};
-use crate::store::history::{Acquaintance, Adds, Change, HistorySettings, Lesson, Recalled};
+use crate::store::history::{Acquaintance, Adds, BENEATH_MAX, Change, HistorySettings, Lesson, Recalled};
+use crate::store::{Quarantined, State};
 use crate::telemetry::MessageEvent;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// Recipients of one message that are remembered. Mail to more of them tells nothing of any one.
 const RECIPIENTS_MAX: usize = 50;
+
+/// How long bank details must have been known to vouch for themselves, unless a person has released them: whoever sends
+/// false ones sends them twice.
+const DETAILS_STAND_AFTER: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// How far into a message its author is looked for, in bytes.
 const HEADER_MOST: usize = 256 << 10;
@@ -55,13 +60,27 @@ fn is_asked(rules: &RuleSet) -> bool {
     rules.needs().iter().any(|(field, _)| field.starts_with("history."))
 }
 
+/// Whether any rule asks for bank details that were shown before.
+fn asks_bank_details(rules: &RuleSet) -> bool {
+    rules.needs().iter().any(|(field, _)| *field == "history.bank_details")
+}
+
+/// Bank details of a message that may be learned: those that somebody would compare, and that no forger has put there.
+pub(super) fn bank_details(message: &Message<'_>, outside: &Outside, rules: &RuleSet) -> Vec<String> {
+    match outside.auth.aligned {
+        Fact::Known(false) => Vec::new(),
+        _ if !asks_bank_details(rules) => Vec::new(),
+        _ => bank_details_shown(message).to_vec(),
+    }
+}
+
 /// Whom the store is to be asked about.
 #[derive(Debug)]
 pub(super) enum Inquiry {
     /// Nobody, and what is remembered is this.
     Nobody(Histories),
-    /// These.
-    About(Correspondents),
+    /// These; and the bank details of the domain, with what makes keys of a message's own.
+    About(Correspondents, Option<Secret>),
 }
 
 impl Inquiry {
@@ -74,21 +93,28 @@ impl Inquiry {
             return Self::Nobody(Histories::unknown("not-gathered"));
         }
         match correspondents(secret, mail, &live.criteria.parsing) {
-            Some(who) => Self::About(who),
+            Some(who) => Self::About(who, asks_bank_details(&live.criteria.rules).then(|| secret.clone())),
             None => Self::Nobody(Histories::absent()),
         }
     }
 
     /// Asks the store.
     pub(super) async fn ask(self, gate: &Gate, live: &Live, now: Timestamp) -> Histories {
-        let who = match self {
+        let (who, of_details) = match self {
             Self::Nobody(histories) => return histories,
-            Self::About(who) => who,
+            Self::About(who, of_details) => (who, of_details),
         };
         let settings = &live.history;
-        let recalled = tokio::time::timeout(settings.deadline.0, gate.store.recall(who.keys())).await;
+        let beneath = who.domain.clone().filter(|_| of_details.is_some());
+        let recalled = tokio::time::timeout(settings.deadline.0, gate.store.recall(who.keys(), beneath)).await;
         match recalled {
-            Ok(Ok(recalled)) => histories(&who, &recalled, settings, now),
+            Ok(Ok(recalled)) => {
+                let mut histories = histories(&who, &recalled, settings, now);
+                if let (Some(secret), Some(domain), Fact::Known(_)) = (of_details, who.domain, &histories.domain) {
+                    histories.bank_details = bank_memory(secret, domain, &recalled, now);
+                }
+                histories
+            }
             // The store has told why.
             Ok(Err(_)) => unanswered(gate, "failed"),
             Err(_) => unanswered(gate, "timeout"),
@@ -137,10 +163,27 @@ fn histories(who: &Correspondents, recalled: &Recalled, settings: &HistorySettin
             Some(pair) => Fact::Known(history(&pair, ours)),
             None => Fact::Unknown("limit"),
         },
+        bank_details: BankMemory::Stated(Fact::Absent),
     }
 }
 
 const UNSETTLED: &str = "unsettled";
+
+/// The details that a domain is known by.
+fn bank_memory(secret: Secret, domain: Key, recalled: &Recalled, now: Timestamp) -> BankMemory {
+    let shown = || recalled.known.iter().filter(|(key, _)| domain.is_above(key));
+    if shown().count() > BENEATH_MAX {
+        return BankMemory::Stated(Fact::Unknown("limit"));
+    }
+    let by = now.checked_sub(DETAILS_STAND_AFTER).unwrap_or(Timestamp::MIN);
+    let stands = |known: &Acquaintance| known.released > 0 || known.first_seen.is_some_and(|first| first <= by);
+    let known = shown().filter(|(_, known)| stands(known)).map(|(key, _)| key.clone());
+    BankMemory::Recalled(Ledger {
+        known: known.collect(),
+        secret,
+        domain,
+    })
+}
 
 fn history(known: &Acquaintance, ours: Option<bool>) -> History {
     fn of_ours<T>(value: T, ours: Option<bool>) -> Fact<T> {
@@ -176,7 +219,18 @@ pub(super) fn lesson(
         return None;
     }
     let changes = match mail.direction {
-        Direction::Inbound => received(mail, judgement, event, &gate.secret),
+        Direction::Inbound => {
+            let mut changes = received(mail, judgement, event, &gate.secret);
+            if !is_kept && judgement.verdict.action <= Action::Tag {
+                changes.extend(details(
+                    &judgement.author,
+                    &judgement.bank_details,
+                    &gate.secret,
+                    &[Adds::Message],
+                ));
+            }
+            changes
+        }
         Direction::Outbound => sent(mail, judgement, &gate.secret),
     };
     Some(Lesson {
@@ -230,6 +284,62 @@ fn sent(mail: &Mail, judgement: &Judgement, secret: &Secret) -> Vec<Change> {
     keys.dedup();
     let adds = Adds::Sent;
     keys.into_iter().map(|key| Change { key, adds }).collect()
+}
+
+/// What a person's release of a message teaches: that it was no such thing as it was taken for.
+pub fn release_lesson(kept: &Quarantined, recipients: &[String], secret: &Secret, live: &Live) -> Option<Lesson> {
+    if !live.history.enabled {
+        return None;
+    }
+    let criteria = &live.criteria;
+    let changes = release_changes(kept, recipients, secret, &criteria.rules, &criteria.parsing);
+    (!changes.is_empty()).then_some(Lesson {
+        message: None,
+        time: kept.received,
+        is_outbound: false,
+        changes,
+    })
+}
+
+fn release_changes(
+    kept: &Quarantined,
+    recipients: &[String],
+    secret: &Secret,
+    rules: &RuleSet,
+    limits: &message::Limits,
+) -> Vec<Change> {
+    let was_quarantined = kept.state == State::Held && kept.event.direction == Direction::Inbound.as_str();
+    if !was_quarantined || kept.from.is_empty() {
+        return Vec::new();
+    }
+    let from = secret.address(&kept.from);
+    let domain = domain_of(&kept.from).map(|domain| secret.domain(&domain));
+    let pairs: Vec<Key> = recipients.iter().map(|to| secret.pair(&from, to)).collect();
+    let keys = std::iter::once(from).chain(domain).chain(pairs);
+    let adds = Adds::Released;
+    let mut changes: Vec<Change> = keys.map(|key| Change { key, adds }).collect();
+    if asks_bank_details(rules) {
+        let message = Message::parse(&kept.body, limits);
+        // They were not learned when it was kept.
+        let adds = [Adds::Quarantined, Adds::Released];
+        changes.extend(details(&kept.from, bank_details_shown(&message), secret, &adds));
+    }
+    changes
+}
+
+/// What a message adds to the bank details of its author's domain.
+fn details(author: &str, shown: &[String], secret: &Secret, adds: &[Adds]) -> Vec<Change> {
+    let Some(domain) = domain_of(author).map(|domain| secret.domain(&domain)) else {
+        return Vec::new();
+    };
+    let keys = shown.iter().map(|details| secret.bank_details(&domain, details));
+    let changes = keys.flat_map(|key| {
+        adds.iter().map(move |adds| Change {
+            key: key.clone(),
+            adds: *adds,
+        })
+    });
+    changes.collect()
 }
 
 fn domain_of(address: &str) -> Option<Domain> {
@@ -347,5 +457,58 @@ mod tests {
             };
             assert_eq!(found, fact, "{count}");
         }
+    }
+
+    #[test]
+    fn bank_details_vouch_for_themselves_in_time_or_by_a_persons_word() {
+        let who = who(&["us@council.example"]);
+        let domain = who.domain.unwrap();
+        let days = |days: i64| at(days * 86_400);
+        for (first_seen, released, known) in [(1, 0, 0), (0, 0, 1), (13, 1, 1)] {
+            let mut recalled = recalled(None, &[(domain.clone(), 5)]);
+            let shown = Acquaintance {
+                first_seen: Some(days(first_seen)),
+                released,
+                ..Acquaintance::default()
+            };
+            let key = secret().bank_details(&domain, "20-11-43 55779911");
+            recalled.known.insert(key, shown);
+            let memory = bank_memory(secret(), domain.clone(), &recalled, days(14));
+            let BankMemory::Recalled(ledger) = memory else {
+                panic!("{memory:?}");
+            };
+            assert_eq!(ledger.known.len(), known, "{first_seen} {released}");
+        }
+    }
+
+    #[test]
+    fn more_details_than_anybody_has_say_nothing() {
+        let domain = who(&["us@council.example"]).domain.unwrap();
+        for (count, is_known) in [(BENEATH_MAX, true), (BENEATH_MAX + 1, false)] {
+            let details = (0..count).map(|number| (secret().bank_details(&domain, &number.to_string()), 1));
+            let recalled = recalled(None, &details.collect::<Vec<_>>());
+            let memory = bank_memory(secret(), domain.clone(), &recalled, at(0));
+            assert_eq!(matches!(memory, BankMemory::Recalled(_)), is_known, "{count}");
+        }
+    }
+
+    #[test]
+    fn a_release_speaks_for_author_and_recipients_and_no_more() {
+        let mut kept = crate::store::conformance::message(1, State::Held, &["bob@town.example"]);
+        kept.event.direction = "inbound".into();
+        let rules = RuleSet::load_embedded(at(0)).unwrap().set;
+        let lesson = |kept: &Quarantined| {
+            let limits = message::Limits::default();
+            release_changes(kept, &["bob@town.example".into()], &secret(), &rules, &limits)
+        };
+        let from = secret().address("ann@sender.example");
+        let domain = secret().domain(&Domain::parse("sender.example").unwrap());
+        let keys: Vec<Key> = lesson(&kept).into_iter().map(|change| change.key).collect();
+        assert_eq!(keys, [from.clone(), domain, secret().pair(&from, "bob@town.example")]);
+        kept.state = State::Undelivered;
+        assert_eq!(lesson(&kept), [], "nobody ever doubted it");
+        kept.state = State::Held;
+        kept.event.direction = "outbound".into();
+        assert_eq!(lesson(&kept), []);
     }
 }

@@ -16,6 +16,7 @@ mod settings;
 
 pub use desk::{GateDesk, Profile};
 pub use disclosure::{Detail, DisclosureSettings};
+pub use history::release_lesson;
 pub use record::{finding as finding_event, judged};
 pub use relay::{RelayGuard, RelaySettings};
 pub use relays::behind as client_behind;
@@ -132,6 +133,8 @@ pub struct Judgement {
     pub author: String,
     /// The subject, decoded.
     pub subject: String,
+    /// Bank details that may be remembered.
+    pub bank_details: Vec<String>,
     /// What was found of who vouches for it.
     pub results: Vec<MethodResult>,
     /// Our seal on that.
@@ -173,6 +176,7 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Time
         unscanned,
         author: message.from().map(|author| author.address.clone()).unwrap_or_default(),
         subject: message.subject().to_owned(),
+        bank_details: history::bank_details(&message, &evidence.outside, &criteria.rules),
         results,
         seal: String::new(),
     }
@@ -427,6 +431,7 @@ fn unjudged(mail: &Mail, live: &Live, cause: &str, now: Timestamp) -> Judgement 
         unscanned,
         author: String::new(),
         subject: String::new(),
+        bank_details: Vec::new(),
         results: Vec::new(),
         seal: String::new(),
     }

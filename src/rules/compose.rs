@@ -5,7 +5,7 @@
 
 use super::source::Root;
 use super::test_entry::{Earlier, Scene, Sketch};
-use crate::evidence::{Auth, Fact, Histories, History, Outside};
+use crate::evidence::{Auth, BankDetails, BankMemory, Fact, Histories, History, Outside};
 use crate::mail::{Address, Client, Direction, Domain, Envelope, Mail, Recipient};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -86,7 +86,13 @@ pub(super) fn outside(scene: &Scene) -> Outside {
         },
         results: stranger.results,
         dmarc_failure: stranger.dmarc_failure,
-        history: Histories::alike(earlier(&scene.history)),
+        history: Histories {
+            bank_details: BankMemory::Stated(match scene.history.bank_details {
+                Some([known, seen, new]) => Fact::Known(BankDetails { known, seen, new }),
+                None => Fact::Absent,
+            }),
+            ..Histories::alike(earlier(&scene.history))
+        },
     }
 }
 

@@ -430,6 +430,21 @@ pub const HISTORY: Shape = Shape {
         key("sent_first", Truth, "whether the first of all was to this author"),
         key("first_seen", Time, "when this author's first came"),
         key("last_seen", Time, "when this author's last came"),
+        key(
+            "bank_details",
+            Table(&BANK_DETAILS),
+            "those of the mail against the domain's; none without it",
+        ),
+    ],
+};
+
+/// `bank_details` of a test's `history`.
+pub const BANK_DETAILS: Shape = Shape {
+    what: "bank details",
+    keys: &[
+        key("known", Count, "how many the author's domain has shown before"),
+        key("seen", Count, "how many of these the mail shows"),
+        key("new", Count, "how many others it shows"),
     ],
 };
 

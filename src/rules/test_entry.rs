@@ -143,6 +143,8 @@ pub struct Earlier {
     pub first_seen: Option<Timestamp>,
     /// When the author's last came.
     pub last_seen: Option<Timestamp>,
+    /// Bank details that the author's domain has shown, those of the mail among them, and its others.
+    pub bank_details: Option<[u64; 3]>,
 }
 
 impl Earlier {
@@ -156,6 +158,10 @@ impl Earlier {
             sent_first: reader.boolean(section, "sent_first"),
             first_seen: time(reader, section, "first_seen"),
             last_seen: time(reader, section, "last_seen"),
+            bank_details: reader.table(section, "bank_details", "bank details").map(|details| {
+                reader.check(details, &keys::BANK_DETAILS);
+                ["known", "seen", "new"].map(|key| count(reader, details, key))
+            }),
         }
     }
 }

@@ -12,6 +12,9 @@ use uuid::Uuid;
 
 use crate::units::Span;
 
+/// The most that is recalled beneath one key; one more says that there are more.
+pub const BENEATH_MAX: usize = 200;
+
 /// `[store.history]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

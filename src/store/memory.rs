@@ -54,6 +54,8 @@ pub enum Operation {
     Recall,
     /// [`Store::learn`]
     Learn,
+    /// [`Store::forget`]
+    Forget,
     /// Every method that only reads.
     Read,
 }
@@ -416,9 +418,23 @@ impl Store for MemoryStore {
         Ok(*self.begin(Operation::Recall)?.secret.get_or_insert(fresh))
     }
 
-    async fn recall(&self, keys: Vec<Key>) -> Result<Recalled, StoreError> {
+    async fn forget(&self, key: Key, recipient: Option<Key>, audit: AuditEntry) -> Result<u64, StoreError> {
+        let mut kept = self.begin(Operation::Forget)?;
+        let before = kept.history.len();
+        kept.history.retain(|known, _| {
+            let is_theirs = recipient.as_ref().is_some_and(|recipient| known.ends_in(recipient));
+            *known != key && !key.is_above(known) && !is_theirs
+        });
+        kept.audit.push(audit);
+        Ok((before - kept.history.len()) as u64)
+    }
+
+    async fn recall(&self, keys: Vec<Key>, beneath: Option<Key>) -> Result<Recalled, StoreError> {
         let kept = self.begin(Operation::Recall)?;
-        let known = keys.into_iter().filter_map(|key| {
+        let below = kept.history.keys();
+        let below = below.filter(|key| beneath.as_ref().is_some_and(|above| above.is_above(key)));
+        let below = below.take(super::history::BENEATH_MAX + 1).cloned();
+        let known = keys.into_iter().chain(below).filter_map(|key| {
             let known = *kept.history.get(&key)?;
             Some((key, known))
         });

@@ -5,7 +5,7 @@
 //! of rules or the wire: it keeps what it is given, durably, and says so only when it is true.
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 mod custody;
 pub mod history;
 pub mod journal;
@@ -358,12 +358,16 @@ pub trait Store: Send + Sync {
     /// What the keys of what is remembered are made with. The first call makes `fresh` it; nothing else ever tells.
     async fn history_secret(&self, fresh: [u8; Secret::BYTES]) -> Result<[u8; Secret::BYTES], StoreError>;
 
-    /// What is remembered under these keys.
-    async fn recall(&self, keys: Vec<Key>) -> Result<Recalled, StoreError>;
+    /// What is remembered under these keys, and directly under one of them, at most [`history::BENEATH_MAX`] and one.
+    async fn recall(&self, keys: Vec<Key>, beneath: Option<Key>) -> Result<Recalled, StoreError>;
 
     /// Takes in what messages teach, in one transaction, each message once: only one whose journal record is kept,
     /// and says that it was not learned yet. Beyond so many entries those that are worth least go.
     async fn learn(&self, lessons: Vec<Lesson>, entries_max: u64) -> Result<Learned, StoreError>;
+
+    /// Forgets what is remembered under this key and beneath it, and every pair that ends in that recipient; appends the
+    /// audit entry in the same transaction. Returns how many entries went.
+    async fn forget(&self, key: Key, recipient: Option<Key>, audit: AuditEntry) -> Result<u64, StoreError>;
 
     /// Why nothing can be kept now, where that is known without trying: an error has shut the store.
     /// Any attempt to change something also tries to open it again.

@@ -355,6 +355,7 @@ pub const STORE_OPERATIONS: &[&str] = &[
     "hold",
     "recall",
     "learn",
+    "forget",
 ];
 /// Why the store did not say what it remembers.
 pub const HISTORY_CAUSES: &[&str] = &["failed", "timeout"];

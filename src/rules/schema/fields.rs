@@ -374,11 +374,16 @@ pub const FIELDS: &[Field] = &[
         "earlier mail between author and recipient",
         |e| history(&e.outside.history.pair),
     ),
-    later(
+    field_row(
         "history.bank_details",
-        BOOL,
+        Type::One(Base::Record(Kind::BankDetails)),
         Cost::Store,
-        "whether this correspondent showed these bank details before",
+        "the text's bank details against those that the author's domain has shown; absent when it shows none",
+        |e| match e.outside.history.bank_details.compare(e.message) {
+            Fact::Known(details) => Value::Record(Record::BankDetails(details)),
+            Fact::Absent => Value::Absent,
+            Fact::Unknown(cause) => unknown(cause),
+        },
     ),
     stated(field_row(
         "antivirus.infected",

@@ -4,7 +4,7 @@
 //! caller sees to.
 
 use super::*;
-use crate::evidence::{History, Listing};
+use crate::evidence::{BankDetails, History, Listing};
 use crate::mail::Domain;
 use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Origin, Part, Thread, Url};
 use crate::rules::value::Record;
@@ -28,6 +28,7 @@ pub const RECORDS: &[(Kind, &[Field])] = &[
     (Kind::Form, FORM),
     (Kind::Thread, THREAD),
     (Kind::History, HISTORY),
+    (Kind::BankDetails, BANK_DETAILS),
     (Kind::Listing, LISTING),
 ];
 
@@ -398,6 +399,24 @@ const LISTING: &[Field] = &[
     ),
 ];
 
+const BANK_DETAILS: &[Field] = &[
+    member(
+        "bank_details.known",
+        INT,
+        "how many different ones the domain has shown before",
+        |v| bank_details(v, |d| d.known),
+    ),
+    member("bank_details.seen", INT, "how many of these it shows again", |v| {
+        bank_details(v, |d| d.seen)
+    }),
+    member(
+        "bank_details.new",
+        INT,
+        "how many it shows that weren't shown before",
+        |v| bank_details(v, |d| d.new),
+    ),
+];
+
 /// The parts of a domain.
 pub const DOMAIN: &[Field] = &[
     member("domain.host", TEXT, "the whole name, lower-case A-labels", |v| {
@@ -477,6 +496,13 @@ reader!(form, Form);
 reader!(thread, Thread);
 reader!(history, History);
 reader!(listing, Listing);
+
+fn bank_details<'e>(value: &Value<'e>, count: impl FnOnce(&BankDetails) -> u64) -> Value<'e> {
+    match value {
+        Value::Record(Record::BankDetails(details)) => Value::number(count(details)),
+        _ => Value::Absent,
+    }
+}
 
 /// Reads a domain, keeping what it gives alive where the domain itself doesn't live long enough.
 fn domain<'e>(value: &Value<'e>, read: impl for<'d> FnOnce(&'d Domain) -> Value<'d>) -> Value<'e> {

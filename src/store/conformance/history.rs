@@ -1,8 +1,8 @@
 //! What is remembered of correspondents: counted once, kept within bounds, and forgotten in time.
 
-use super::{at, conform, event, id, message};
+use super::{at, audit_entry, conform, event, id, message};
 use crate::evidence::{Key, Secret};
-use crate::store::history::{Acquaintance, Adds, Change, Experience, Lesson};
+use crate::store::history::{Acquaintance, Adds, BENEATH_MAX, Change, Experience, Lesson};
 use crate::store::{Due, State, Store};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ conform! {
     a_group_of_many_is_learned_whole
     too_many_drop_what_is_worth_least
     what_nobody_touched_is_forgotten
+    what_stands_beneath_is_recalled_up_to_a_limit
+    whom_somebody_names_is_forgotten_with_all_pairs
 }
 
 const ALL: u64 = u64::MAX;
@@ -46,7 +48,7 @@ async fn learn(store: &dyn Store, lessons: Vec<Lesson>, most: u64) -> u64 {
 }
 
 async fn known(store: &dyn Store, who: u32) -> Option<Acquaintance> {
-    let recalled = store.recall(vec![key(who)]).await.expect("recalled");
+    let recalled = store.recall(vec![key(who)], None).await.expect("recalled");
     recalled.known.get(&key(who)).copied()
 }
 
@@ -61,7 +63,7 @@ async fn the_secret_is_made_once(store: Arc<dyn Store>) {
 }
 
 async fn what_is_learned_is_recalled(store: Arc<dyn Store>) {
-    let nothing = store.recall(vec![key(1)]).await.expect("recalled");
+    let nothing = store.recall(vec![key(1)], None).await.expect("recalled");
     assert!(nothing.known.is_empty() && nothing.experience == Experience::default());
     let lessons = vec![
         lesson(1, 10, &[(1, Adds::Sent)]),
@@ -69,7 +71,10 @@ async fn what_is_learned_is_recalled(store: Arc<dyn Store>) {
         lesson(3, 15, &[(1, Adds::Quarantined)]),
     ];
     assert_eq!(learn(&*store, lessons, ALL).await, 0);
-    let recalled = store.recall(vec![key(1), key(3), key(2)]).await.expect("recalled");
+    let recalled = store
+        .recall(vec![key(1), key(3), key(2)], None)
+        .await
+        .expect("recalled");
     assert_eq!(recalled.known.len(), 2);
     let one = Acquaintance {
         messages: 2,
@@ -98,7 +103,7 @@ async fn a_message_counts_once_and_only_if_it_is_recorded(store: Arc<dyn Store>)
     learn(&*store, vec![one(), one()], ALL).await;
     learn(&*store, vec![one()], ALL).await;
     assert_eq!(known(&*store, 1).await.map(|known| known.messages), Some(1));
-    let recalled = store.recall(Vec::new()).await.expect("recalled");
+    let recalled = store.recall(Vec::new(), None).await.expect("recalled");
     assert_eq!(recalled.experience.messages, 1);
 }
 
@@ -121,7 +126,7 @@ async fn what_a_person_does_later_is_added(store: Arc<dyn Store>) {
     store.learn(vec![released], ALL).await.expect("learned");
     let known = known(&*store, 1).await.expect("is known");
     assert_eq!((known.messages, known.quarantined, known.released), (1, 1, 1));
-    let recalled = store.recall(Vec::new()).await.expect("recalled");
+    let recalled = store.recall(Vec::new(), None).await.expect("recalled");
     assert_eq!(recalled.experience.messages, 1, "it is no message of its own");
 }
 
@@ -175,4 +180,61 @@ async fn what_nobody_touched_is_forgotten(store: Arc<dyn Store>) {
     assert_eq!(entries(&*store).await, 2);
     assert_eq!(store.expire(before(at(4))).await, Ok(2));
     assert_eq!(entries(&*store).await, 0);
+}
+
+fn secret() -> Secret {
+    Secret::new(&[7; Secret::BYTES])
+}
+
+fn one_of(number: u128, key: Key) -> Lesson {
+    Lesson {
+        changes: vec![Change {
+            key,
+            adds: Adds::Message,
+        }],
+        ..lesson(number, 10, &[])
+    }
+}
+
+async fn what_stands_beneath_is_recalled_up_to_a_limit(store: Arc<dyn Store>) {
+    let beneath = |number: u128| secret().bank_details(&key(1), &number.to_string());
+    let mut next = 0;
+    for (count, recalled) in [(BENEATH_MAX, BENEATH_MAX), (1, BENEATH_MAX + 1), (1, BENEATH_MAX + 1)] {
+        let numbers = next..next + count as u128;
+        next = numbers.end;
+        let lessons = numbers.map(|number| one_of(number, beneath(number)));
+        learn(&*store, lessons.collect(), ALL).await;
+        learn(&*store, vec![one_of(1_000, key(1)), one_of(1_001, key(2))], ALL).await;
+        let found = store.recall(vec![key(2)], Some(key(1))).await.expect("recalled");
+        let below = found.known.keys().filter(|below| key(1).is_above(below));
+        assert_eq!((below.count(), found.known.len()), (recalled, recalled + 1));
+    }
+}
+
+async fn whom_somebody_names_is_forgotten_with_all_pairs(store: Arc<dyn Store>) {
+    let (ours, theirs) = ("us@council.example", "them@council.example");
+    let secret = secret();
+    let keys = [
+        key(1),
+        secret.pair(&key(1), ours),
+        secret.pair(&key(1), theirs),
+        key(2),
+        secret.pair(&key(2), ours),
+        secret.pair(&key(2), theirs),
+    ];
+    let lessons = (0..).zip(keys.clone()).map(|(number, key)| one_of(number, key));
+    learn(&*store, lessons.collect(), ALL).await;
+    let left = async || {
+        let known = store.recall(keys.to_vec(), None).await.expect("recalled").known;
+        keys.each_ref().map(|key| known.contains_key(key))
+    };
+    let audit = || audit_entry(1, "history forget", None);
+    assert_eq!(store.forget(key(1), None, audit()).await, Ok(3));
+    assert_eq!(left().await, [false, false, false, true, true, true]);
+    let recipient = Some(secret.recipient(ours));
+    assert_eq!(store.forget(secret.address(ours), recipient, audit()).await, Ok(1));
+    assert_eq!(left().await, [false, false, false, true, false, true]);
+    assert_eq!(store.forget(key(1), None, audit()).await, Ok(0));
+    assert_eq!(entries(&*store).await, 2);
+    assert_eq!(store.audit(None).await.expect("read").len(), 3);
 }

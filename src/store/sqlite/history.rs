@@ -6,7 +6,7 @@
 use super::Failure;
 use super::messages::{moment, unreadable};
 use crate::evidence::{Key, Secret};
-use crate::store::history::{Acquaintance, Experience, Learned, Lesson, Recalled};
+use crate::store::history::{Acquaintance, BENEATH_MAX, Experience, Learned, Lesson, Recalled};
 use crate::store::search;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
@@ -36,12 +36,67 @@ pub(super) async fn secret(
     kept.try_into().map_err(|_| unreadable("secret", "of another length"))
 }
 
-/// What is remembered under these keys.
-pub(super) async fn recall(connection: &mut SqliteConnection, keys: &[Key]) -> Result<Recalled, Failure> {
-    Ok(Recalled {
-        experience: experience(connection).await?,
-        known: known(connection, keys).await?,
-    })
+/// What is remembered under these keys, and directly under one of them.
+pub(super) async fn recall(
+    connection: &mut SqliteConnection,
+    keys: &[Key],
+    beneath: Option<&Key>,
+) -> Result<Recalled, Failure> {
+    let experience = experience(connection).await?;
+    let mut known = known(connection, keys).await?;
+    if let Some(above) = beneath {
+        let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new("SELECT * FROM history WHERE ");
+        push_beneath(&mut sql, above, ">");
+        sql.push(" LIMIT ")
+            .push_bind(number(BENEATH_MAX as u64).saturating_add(1));
+        for row in sql.build().fetch_all(connection).await? {
+            known.insert(Key::from_bytes(row.try_get("key")?), acquaintance(&row)?);
+        }
+    }
+    Ok(Recalled { experience, known })
+}
+
+/// Removes a key, what stands beneath it, and every pair of a recipient. The last looks at every entry: a person waits
+/// for that, and now and then.
+pub(super) async fn forget(
+    connection: &mut SqliteConnection,
+    key: &Key,
+    recipient: Option<&Key>,
+) -> Result<u64, Failure> {
+    let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new("DELETE FROM history WHERE (");
+    push_beneath(&mut sql, key, ">=");
+    sql.push(")");
+    if let Some(recipient) = recipient {
+        let length = number(recipient.as_bytes().len() as u64);
+        sql.push(" OR (length(key) > ")
+            .push_bind(length)
+            .push(" AND substr(key, ")
+            .push_bind(length.saturating_neg())
+            .push(") = ")
+            .push_bind(recipient.as_bytes().to_vec())
+            .push(")");
+    }
+    let gone = sql.build().execute(&mut *connection).await?.rows_affected();
+    count_removed(connection, gone).await?;
+    Ok(gone)
+}
+
+fn push_beneath(sql: &mut QueryBuilder<Sqlite>, above: &Key, from: &str) {
+    sql.push("key ")
+        .push(from)
+        .push(" ")
+        .push_bind(above.as_bytes().to_vec());
+    if let Some(beyond) = above.beyond() {
+        sql.push(" AND key < ").push_bind(beyond.as_bytes().to_vec());
+    }
+}
+
+async fn count_removed(connection: &mut SqliteConnection, removed: u64) -> Result<(), Failure> {
+    sqlx::query("UPDATE history_state SET entries = max(entries - ?, 0)")
+        .bind(number(removed))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Takes in what wasn't taken in before, and drops what there is no room for.
@@ -181,10 +236,7 @@ pub(super) async fn expire(connection: &mut SqliteConnection, before: i64) -> Re
         .await?;
         removed += done.rows_affected();
     }
-    sqlx::query("UPDATE history_state SET entries = max(entries - ?, 0)")
-        .bind(number(removed))
-        .execute(connection)
-        .await?;
+    count_removed(connection, removed).await?;
     Ok(removed)
 }
 

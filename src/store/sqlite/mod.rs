@@ -309,8 +309,19 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn recall(&self, keys: Vec<Key>) -> Result<Recalled, StoreError> {
-        let found = async { history::recall(&mut *self.latch.reader().await?, &keys).await };
+    async fn forget(&self, key: Key, recipient: Option<Key>, audit: AuditEntry) -> Result<u64, StoreError> {
+        self.change("forget", move |connection| {
+            Box::pin(async move {
+                let gone = history::forget(connection, &key, recipient.as_ref()).await?;
+                audit::append(connection, audit).await?;
+                Ok(gone)
+            })
+        })
+        .await
+    }
+
+    async fn recall(&self, keys: Vec<Key>, beneath: Option<Key>) -> Result<Recalled, StoreError> {
+        let found = async { history::recall(&mut *self.latch.reader().await?, &keys, beneath.as_ref()).await };
         self.read("recall", found.await)
     }
 

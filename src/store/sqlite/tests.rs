@@ -210,7 +210,7 @@ async fn a_database_of_an_earlier_version_keeps_all_that_it_holds() {
         assert_eq!(store.audit(None).await.expect("read").len(), 1);
         assert_eq!(store.get(id(1)).await.expect("is kept").hold, None);
         assert_eq!(store.levers().await, Ok(Vec::new()));
-        assert_eq!(store.recall(Vec::new()).await, Ok(Recalled::default()));
+        assert_eq!(store.recall(Vec::new(), None).await, Ok(Recalled::default()));
         store
             .settle_release(id(2), &[], ReleaseOutcome::NotDelivered)
             .await
