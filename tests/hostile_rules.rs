@@ -175,7 +175,7 @@ fn a_list_named_everywhere_is_refused_where_it_is_once_too_many() {
     let line = 3 + 7 * (most + 1);
     assert_eq!(
         refusal(&[("a.toml", &uses(most + 1)), ("many.txt", &entries)]),
-        ("too-large", line)
+        ("set-too-large", line)
     );
 }
 
@@ -191,24 +191,34 @@ fn regexes_are_bounded_one_by_one_and_together() {
         let (code, line) = refusal(&[("a.toml", &rule("LURE", &format!("subject.matches(/{regex}/)")))]);
         assert_eq!((code, line), ("regex-too-large", 7), "{regex}");
     }
-    let several = |many: usize, regex: &str| {
-        let rules = (0..many).map(|number| rule(&format!("LURE_{number}"), &format!("subject.matches(/{regex}/)")));
-        rules.collect::<String>()
-    };
-    // Each is small enough not to be compiled before it is run.
+    // Each is small enough not to be compiled before it is run, and none like another.
     let regex = "abcdefghij".repeat(190);
-    let most = REGEX_STATES_MAX / 1_900;
-    let first = several(most / 2, &regex);
-    assert!(load(&[("a.toml", &first)]).is_ok());
-    let (second, third) = (first.replace("LURE_", "MORE_"), first.replace("LURE_", "MOST_"));
-    let problems = load(&[("a.toml", &first), ("b.toml", &second), ("c.toml", &third)]).expect_err("it loads");
-    let refused: Vec<&Diagnostic> = problems.iter().filter(|problem| problem.code == "too-large").collect();
+    let some = REGEX_STATES_MAX / 2 / 2_000;
+    let three = |regex: &dyn Fn(&str, usize) -> String| {
+        ["LURE", "MORE", "MOST"].map(|name| {
+            let when = |at| format!("subject.matches(/{}/)", regex(name, at));
+            (0..some)
+                .map(|at| rule(&format!("{name}_{at}"), &when(at)))
+                .collect::<String>()
+        })
+    };
+    let load_three = |[a, b, c]: &[String; 3]| load(&[("a.toml", a), ("b.toml", b), ("c.toml", c)]);
+    let differing = three(&|name, at| format!("{name}{at:07}{regex}"));
+    assert!(load(&[("a.toml", &differing[0])]).is_ok());
+    let problems = load_three(&differing).expect_err("it loads");
+    let refused: Vec<&Diagnostic> = problems
+        .iter()
+        .filter(|problem| problem.code == "set-too-large")
+        .collect();
+    assert_eq!(refused.len(), 1, "it is told where it becomes so");
     assert!(
-        refused.len() < most && refused[0].start().line > 1,
-        "{} {:?}",
-        refused.len(),
+        refused[0].source.name.ends_with("c.toml") && refused[0].start().line < 7 * some / 4,
+        "{:?}",
         refused[0]
     );
+    assert!(refused[0].notes[0].starts_with("so it is at "), "{:?}", refused[0]);
+    // What is written alike is one.
+    assert!(load_three(&three(&|_, _| regex.clone())).is_ok());
 }
 
 #[test]
@@ -224,7 +234,7 @@ fn sets_of_rules_named_by_many_are_bounded() {
     let most = REFERENCES_MAX / RULES;
     assert!(load(&[("a.toml", &defines(most))]).is_ok());
     let line = RULES * 8 + 3 * (most + 1);
-    assert_eq!(refusal(&[("a.toml", &defines(most + 1))]), ("too-large", line));
+    assert_eq!(refusal(&[("a.toml", &defines(most + 1))]), ("set-too-large", line));
 }
 
 #[test]

@@ -12,6 +12,7 @@
 
 use jiff::Timestamp;
 use portreeve::rules::codes::CODES;
+use portreeve::rules::compile::extent::NEEDLES_MAX;
 use portreeve::rules::diagnostic::{Diagnostic, render_all};
 use portreeve::rules::{Loaded, RuleSet, format, guard, source};
 use std::collections::BTreeMap;
@@ -169,6 +170,15 @@ fn made() -> BTreeMap<String, String> {
     say_of(
         "too-large",
         &[("a.toml", (rule("ONE", &long) + &rule("TWO", &wide)).into_bytes())],
+    );
+    let list = (0..1_000).fold(String::new(), |list, number| list + &format!("entry {number}\n"));
+    let uses = (0..=NEEDLES_MAX / 1_000).map(|at| rule(&format!("R{at:05}"), "subject.icontains($many)"));
+    let uses = "[lists.many]\nkind = 'text'\nfile = 'many.txt'\n".to_owned()
+        + &uses.collect::<String>()
+        + &rule("TWO", "subject.icontains($many)");
+    say_of(
+        "set-too-large",
+        &[("a.toml", uses.into_bytes()), ("many.txt", list.into_bytes())],
     );
     let nested = rule("ONE", &format!("{}true", "not ".repeat(100)));
     say_of("too-deep-condition", &[("a.toml", nested.into_bytes())]);

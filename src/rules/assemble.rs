@@ -3,7 +3,7 @@
 //! [`Root`]s go in; out comes a [`Loaded`] set with its warnings, or every error at once. Knows
 //! nothing of how the texts were found, or of messages.
 
-use super::compile::Atoms;
+use super::compile::{Atoms, SET_TOO_LARGE};
 use super::diagnostic::{self, Diagnostic, Level, nearest};
 use super::files::{self, File};
 use super::link::{self, Catalogue, Linked, Named};
@@ -129,15 +129,13 @@ pub(super) fn assemble(mut roots: Vec<Root>, options: &Options) -> Result<Loaded
 /// That a set as a whole is too large is told where it becomes so, not of everything that follows.
 fn once_each(diagnostics: &mut Vec<Diagnostic>) {
     let mut told: HashMap<String, usize> = HashMap::new();
-    for found in diagnostics.iter().filter(|found| found.code == "too-large") {
+    for found in diagnostics.iter().filter(|found| found.code == SET_TOO_LARGE) {
         *told.entry(found.message.clone()).or_default() += 1;
     }
     diagnostics.retain_mut(|found| match told.get_mut(&found.message).map(std::mem::take) {
         Some(0) => false,
         Some(places @ 2..) => {
-            found
-                .notes
-                .push(format!("there is no room at {} more places", places - 1));
+            found.notes.push(format!("so it is at {} after this one", places - 1));
             true
         }
         _ => true,
@@ -395,7 +393,7 @@ fn parts(
         Err(why) => {
             let file = &files.first()?.source;
             let message = format!("the patterns of all rules together are too large: {why}");
-            diagnostics.push(Diagnostic::error("too-large", file, 0..0, message));
+            diagnostics.push(Diagnostic::error(SET_TOO_LARGE, file, 0..0, message));
             return None;
         }
     };

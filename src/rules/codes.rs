@@ -75,6 +75,10 @@ pub const CODES: &[(&str, &str)] = &[
         "an operator of another language, understood all the same (warning)",
     ),
     ("foreign-word", "a word of another language that has no meaning here"),
+    (
+        "impossible-value",
+        "a string is compared with a field that is never written so (warning)",
+    ),
     ("infix-method", "what is a method here stands between two operands"),
     ("layout", "a file can't be laid out without a change to what it means"),
     ("list-emptied", "a reload would empty a list"),
@@ -114,6 +118,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("regex-too-large", "a regex takes too much memory once compiled"),
     ("repeated-needle", "a needle stands twice in one test (warning)"),
     (
+        "set-too-large",
+        "all rules together ask for more than there is room for",
+    ),
+    (
         "several-conditions",
         "several conditions stand in parentheses without telling how many must hold",
     ),
@@ -127,7 +135,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("snapshot", "the last good generation on disk can't be used"),
     ("toml-syntax", "a file isn't TOML"),
     ("too-deep", "conditions or folders are nested too deep"),
-    ("too-large", "a condition, a list or the set as a whole is too large"),
+    ("too-large", "a condition or a list is too large"),
     ("too-many-files", "there are too many rule files"),
     ("too-many-rules", "there are too many rules"),
     ("unclosed", "parentheses or brackets aren't closed"),
@@ -153,7 +161,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("whole-mail", "a mail that is given whole has other keys as well"),
     (
         "wildcard",
-        "`*` stands for itself in a string, and matches nothing else (warning)",
+        "`*` and the signs of regexes stand for themselves in a string (warning)",
     ),
     ("wrong-arguments", "a function takes other arguments, or more, or fewer"),
     ("wrong-type", "a value is of another type than what it meets"),

@@ -242,8 +242,8 @@ async fn as_the_gate_uses_it_nobody_is_asked_twice_nor_waits_for_the_silent() {
             lookup: Span(Duration::from_millis(200)),
             ..settings(&[address])
         };
-        let (told, events) = tokio::sync::mpsc::unbounded_channel();
-        let told = Arc::new(move |event| _ = told.send(event));
+        let (told, events) = tokio::sync::mpsc::channel(10);
+        let told = Arc::new(move |event| _ = told.try_send(event));
         let watched = Watched::new(Arc::new(StubResolver::new(&short).unwrap()), told);
         (Cached::new(Arc::new(watched), short.cache), events)
     };

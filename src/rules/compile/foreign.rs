@@ -158,6 +158,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("filter", "{0}.any(x, …), or {0}.count(x, …)"),
     ("find", "{0}.contains({1})"),
     ("has", "present({0})"),
+    ("if", "({0} and {1}) or (not {0} and …)"),
     ("ifnull", "{0} ?? {1}"),
     ("in_list", "{0} in {1}"),
     ("isset", "present({0})"),
@@ -232,6 +233,31 @@ const LISTS: &[(&str, &str)] = &[
     ("url_shorteners", "link_shorteners"),
 ];
 
+/// What no rule can ask for here, and why.
+const ABSENT: &[(&str, &str)] = &[
+    (
+        "beta",
+        "a rule asks only for what is in the message, its envelope and its history",
+    ),
+    (
+        "ml",
+        "a rule asks only for what is in the message, its envelope and its history",
+    ),
+    (
+        "network",
+        "a rule asks only for what is in the message, its envelope and its history",
+    ),
+    (
+        "score",
+        "rules don't see the sum: refer to rules, @NAME or 2 of @tag:lure",
+    ),
+    (
+        "spam_score",
+        "rules don't see the sum: refer to rules, @NAME or 2 of @tag:lure",
+    ),
+    ("nocase", "write icontains or iequals, or `i` after a regex"),
+];
+
 /// Words for nothing at all.
 const NOTHING: [&str; 7] = ["NULL", "Null", "nil", "None", "null", "undefined", "NaN"];
 
@@ -284,6 +310,11 @@ pub(super) fn list(name: &str) -> Option<&'static str> {
         .iter()
         .find(|(foreign, _)| *foreign == name)
         .map(|(_, ours)| *ours)
+}
+
+/// Why there is nothing of this name, nor anything like it.
+pub(super) fn absent(name: &str) -> Option<&'static str> {
+    ABSENT.iter().find(|(foreign, _)| *foreign == name).map(|(_, why)| *why)
 }
 
 /// Whether a name is a word for nothing.

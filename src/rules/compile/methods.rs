@@ -146,6 +146,10 @@ impl Compiler<'_> {
                 "write {written} == '192.0.2.1', or {written} in $list of kind cidr"
             )),
             (_, Some(meant)) if meant != name => problem.help(format!("did you mean `{meant}`?")),
+            (Type::One(Base::Text), _) => {
+                let methods: Vec<&str> = function::names(Receiver::Text).collect();
+                problem.help(format!("it has {}", methods.join(", ")))
+            }
             _ => problem,
         };
         self.refuse(problem)

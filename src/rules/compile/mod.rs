@@ -6,6 +6,7 @@ pub(crate) mod atoms;
 pub mod extent;
 mod foreign;
 mod grams;
+mod idle;
 mod letters;
 pub(crate) mod needles;
 pub(crate) mod shared;
@@ -46,6 +47,9 @@ use super::value::{Base, Type, Value};
 use node::Node;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// The code of what is said where a set has no more room.
+pub(super) const SET_TOO_LARGE: &str = "set-too-large";
 
 /// A rule or define of the set, by its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -387,7 +391,7 @@ impl Compiler<'_> {
         match found {
             Ok(()) => Some(()),
             Err(message) => {
-                let problem = Problem::error("too-large", span.clone(), message);
+                let problem = Problem::error(SET_TOO_LARGE, span.clone(), message);
                 self.refuse(problem.help("write less of it, or split the rules over several gates"))
             }
         }

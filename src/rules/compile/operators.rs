@@ -2,6 +2,7 @@
 //!
 //! Strings written beside a domain, an address or an IP address are read as one while compiling.
 
+use super::idle::Beside;
 use super::node::{Needle, Node};
 use super::{Compiler, Typed, foreign, shown, source};
 use crate::mail::Domain;
@@ -58,8 +59,11 @@ impl Compiler<'_> {
             );
             return self.refuse(problem(message).help("write == or !="));
         }
-        for (side, beside) in [(left, right), (right, left)] {
-            self.warn_wildcard(side, |bare| format!("write {}.contains('{bare}')", source(beside)));
+        for (side, beside, node) in [(left, right, &other.node), (right, left, &one.node)] {
+            let of = source(beside);
+            let regex = |regex: &str| format!("write {of}.matches(/{regex}/)");
+            self.warn_wildcard(side, |bare| format!("write {of}.contains('{bare}')"), regex);
+            self.warn_impossible((node, beside), side, Beside::Equal);
         }
         let label = if one.label.is_empty() { other.label } else { one.label };
         Some(Typed::condition(Node::Compare {
@@ -68,20 +72,6 @@ impl Compiler<'_> {
             right: Box::new(other.node),
             label: label.into(),
         }))
-    }
-
-    /// Globs are a habit of many languages; here a `*` is an asterisk.
-    pub(super) fn warn_wildcard(&mut self, literal: &Expr, help: impl Fn(&str) -> String) {
-        let ExprKind::Text(text) = &literal.kind else {
-            return;
-        };
-        let bare = text.trim_matches('*');
-        let is_plain = |c: char| c.is_alphanumeric() || " .-_@/".contains(c);
-        if bare.len() < text.len() && bare.chars().all(is_plain) && bare.chars().any(char::is_alphanumeric) {
-            let message = "`*` stands for itself in a string";
-            let problem = Problem::warning("wildcard", literal.span.clone(), message);
-            self.problems.push(problem.help(help(&bare.replace('\'', "''"))));
-        }
     }
 
     /// A string literal beside a domain is that domain, and so on.
@@ -106,13 +96,14 @@ impl Compiler<'_> {
                 );
                 let below = text.strip_prefix("*.").or_else(|| text.strip_prefix('.'));
                 self.refuse(match base {
+                    _ if text.is_empty() => problem.help("whether there is one at all is present(…)"),
                     Base::Ip if text.contains('/') => problem.help("a network belongs in a list of kind cidr"),
                     Base::Domain if text.contains('@') => {
                         problem.help("an address compares with an address, such as from.address")
                     }
                     Base::Domain if below.is_some() => problem.help(
-                        "what stands below a domain is asked by its registrable domain, … .site == 'example.org', or by a \
-                         list of kind domain",
+                        "what stands below a domain is asked by … .site == 'example.org' or by a list of kind domain, what \
+                         it ends with by … .ends_with('.example')",
                     ),
                     Base::Address => problem.help("an address is name@example.org; the part after `@` is … .domain"),
                     _ => problem,
@@ -149,7 +140,7 @@ impl Compiler<'_> {
                 let (_, list) = self.list(&set.span, name)?;
                 self.in_list(negated, item, typed, list)
             }
-            ExprKind::Values(values) | ExprKind::Conditions(values) => self.in_values(negated, typed, values),
+            ExprKind::Values(values) | ExprKind::Conditions(values) => self.in_values(negated, (typed, item), values),
             _ => self.in_field(negated, item, typed, set),
         }
     }
@@ -193,10 +184,11 @@ impl Compiler<'_> {
         }))
     }
 
-    fn in_values(&mut self, negated: bool, item: Typed, values: &[Expr]) -> Option<Typed> {
+    fn in_values(&mut self, negated: bool, (item, written): (Typed, &Expr), values: &[Expr]) -> Option<Typed> {
         let mut nodes = Vec::with_capacity(values.len());
         let mut is_whole = true;
         for value in values {
+            self.warn_impossible((&item.node, written), value, Beside::Equal);
             let read = self
                 .lower(value)
                 .and_then(|typed| self.read_literal(value, typed, item.ty));
@@ -234,7 +226,13 @@ impl Compiler<'_> {
             && !matches!(item.kind, ExprKind::Text(_))
         {
             let message = format!("{} is a string; `in` wants a list", shown(set));
-            let help = format!("write {0} == {1}, or {0} in [{1}, '…']", source(item), source(set));
+            let help = match typed.ty {
+                Type::One(Base::Ip) => format!(
+                    "networks stand in a list of kind cidr: {} in $our_networks",
+                    source(item)
+                ),
+                _ => format!("write {0} == {1}, or {0} in [{1}, '…']", source(item), source(set)),
+            };
             return self.refuse(problem(message).help(help));
         }
         if let Type::One(Base::Text) = within.ty {
@@ -497,6 +495,10 @@ fn is_address(text: &str) -> bool {
 fn whole_help(side: &Expr, ty: Type, operator: Comparison, beside: &Expr) -> String {
     let (side, sign) = (source(side), operator.as_str());
     let value = match &beside.kind {
+        ExprKind::Text(text) if text.is_empty() => {
+            let not = if operator == Comparison::NotEqual { "" } else { "not " };
+            return format!("write {not}present({side})");
+        }
         ExprKind::Text(_) => source(beside),
         _ => "…".to_owned(),
     };

@@ -260,6 +260,10 @@ fn refused(error: &ast::Error, span: Range<usize>) -> Problem {
             "regexes have no back-references, so that they always end in linear time".to_owned(),
             "write the alternatives out",
         ),
+        ErrorKind::EscapeUnrecognized => (
+            "a backslash before this letter means nothing".to_owned(),
+            r"blanks are \s or [ \t]; what \Q…\E would quote has a `\` before each sign of its own",
+        ),
         kind => (format!("this regex can't be read: {kind}"), ""),
     };
     let problem = Problem::error("bad-regex", span, message);

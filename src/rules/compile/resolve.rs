@@ -4,6 +4,7 @@ use super::node::{Derivation, Node};
 use super::{Compiler, Typed, Variable, foreign, shown, source};
 use crate::rules::function::{self, Receiver};
 use crate::rules::lists::{List, ListKind};
+use crate::rules::schema::words::Wording;
 use crate::rules::schema::{self, FIELDS, Field};
 use crate::rules::syntax::{Expr, ExprKind, Problem};
 use crate::rules::text::nearest;
@@ -34,6 +35,9 @@ impl Compiler<'_> {
                 .refuse(problem.help("write the conditions out, any of (…, …), or give rules a tag: any of @tag:x"));
         }
         let problem = Problem::error("unknown-field", span.clone(), format!("there is no field `{name}`"));
+        if let Some(why) = foreign::absent(name) {
+            return self.refuse(problem.help(why));
+        }
         if schema::is_group(name) {
             return self.refuse(problem.help(format!("these are its fields: {}", group(name))));
         }
@@ -52,12 +56,21 @@ impl Compiler<'_> {
                 "a header field is header('{}'), a rule @{name}",
                 name.replace('_', "-")
             )),
-            None => None,
+            None => Some(format!("a string stands in quotes: '{name}'")),
         };
         self.refuse(match help {
             Some(help) => problem.help(help),
             None => problem,
         })
+    }
+
+    /// What a wrong name after `$` or `@` may be: a field, or one of YARA's strings.
+    fn meant_without_sign(name: &str) -> Option<String> {
+        if schema::field(name).is_some() || schema::is_group(name) {
+            return Some(format!("`{name}` is a field, and written without a sign before it"));
+        }
+        let is_yaras = name.len() <= 3 && name.starts_with(|c: char| c.is_ascii_lowercase());
+        is_yaras.then(|| "strings stand where they are looked for: any of (body.text.icontains('…'), …)".to_owned())
     }
 
     fn field(&mut self, place: usize, span: &Range<usize>) -> Option<Typed> {
@@ -187,8 +200,13 @@ impl Compiler<'_> {
             span.clone(),
             format!("{} such as {} has no `{name}`", base.ty.indefinite(), shown(expr)),
         );
-        if let (Type::Many(_), "count") = (base.ty, name) {
+        if let (Type::Many(_) | Type::One(Base::Text), "count" | "size" | "len") = (base.ty, name) {
             return self.refuse(problem.help(format!("write {}.length", source(expr))));
+        }
+        if let Some(Wording::OneOf(words)) = base.wording()
+            && words.contains(&name)
+        {
+            return self.refuse(problem.help(format!("write {} == '{name}'", source(expr))));
         }
         if function::is_method(name) {
             return self.refuse(problem.help(format!("a method is called: {}.{name}(…)", source(expr))));
@@ -216,7 +234,10 @@ impl Compiler<'_> {
                 "a time has no parts: it compares with times and dates, and two of them differ by a duration".to_owned()
             }
             None if columns.is_empty() => String::new(),
-            None => format!("it has {}", columns.join(", ")),
+            None => match deeper(base.ty, name).as_slice() {
+                [] => format!("it has {}", columns.join(", ")),
+                parts => format!("did you mean {}?", parts.join(" or ")),
+            },
         };
         let problem = if help.is_empty() { problem } else { problem.help(help) };
         self.refuse(problem)
@@ -238,6 +259,7 @@ impl Compiler<'_> {
         let familiar = foreign::list(name).filter(|list| self.names.list(list).is_some());
         let meant = familiar.or_else(|| nearest(name, self.names.list_names()));
         let help = meant.map(|meant| format!("did you mean `${meant}`?"));
+        let help = help.or_else(|| Self::meant_without_sign(name));
         let help = help.unwrap_or_else(|| format!("define it under [lists.{name}]"));
         self.refuse(problem.help(help))
     }
@@ -272,7 +294,10 @@ impl Compiler<'_> {
             let meant = same.or_else(|| nearest(name, names));
             return self.refuse(match meant {
                 Some(meant) => problem.help(format!("did you mean `@{meant}`?")),
-                None => problem,
+                None => match Self::meant_without_sign(name) {
+                    Some(help) => problem.help(help),
+                    None => problem.help("rules and defines are named as they are, in the same case"),
+                },
             });
         };
         self.refer(rule);
@@ -338,4 +363,14 @@ fn group(name: &str) -> String {
     let fields = FIELDS.iter().map(|field| field.name);
     let within = fields.filter(|field| field.split_once('.').is_some_and(|(group, _)| group == name));
     within.collect::<Vec<_>>().join(", ")
+}
+
+/// The parts of a record's parts that have this name.
+fn deeper(ty: Type, name: &str) -> Vec<String> {
+    let parts = schema::members(ty.base()).iter().filter(|part| !part.ty.is_list());
+    let has = |part: &&Field| schema::members(part.ty.base()).iter().any(|field| field.key() == name);
+    parts
+        .filter(has)
+        .map(|part| format!("`{}.{name}`", part.key()))
+        .collect()
 }

@@ -2,6 +2,7 @@
 //!
 //! Literal needles on a text of the message itself become atoms of the shared scan.
 
+use super::idle::Beside;
 use super::node::{Derivation, Gate, GatedPattern, Needle, Node, Subject, Test, TextTest};
 use super::pattern::{self, Pattern};
 use super::patterns::Taken;
@@ -57,6 +58,16 @@ impl Compiler<'_> {
         if arguments.is_empty() {
             let message = format!("`{name}` wants something to look for");
             return self.refuse(Problem::error("wrong-arguments", name_span.clone(), message));
+        }
+        let beside = match (test, ignores_case) {
+            (Test::Equals, _) => Some(Beside::EqualInAnyCase),
+            (_, false) => Some(Beside::Part),
+            (_, true) => None,
+        };
+        if let (Some(beside), ExprKind::Method { base: text, .. }) = (beside, &expr.kind) {
+            arguments
+                .iter()
+                .for_each(|argument| self.warn_impossible((&base.node, text), argument, beside));
         }
         let subject = self.subject(base);
         let scan = match test {
@@ -137,7 +148,8 @@ impl Compiler<'_> {
                         "an empty needle never matches",
                     ));
                 }
-                self.warn_wildcard(argument, |bare| format!("leave it out: {method}('{bare}')"));
+                let regex = |regex: &str| format!("write matches(/{regex}/), with an `i` after it for any case");
+                self.warn_wildcard(argument, |bare| format!("leave it out: {method}('{bare}')"), regex);
                 Some(self.literal(text, ignores_case, scan))
             }
             ExprKind::List(name) => {
@@ -286,6 +298,7 @@ impl Compiler<'_> {
                 format!("{} is no regex", shown(argument)),
             );
             return self.refuse(match &argument.kind {
+                ExprKind::Text(text) if is_regex(text) => problem.help(format!("leave the quotes out: {text}")),
                 ExprKind::Text(text) => problem.help(format!("write /{}/", text.replace('/', r"\/"))),
                 _ => problem.help("a regex stands between slashes: /…/"),
             });
@@ -345,6 +358,12 @@ impl Compiler<'_> {
         };
         Some(Typed::new(node, ty).called(base.label))
     }
+}
+
+/// Whether a string is a regex with its slashes.
+fn is_regex(text: &str) -> bool {
+    let inner = text.strip_prefix('/').and_then(|rest| rest.rsplit_once('/'));
+    inner.is_some_and(|(regex, flags)| !regex.is_empty() && flags.chars().all(|flag| "imsxu".contains(flag)))
 }
 
 /// Whether a needle counts only until some day.

@@ -6,6 +6,7 @@
 
 mod fields;
 mod members;
+pub mod words;
 
 use super::value::{Base, Kind, Type, Value, Why};
 use crate::evidence::{Evidence, Fact};

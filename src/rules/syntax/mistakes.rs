@@ -4,47 +4,11 @@
 //! and Python; decides nothing.
 
 use super::Problem;
+use super::habits::{self, STATEMENTS, method};
 use super::token::Token;
 use super::tree::{Expr, ExprKind};
 use crate::units::{parse_size, parse_span};
 use std::ops::Range;
-
-/// Words that people put between two operands, and the methods that they are here.
-const METHOD_HABITS: &[(&str, &str)] = &[
-    ("contains", "contains"),
-    ("icontains", "icontains"),
-    ("has", "contains"),
-    ("includes", "contains"),
-    ("starts_with", "starts_with"),
-    ("startswith", "starts_with"),
-    ("istarts_with", "istarts_with"),
-    ("ends_with", "ends_with"),
-    ("endswith", "ends_with"),
-    ("iends_with", "iends_with"),
-    ("iequals", "iequals"),
-    ("matches", "matches"),
-    ("match", "matches"),
-    ("regex", "matches"),
-    ("regexp", "matches"),
-    ("rlike", "matches"),
-    ("similar_to", "similar_to"),
-];
-
-/// Words for operators that are signs here.
-const SIGN_HABITS: &[(&str, &str)] = &[
-    ("eq", "=="),
-    ("equals", "=="),
-    ("ne", "!="),
-    ("lt", "<"),
-    ("gt", ">"),
-    ("le", "<="),
-    ("lte", "<="),
-    ("ge", ">="),
-    ("gte", ">="),
-];
-
-/// Words of other languages that begin a statement.
-const STATEMENTS: [&str; 8] = ["if", "when", "where", "return", "let", "select", "rule", "unless"];
 
 /// A token stands where something else should.
 pub(super) fn unexpected(tokens: &[(Token, Range<usize>)], span: Range<usize>, wanted: &str) -> Problem {
@@ -79,6 +43,15 @@ pub(super) fn star_of_names(span: Range<usize>) -> Problem {
 pub(super) fn left_over(tokens: &[(Token, Range<usize>)], span: Range<usize>, before: &Expr) -> Problem {
     let before = last_operand(before);
     let (found, next) = (token(tokens, 0), token(tokens, 1));
+    if let (ExprKind::Member { base, name, .. }, Token::Text(_) | Token::Regex { .. } | Token::List(_)) =
+        (&before.kind, found)
+        && method(name).is_some()
+    {
+        let message = "what a method looks for stands in parentheses";
+        let argument = argument(found);
+        return Problem::error("unexpected-token", span, message)
+            .help(format!("write {}.{name}({argument})", written(base)));
+    }
     if let ExprKind::Name(word) = &before.kind
         && let Some(problem) = after_name(word, before.span.clone(), found, next)
     {
@@ -96,12 +69,24 @@ pub(super) fn left_over(tokens: &[(Token, Range<usize>)], span: Range<usize>, be
         Token::Sign("!~") => negated(infix_method("matches", &signed(found), next, span, before)),
         Token::Regex { pattern, flags } => Problem::error("infix-method", span, "a regex is looked for by a method")
             .help(format!("write {}.matches(/{pattern}/{flags})", written(before))),
-        Token::Sign("[") => Problem::error("unexpected-token", span, "nothing is picked by its number").help(format!(
-            "the first is {0}.first; any of them is {0}.any(x, …)",
-            written(before)
-        )),
+        Token::Sign("[") => subscript(next, span, &written(before)),
         Token::Sign(")" | "]") => Problem::error("unopened", span, format!("{} closes nothing", describe(found))),
         _ => unexplained(found, span),
+    }
+}
+
+/// `links[0]`, `headers['X-Mailer']`.
+fn subscript(index: &Token, span: Range<usize>, of: &str) -> Problem {
+    match index {
+        Token::Text(name) if of.starts_with("header") => {
+            let field = quoted(name);
+            Problem::error("unexpected-token", span, "a header field isn't picked in brackets").help(format!(
+                "header({field}) has every instance of it, a list: header({field}).any(h, …)"
+            ))
+        }
+        _ => Problem::error("unexpected-token", span, "nothing is picked by its number").help(format!(
+            "of a list the first is {of}.first, and any of them {of}.any(x, …); a text begins with {of}.starts_with('…')"
+        )),
     }
 }
 
@@ -167,13 +152,14 @@ fn after_operand(word: &str, next: &Token, span: Range<usize>, before: &Expr) ->
     if let Some(method) = method(word) {
         return infix_method(method, word, next, span, before);
     }
-    if let Some((_, sign)) = SIGN_HABITS.iter().find(|(habit, _)| *habit == lower) {
+    if let Some(sign) = habits::sign(&lower) {
         return foreign(format!("write {subject} {sign} …"));
     }
     if let ExprKind::Int(number) = before.kind {
         let together = format!("{number}{word}");
         let is_unit = parse_size(&together).is_some() || parse_span(&together).is_some();
-        if is_unit {
+        let unit = habits::unit(word).map(|unit| format!("{number}{unit}"));
+        if let Some(together) = is_unit.then_some(together).or(unit) {
             return Problem::error(
                 "unexpected-token",
                 span.clone(),
@@ -187,6 +173,8 @@ fn after_operand(word: &str, next: &Token, span: Range<usize>, before: &Expr) ->
         ("is", Token::Name(_)) => foreign(format!("write not present({subject})")),
         ("is", _) => foreign(format!("write {subject} == …")),
         ("exists", _) => foreign(format!("write present({subject})")),
+        ("xor", _) => foreign("write (a or b) and not (a and b)".to_owned()),
+        ("nocase", _) => foreign("write icontains or iequals, or `i` after a regex".to_owned()),
         ("between", _) => foreign(format!("write {subject} >= … and {subject} <= …")),
         ("for", _) => foreign("the items of a list are asked by links.any(l, …), all, count or distinct".to_owned()),
         ("if" | "then" | "else", _) => {
@@ -200,15 +188,23 @@ fn after_operand(word: &str, next: &Token, span: Range<usize>, before: &Expr) ->
     }
 }
 
+/// What is looked for, as a method takes it.
+fn argument(token: &Token) -> String {
+    match token {
+        Token::Regex { pattern, flags } => format!("/{pattern}/{flags}"),
+        Token::Text(text) => quoted(text),
+        Token::List(name) => format!("${name}"),
+        _ => "'…'".to_owned(),
+    }
+}
+
 /// `subject contains 'x'`: the method with what was looked for.
 fn infix_method(method: &str, word: &str, next: &Token, span: Range<usize>, before: &Expr) -> Problem {
     let argument = match (method, next) {
-        (_, Token::Regex { pattern, flags }) => format!("/{pattern}/{flags}"),
         ("matches", Token::Text(text)) => format!("/{}/", text.replace('/', "\\/")),
+        ("matches", Token::Regex { .. }) => argument(next),
         ("matches", _) => "/…/".to_owned(),
-        (_, Token::Text(text)) => quoted(text),
-        (_, Token::List(name)) => format!("${name}"),
-        _ => "'…'".to_owned(),
+        _ => argument(next),
     };
     let method = match next {
         Token::Regex { .. } => "matches",
@@ -227,14 +223,14 @@ fn infix_method(method: &str, word: &str, next: &Token, span: Range<usize>, befo
     Problem::error("infix-method", span, format!("`{word}` is a method here")).help(help)
 }
 
-/// SQL's LIKE, its percent signs understood.
+/// SQL's LIKE, its percent signs understood, and the asterisks of globs.
 fn like(word: &str, next: &Token, span: Range<usize>, before: &Expr) -> Problem {
     let i = if word.eq_ignore_ascii_case("like") { "" } else { "i" };
     let Token::Text(text) = next else {
         return infix_method(&format!("{i}contains"), word, next, span, before);
     };
-    let bare = text.trim_matches('%');
-    let method = match (text.starts_with('%'), text.ends_with('%')) {
+    let bare = text.trim_matches(['%', '*']);
+    let method = match (text.starts_with(['%', '*']), text.ends_with(['%', '*'])) {
         (false, false) => "iequals".to_owned(),
         (false, true) => format!("{i}starts_with"),
         (true, false) => format!("{i}ends_with"),
@@ -255,14 +251,6 @@ fn negated(problem: Problem) -> Problem {
         .unwrap_or_default()
         .replacen("write ", "write not ", 1);
     problem.help(help)
-}
-
-fn method(word: &str) -> Option<&'static str> {
-    let word = word.to_lowercase();
-    METHOD_HABITS
-        .iter()
-        .find(|(habit, _)| *habit == word)
-        .map(|(_, method)| *method)
 }
 
 /// Of `a and b == c` the `c`: what stands right before the next token.

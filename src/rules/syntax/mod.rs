@@ -3,6 +3,8 @@
 //! What is wrong is said as [`Problem`]s whose spans are byte offsets in the expression's own text.
 //! Knows nothing of fields, lists, types or files.
 
+mod characters;
+mod habits;
 pub mod layout;
 mod mistakes;
 mod parser;

@@ -169,6 +169,8 @@ impl Parser<'_> {
             return Err(match self.peek_ahead(1) {
                 Token::Sign(">") => Problem::error("single-equals", sign_span, "`=>` isn't an operator here")
                     .help("a comma follows the name of an item, links.any(l, …); `at least` is written `>=`"),
+                Token::Sign("<") => Problem::error("single-equals", sign_span, "`=<` isn't an operator here")
+                    .help("`at most` is written `<=`"),
                 _ => Problem::error("single-equals", sign_span, "`=` isn't an operator here")
                     .help("comparison is written `==`"),
             });
@@ -276,7 +278,12 @@ impl Parser<'_> {
             self.at += 1;
             let name_span = self.span();
             let Some(name) = self.member_name() else {
-                return Err(self.unexpected("the name of a field or method"));
+                let problem = self.unexpected("the name of a field or method");
+                let is_number = matches!(base.kind, ExprKind::Int(_) | ExprKind::Float(_));
+                return Err(match is_number {
+                    true => problem.help("an IP address stands in quotes: '192.0.2.1'"),
+                    false => problem,
+                });
             };
             let start = base.span.start;
             let base_box = Box::new(base);

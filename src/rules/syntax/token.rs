@@ -4,6 +4,7 @@
 //! languages are understood with a warning or refused with the right spelling. Knows no grammar.
 
 use super::Problem;
+use super::{characters, habits};
 use crate::units::{parse_size, parse_span};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -152,6 +153,9 @@ impl<'t> Lexer<'t, '_> {
     fn sign(&mut self, first: char) -> Result<Token, Problem> {
         let start = self.at;
         let rest = self.rest();
+        if rest.starts_with("-- ") {
+            return Err(foreign_comment(start));
+        }
         for (written, token, right) in FOREIGN_SIGNS {
             if rest.starts_with(written) {
                 self.at += written.len();
@@ -179,7 +183,8 @@ impl<'t> Lexer<'t, '_> {
         };
         let message = format!("{shown} has no meaning outside strings");
         let problem = Problem::error("unexpected-character", span, message);
-        Err(match character_help(first) {
+        let (before, after) = self.text.split_at_checked(start).unwrap_or_default();
+        Err(match characters::help(first, before, after) {
             Some(help) => problem.help(help),
             None => problem,
         })
@@ -220,9 +225,7 @@ impl<'t> Lexer<'t, '_> {
         self.at += 1;
         let body = self.rest();
         if body.starts_with(['/', '*']) {
-            let message = "comments aren't written so here";
-            return Err(Problem::error("foreign-comment", start..start + 2, message)
-                .help("a comment begins with `#` and ends with its line"));
+            return Err(foreign_comment(start));
         }
         let mut escaped = false;
         let close = body.find(|c| {
@@ -233,8 +236,16 @@ impl<'t> Lexer<'t, '_> {
         let first_line = body.find('\n').unwrap_or(body.len());
         let Some(close) = close else {
             let span = start..start + 1 + first_line;
-            return Err(Problem::error("unclosed-regex", span, "this regex isn't closed")
-                .help("end it with `/`; a slash within is written `\\/`, and there is no division"));
+            let follows_number = self
+                .text
+                .get(..start)
+                .is_some_and(|before| before.ends_with(|c: char| c.is_ascii_digit()));
+            return Err(
+                Problem::error("unclosed-regex", span, "this regex isn't closed").help(match follows_number {
+                    true => "an address stands in quotes, networks in a list of kind cidr; there is no division",
+                    false => "end it with `/`; a slash within is written `\\/`, and there is no division",
+                }),
+            );
         };
         self.at += close + 1;
         let pattern = body.get(..close).unwrap_or("").to_owned();
@@ -311,12 +322,15 @@ impl<'t> Lexer<'t, '_> {
         if let Some(span) = parse_span(written).and_then(|span| i64::try_from(span.0.as_millis()).ok()) {
             return Ok(Token::Duration(span));
         }
-        Err(Problem::error(
+        let problem = Problem::error(
             "bad-number",
             span,
             format!("`{written}` is no number, size or duration"),
-        )
-        .help("sizes are whole numbers with B KB MB GB KiB MiB GiB, durations with ms s m h d w"))
+        );
+        Err(match habits::unit(unit) {
+            Some(unit) => problem.help(format!("write {number}{unit}")),
+            None => problem.help("sizes are whole numbers with B KB MB GB KiB MiB GiB, durations with ms s m h d w"),
+        })
     }
 
     /// A date is one token: `2027-01-31`.
@@ -393,26 +407,14 @@ impl<'t> Lexer<'t, '_> {
     }
 }
 
-/// What a character of other languages is here.
-fn character_help(character: char) -> Option<&'static str> {
-    Some(match character {
-        ':' => "SpamAssassin's From:addr is from.address, and Sigma's field: value is field == 'value'",
-        '|' => "write `or`; Sigma's field|contains: 'x' is field.contains('x')",
-        '&' => "write `and`",
-        '?' => "write (a and b) or (not a and c); `x ?? y` gives y where there is no x",
-        ';' => "a condition is one expression, and nothing ends it",
-        '{' | '}' => "values to choose from stand in brackets: x in ['a', 'b']",
-        '%' => "there is no remainder; any text around a needle is subject.contains('…')",
-        '`' => "strings stand between straight quotes: 'text' or \"text\"",
-        '\\' => "a condition goes on over lines by itself; a backslash stands only in strings and regexes",
-        '^' => "the beginning of a text is subject.starts_with('…') or matches(/^…/)",
-        _ => return None,
-    })
-}
-
 /// What regexes may carry after the closing slash.
 const REGEX_FLAGS: &str = "imsxu";
 const FLAGS: &str = "i m s x u";
+
+fn foreign_comment(start: usize) -> Problem {
+    Problem::error("foreign-comment", start..start + 2, "comments aren't written so here")
+        .help("a comment begins with `#` and ends with its line")
+}
 
 fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
