@@ -34,35 +34,43 @@ pub struct Ledger {
 pub enum BankMemory {
     /// Somebody says what it comes to.
     Stated(Fact<BankDetails>),
+    /// The store has not told, for this reason.
+    Unanswered(&'static str),
     /// The store has answered; the message is still to be read.
     Recalled(Ledger),
 }
 
 impl BankMemory {
-    /// What it comes to for this message; absent where it shows no details.
+    /// What it comes to for this message; absent where it shows no details, whatever is remembered.
     pub fn compare(&self, message: &Message<'_>) -> Fact<BankDetails> {
         match self {
             Self::Stated(fact) => fact.clone(),
-            Self::Recalled(ledger) => ledger.compare(shown(message)),
+            told => told.compare_with(shown(message)),
+        }
+    }
+
+    fn compare_with(&self, shown: &[String]) -> Fact<BankDetails> {
+        match self {
+            _ if shown.is_empty() => Fact::Absent,
+            Self::Stated(fact) => fact.clone(),
+            Self::Unanswered(cause) => Fact::Unknown(cause),
+            Self::Recalled(ledger) => Fact::Known(ledger.compare(shown)),
         }
     }
 }
 
 impl Ledger {
-    fn compare(&self, shown: &[String]) -> Fact<BankDetails> {
-        if shown.is_empty() {
-            return Fact::Absent;
-        }
+    fn compare(&self, shown: &[String]) -> BankDetails {
         let keys: BTreeSet<Key> = shown
             .iter()
             .map(|details| self.secret.bank_details(&self.domain, details))
             .collect();
         let seen = keys.intersection(&self.known).count() as u64;
-        Fact::Known(BankDetails {
+        BankDetails {
             known: self.known.len() as u64,
             seen,
-            new: keys.len() as u64 - seen,
-        })
+            new: (keys.len() as u64).saturating_sub(seen),
+        }
     }
 }
 
@@ -104,13 +112,26 @@ mod tests {
                 seen,
                 new: fresh,
             };
-            assert_eq!(
-                ledger(known).compare(&shown),
-                Fact::Known(expected),
-                "{known:?} {shown:?}"
-            );
+            assert_eq!(ledger(known).compare(&shown), expected, "{known:?} {shown:?}");
         }
-        assert_eq!(ledger(&[old]).compare(&[]), Fact::Absent, "it shows none");
+    }
+
+    #[test]
+    fn a_message_without_details_has_none_whatever_is_remembered() {
+        let details = ["20-11-43 55779911".to_owned()];
+        for (memory, with) in [
+            (BankMemory::Unanswered("timeout"), Fact::Unknown("timeout")),
+            (
+                BankMemory::Recalled(ledger(&[])),
+                Fact::Known(BankDetails {
+                    new: 1,
+                    ..BankDetails::default()
+                }),
+            ),
+        ] {
+            assert_eq!(memory.compare_with(&[]), Fact::Absent);
+            assert_eq!(memory.compare_with(&details), with);
+        }
     }
 
     #[test]
@@ -118,6 +139,6 @@ mod tests {
         let one = ledger(&["20-11-43 55779911"]);
         let other = one.secret.domain(&Domain::parse("other.example").unwrap());
         let compared = Ledger { domain: other, ..one }.compare(&["20-11-43 55779911".to_owned()]);
-        assert!(matches!(compared, Fact::Known(BankDetails { seen: 0, new: 1, .. })));
+        assert_eq!((compared.seen, compared.new), (0, 1));
     }
 }

@@ -150,7 +150,7 @@ impl Histories {
             from: Fact::Unknown(cause),
             domain: Fact::Unknown(cause),
             pair: Fact::Unknown(cause),
-            bank_details: BankMemory::Stated(Fact::Unknown(cause)),
+            bank_details: BankMemory::Unanswered(cause),
         }
     }
 

@@ -78,40 +78,40 @@ pub(super) fn bank_details(message: &Message<'_>, outside: &Outside, rules: &Rul
 #[derive(Debug)]
 pub(super) enum Inquiry {
     /// Nobody, and what is remembered is this.
-    Nobody(Histories),
-    /// These; and the bank details of the domain, with what makes keys of a message's own.
-    About(Correspondents, Option<Secret>),
+    Nobody(Box<Histories>),
+    /// These, and whether about the bank details of the domain too.
+    About(Correspondents, bool),
 }
 
 impl Inquiry {
     /// What to ask about a message. Mail of our own has no stranger for an author.
     pub(super) fn of(mail: &Mail, secret: &Secret, live: &Live) -> Self {
         if !live.history.enabled || mail.direction == Direction::Outbound {
-            return Self::Nobody(Histories::absent());
+            return Self::Nobody(Box::new(Histories::absent()));
         }
         if !is_asked(&live.criteria.rules) {
-            return Self::Nobody(Histories::unknown("not-gathered"));
+            return Self::Nobody(Box::new(Histories::unknown("not-gathered")));
         }
         match correspondents(secret, mail, &live.criteria.parsing) {
-            Some(who) => Self::About(who, asks_bank_details(&live.criteria.rules).then(|| secret.clone())),
-            None => Self::Nobody(Histories::absent()),
+            Some(who) => Self::About(who, asks_bank_details(&live.criteria.rules)),
+            None => Self::Nobody(Box::new(Histories::absent())),
         }
     }
 
     /// Asks the store.
     pub(super) async fn ask(self, gate: &Gate, live: &Live, now: Timestamp) -> Histories {
         let (who, of_details) = match self {
-            Self::Nobody(histories) => return histories,
+            Self::Nobody(histories) => return *histories,
             Self::About(who, of_details) => (who, of_details),
         };
         let settings = &live.history;
-        let beneath = who.domain.clone().filter(|_| of_details.is_some());
+        let beneath = who.domain.clone().filter(|_| of_details);
         let recalled = tokio::time::timeout(settings.deadline.0, gate.store.recall(who.keys(), beneath)).await;
         match recalled {
             Ok(Ok(recalled)) => {
                 let mut histories = histories(&who, &recalled, settings, now);
-                if let (Some(secret), Some(domain), Fact::Known(_)) = (of_details, who.domain, &histories.domain) {
-                    histories.bank_details = bank_memory(secret, domain, &recalled, now);
+                if let (true, Some(domain), Fact::Known(_)) = (of_details, who.domain, &histories.domain) {
+                    histories.bank_details = bank_memory(gate.secret.clone(), domain, &recalled, now);
                 }
                 histories
             }
@@ -173,7 +173,7 @@ const UNSETTLED: &str = "unsettled";
 fn bank_memory(secret: Secret, domain: Key, recalled: &Recalled, now: Timestamp) -> BankMemory {
     let shown = || recalled.known.iter().filter(|(key, _)| domain.is_above(key));
     if shown().count() > BENEATH_MAX {
-        return BankMemory::Stated(Fact::Unknown("limit"));
+        return BankMemory::Unanswered("limit");
     }
     let by = now.checked_sub(DETAILS_STAND_AFTER).unwrap_or(Timestamp::MIN);
     let stands = |known: &Acquaintance| known.released > 0 || known.first_seen.is_some_and(|first| first <= by);
