@@ -70,7 +70,7 @@ fn identity() -> String {
     out
 }
 
-const SHAPES: [(&str, &Shape); 14] = [
+const SHAPES: [(&str, &Shape); 15] = [
     ("`[[rule]]`", &keys::RULE),
     ("`[[rule.test]]`", &keys::TEST),
     ("`[[verdict_test]]`", &keys::VERDICT_TEST),
@@ -80,6 +80,7 @@ const SHAPES: [(&str, &Shape); 14] = [
     ("`envelope` of a test", &keys::ENVELOPE),
     ("`auth` of a test", &keys::AUTH),
     ("`history` of a test", &keys::HISTORY),
+    ("`bank_details` of a test's `history`", &keys::BANK_DETAILS),
     ("`[lists.NAME]`", &keys::LIST),
     ("`[[define]]`", &keys::DEFINE),
     ("`[[override]]`", &keys::OVERRIDE),

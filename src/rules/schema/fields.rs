@@ -3,7 +3,7 @@
 //! Evidence in, values out. What is unknown here is named by its row.
 
 use super::*;
-use crate::evidence::{Gathered, History};
+use crate::evidence::{Fact, Gathered, History};
 use crate::mail::message::{Defect, Mailbox};
 use crate::rules::value::{Items, Record};
 use std::borrow::Cow;
@@ -471,32 +471,37 @@ pub const FIELDS: &[Field] = &[
             |e| Value::Bool(e.is_author_ambiguous()),
         ),
     ),
-    stated(field_row(
+    field_row(
         "history.from",
         HISTORY,
         Cost::Store,
         "earlier mail from the author's address",
-        history,
-    )),
-    stated(field_row(
+        |e| history(&e.outside.history.from),
+    ),
+    field_row(
         "history.domain",
         HISTORY,
         Cost::Store,
         "earlier mail from the author's domain",
-        history,
-    )),
-    stated(field_row(
+        |e| history(&e.outside.history.domain),
+    ),
+    field_row(
         "history.pair",
         HISTORY,
         Cost::Store,
         "earlier mail between author and recipient",
-        history,
-    )),
-    later(
+        |e| history(&e.outside.history.pair),
+    ),
+    field_row(
         "history.bank_details",
-        BOOL,
+        Type::One(Base::Record(Kind::BankDetails)),
         Cost::Store,
-        "whether this correspondent showed these bank details before",
+        "the text's bank details against those that the author's domain has shown; absent when it shows none",
+        |e| match e.outside.history.bank_details.compare(e.message) {
+            Fact::Known(details) => Value::Record(Record::BankDetails(details)),
+            Fact::Absent => Value::Absent,
+            Fact::Unknown(cause) => unknown(cause),
+        },
     ),
     stated(field_row(
         "antivirus.infected",
@@ -584,11 +589,6 @@ fn links<'e>(evidence: &'e Evidence<'_, '_>) -> Value<'e> {
     })
 }
 
-fn history<'e>(evidence: &'e Evidence<'_, '_>) -> Value<'e> {
-    let known = |history: &'e History| Value::Record(Record::History(history));
-    evidence
-        .outside
-        .history
-        .as_ref()
-        .map_or_else(|| unknown(NOT_GATHERED), known)
+fn history(history: &Fact<History>) -> Value<'_> {
+    fact(history, |history| Value::Record(Record::History(history)))
 }

@@ -5,7 +5,7 @@
 
 use super::*;
 use crate::evidence::identity::plain_name;
-use crate::evidence::{History, Listing};
+use crate::evidence::{BankDetails, History, Listing};
 use crate::mail::Domain;
 use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Origin, Part, Thread, Url, Via};
 use crate::rules::value::Record;
@@ -29,6 +29,7 @@ pub const RECORDS: &[(Kind, &[Field])] = &[
     (Kind::Form, FORM),
     (Kind::Thread, THREAD),
     (Kind::History, HISTORY),
+    (Kind::BankDetails, BANK_DETAILS),
     (Kind::Listing, LISTING),
 ];
 
@@ -378,27 +379,39 @@ const THREAD: &[Field] = &[
 ];
 
 const HISTORY: &[Field] = &[
-    member("history.messages_before", INT, "messages before this one", |v| {
-        history(v, |h| Value::number(h.messages_before))
-    }),
+    member(
+        "history.messages_before",
+        INT,
+        "messages from them before this one, delivered or quarantined",
+        |v| history(v, |h| Value::number(h.messages_before)),
+    ),
     member(
         "history.first_seen",
         TIME,
         "the first of them; absent without any",
-        |v| history(v, |h| never(h, Value::Absent)),
+        |v| history(v, |h| Value::maybe(h.first_seen, Value::Time)),
     ),
     member("history.last_seen", TIME, "the last of them", |v| {
-        history(v, |h| never(h, Value::Absent))
+        history(v, |h| Value::maybe(h.last_seen, Value::Time))
     }),
     member("history.quarantined_before", INT, "how many were quarantined", |v| {
-        history(v, |h| never(h, Value::Int(0)))
+        history(v, |h| Value::number(h.quarantined_before))
     }),
     member("history.released_before", INT, "how many of these were released", |v| {
-        history(v, |h| never(h, Value::Int(0)))
+        history(v, |h| Value::number(h.released_before))
     }),
-    member("history.sent_before", INT, "messages that we sent there before", |v| {
-        history(v, |h| Value::number(h.sent_before))
-    }),
+    member(
+        "history.sent_before",
+        INT,
+        "messages that we sent there before; absent where outbound mail goes another way",
+        |v| history(v, |h| fact(&h.sent_before, |sent| Value::number(*sent))),
+    ),
+    member(
+        "history.sent_first",
+        BOOL,
+        "whether we wrote there before anything came from there",
+        |v| history(v, |h| fact(&h.sent_first, |first| Value::Bool(*first))),
+    ),
 ];
 
 const LISTING: &[Field] = &[
@@ -416,6 +429,24 @@ const LISTING: &[Field] = &[
         TEXT,
         "where it stands: `author`, `envelope`, `helo` or `link`",
         |v| listing(v, |l| Value::text(l.origin.as_str())),
+    ),
+];
+
+const BANK_DETAILS: &[Field] = &[
+    member(
+        "bank_details.known",
+        INT,
+        "how many different ones the domain has shown before",
+        |v| bank_details(v, |d| d.known),
+    ),
+    member("bank_details.seen", INT, "how many of these it shows again", |v| {
+        bank_details(v, |d| d.seen)
+    }),
+    member(
+        "bank_details.new",
+        INT,
+        "how many it shows that weren't shown before",
+        |v| bank_details(v, |d| d.new),
     ),
 ];
 
@@ -506,6 +537,13 @@ reader!(thread, Thread);
 reader!(history, History);
 reader!(listing, Listing);
 
+fn bank_details<'e>(value: &Value<'e>, count: impl FnOnce(&BankDetails) -> u64) -> Value<'e> {
+    match value {
+        Value::Record(Record::BankDetails(details)) => Value::number(count(details)),
+        _ => Value::Absent,
+    }
+}
+
 /// Reads a domain, keeping what it gives alive where the domain itself doesn't live long enough.
 fn domain<'e>(value: &Value<'e>, read: impl for<'d> FnOnce(&'d Domain) -> Value<'d>) -> Value<'e> {
     match value {
@@ -526,13 +564,5 @@ fn address<'e>(value: &Value<'e>, read: impl FnOnce(&str, &str) -> Value<'e>) ->
             read(local, domain)
         }
         _ => Value::Absent,
-    }
-}
-
-/// What is certain of a correspondent who never wrote, and not kept in this version otherwise.
-fn never<'e>(history: &History, value: Value<'e>) -> Value<'e> {
-    match history.messages_before {
-        0 => value,
-        _ => unknown(NOT_GATHERED),
     }
 }
