@@ -307,7 +307,10 @@ fn probes(config: &Config, criteria: &Criteria, (dns, lists): (Arc<dyn Dns>, Arc
 }
 
 /// Who seals, with the key read now.
-fn sealer(config: &Config) -> Result<Option<Arc<Sealer>>, Unusable> {
+///
+/// # Errors
+/// A key that can't seal.
+pub fn sealer(config: &Config) -> Result<Option<Arc<Sealer>>, Unusable> {
     let settings = &config.authentication.seal;
     if !settings.is_on() {
         return Ok(None);

@@ -1,22 +1,27 @@
 //! What authors of rules measure with: archived mail in, counts and comparisons out.
 //!
 //! [`Bench`] judges a message that somebody kept as the gate would have; `census` counts what came of
-//! many, `moves` compares what two sets of rules make of it, `archive` reads what a archived message lacks. Pure. Knows
-//! nothing of files, threads, or how results look.
+//! many, `sets` what came of each labelled set, `moves` compares what two sets of rules make of it; `archive` reads what
+//! a archived message lacks, `traps` takes out what gives its label away. Pure. Knows nothing of files, threads, or how
+//! results look.
 
 mod archive;
 mod census;
 mod moves;
+mod sets;
+mod traps;
 
 pub use archive::Reading;
 pub use census::{Census, Count, Label, Partner, RuleCounts, Share, precision};
 pub use moves::{How, Moves, Turn, differing};
+pub use sets::{Outcomes, Set, Sets};
+pub use traps::{FieldNames, Traps, VERDICT_FIELDS};
 
 use crate::evidence::identity::{Identity, Protected};
 use crate::evidence::{Evidence, Outside};
 use crate::mail::{Message, message};
 use crate::rules::workbench::profile::{Profile, Stopwatch};
-use crate::rules::{Action, Finding, Findings, RuleInfo, RuleSet, Score, Status, Undecided};
+use crate::rules::{Action, Category, Finding, Findings, RuleInfo, RuleSet, Score, Status, Undecided};
 use crate::verdict::{self, Checked, Policy, Pulled, Verdict};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -44,6 +49,8 @@ pub struct Judged {
     pub action: Action,
     /// The sum of points.
     pub score: Score,
+    /// Of the strongest rule that speaks against it.
+    pub category: Option<Category>,
     /// Rules that matched, active and shadow.
     pub findings: Vec<Finding>,
     /// Rules that stayed undecided, and for want of which fact.
@@ -140,6 +147,7 @@ impl Bench {
         Judged {
             action: verdict.action,
             score: verdict.score,
+            category: verdict.category,
             findings: findings.matched,
             undecided: findings.undecided,
             sole_causes,

@@ -447,7 +447,7 @@ fn marking(judgement: &Judgement, plan: &Plan, live: &Live) -> Marking {
     Marking {
         verdict: judgement.verdict.action.as_str(),
         score: judgement.verdict.score.points(),
-        required: live.criteria.policy.tag_threshold().points(),
+        required: live.criteria.policy.thresholds().tag.points(),
         rules: counted.map(|finding| finding.rule.id.clone()).collect(),
         tagged: matches!(plan, Plan::Relay { tagged: true, .. }),
         shown: live.criteria.policy.mode() != Mode::Observe && !judgement.verdict.bypassed,

@@ -329,6 +329,48 @@ when     = 'listings.any(l, l.list == "names" and l.meaning == "phish" and l.ori
     );
 }
 
+/// The example of RFC 8463, signed long ago, through the gate and a real resolver.
+#[test]
+fn a_signed_message_passes_and_goes_on_sealed() {
+    let Some([program]) = programs::needed("a_signed_message_passes_and_goes_on_sealed", ["unbound"]) else {
+        return;
+    };
+    let key = "brisbane._domainkey.football.example.com. 60 TXT \"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"\n";
+    let resolver = Unbound::knowing(&program, key, NameServer::start().address);
+    let root = env!("CARGO_MANIFEST_DIR");
+    let seal =
+        format!("domain = \"council.example\"\nselector = \"s\"\nkey = \"{root}/src/action/seal/test-only.pem\"\n");
+    let sink = Sink::start();
+    let gate = gate_asking(resolver.address, &sink, "", &format!("[authentication.seal]\n{seal}"));
+    let message = include_str!("../../src/evidence/auth/tests/rfc8463.eml").replace('\n', "\r\n");
+    let mut session = Client::greeted(gate.smtp);
+    let sent = session.deliver("joe@football.example.com", &[TO], message.as_bytes());
+    assert_eq!(sent.code, 250, "{sent:?}");
+    let told = results(&sink);
+    assert!(told.contains("; dkim=pass  header.d=football.example.com"), "{told}");
+    assert!(told.contains("header.s=brisbane"), "{told}");
+    let received = sink.received().pop().unwrap().bytes;
+    assert!(received.ends_with(message.as_bytes()), "its bytes are as they were");
+    let field = |name: &str| mail::field(&received, name).unwrap_or_default();
+    assert!(
+        field("ARC-Seal").contains("i=1;") && field("ARC-Seal").contains("cv=none"),
+        "{received:?}"
+    );
+    assert!(field("ARC-Message-Signature").contains("d=council.example"));
+    assert!(field("ARC-Authentication-Results").contains("dkim=pass"));
+
+    // A key that can't be used is told, and what served goes on serving.
+    let file = gate.folder().join("portreeve.toml");
+    let settings = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, settings.replace("test-only.pem", "gone.pem")).unwrap();
+    let output = gate.command(&["reload"]);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.code() == Some(78) && said.contains("gone.pem"), "{said}");
+    let sent = Client::greeted(gate.smtp).deliver("joe@football.example.com", &[TO], message.as_bytes());
+    assert_eq!(sent.code, 250);
+    assert!(mail::field(&sink.received().pop().unwrap().bytes, "ARC-Seal").is_some());
+}
+
 #[test]
 fn outbound_mail_is_not_asked_about() {
     let (server, sink) = (NameServer::start(), Sink::start());

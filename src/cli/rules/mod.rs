@@ -11,6 +11,8 @@ mod facts;
 mod fmt;
 mod hunt;
 mod list;
+mod measure;
+mod per_rule;
 mod portraits;
 mod profile;
 mod show;
@@ -63,6 +65,12 @@ pub enum Arguments {
     /// since campaigns repeat themselves. What archived mail lacks (client, envelope, authentication, history)
     /// is unknown, and rules that ask for it are counted as undecided.
     Hunt(hunt::Arguments),
+    /// How much spam the rules catch and how much ham they touch, folder by folder.
+    ///
+    /// Over labelled folders: what is tagged, quarantined and rejected by the thresholds of the settings, per
+    /// distinct text and per message, and the category that decided. A text counts as the worst that came of it.
+    /// What archived mail lacks is unknown, as for `hunt`; what other filters wrote into it is taken out first.
+    Measure(measure::Arguments),
     /// What rules cost on archived mail: time and steps of each, the dearest first.
     Profile(profile::Arguments),
     /// What a change to rules adds, removes and alters, and what it would have done to archived mail.
@@ -107,6 +115,7 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
         Arguments::Try(arguments) => try_out::run(&arguments, shared),
         Arguments::Explain(arguments) => explain::run(&arguments, shared),
         Arguments::Hunt(arguments) => hunt::run(&arguments, shared),
+        Arguments::Measure(arguments) => measure::run(&arguments, shared),
         Arguments::Profile(arguments) => profile::run(&arguments, shared),
         Arguments::Diff(arguments) => diff::run(&arguments, shared),
     }
