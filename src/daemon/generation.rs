@@ -272,6 +272,7 @@ pub fn live(
         stamp: Arc::new(Stamp {
             hostname: config.our_name(),
         }),
+        history: config.store.history,
         message_size: config.limits.message_size.0,
         deadlines: config.deadlines.pipeline,
     })

@@ -17,6 +17,7 @@ pub use moves::{How, Moves, Turn, differing};
 pub use sets::{Outcomes, Set, Sets};
 pub use traps::{FieldNames, Traps, VERDICT_FIELDS};
 
+use crate::evidence::identity::{Identity, Protected};
 use crate::evidence::{Evidence, Outside};
 use crate::mail::{Message, message};
 use crate::rules::workbench::profile::{Profile, Stopwatch};
@@ -87,7 +88,7 @@ pub type TextDigest = u128;
 impl Bench {
     /// Has somebody look at a archived message as evidence.
     pub fn see<T>(&self, bytes: Vec<u8>, look: impl FnOnce(&Evidence<'_, '_>) -> T) -> T {
-        self.see_timed(self.reading.prepared(bytes), || (), look)
+        self.see_timed(self.reading.prepared(bytes), Protected::nobody(), || (), look)
     }
 
     /// What a set of rules costs on it.
@@ -96,8 +97,9 @@ impl Bench {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let begun = clock();
         let mut parsed = begun;
+        let protected = rules.protected();
         let look = |evidence: &Evidence<'_, '_>| Profile::of(rules, evidence, clock, reading_the_clock);
-        let rules = self.see_timed(bytes, || parsed = clock(), look);
+        let rules = self.see_timed(bytes, protected, || parsed = clock(), look);
         Cost {
             bytes: size,
             parsing: parsed.saturating_sub(begun),
@@ -105,7 +107,14 @@ impl Bench {
         }
     }
 
-    fn see_timed<T>(&self, bytes: Bytes, parsed: impl FnOnce(), look: impl FnOnce(&Evidence<'_, '_>) -> T) -> T {
+    /// With a stop watch that is told when the message was parsed.
+    fn see_timed<T>(
+        &self,
+        bytes: Bytes,
+        protected: &Protected,
+        parsed: impl FnOnce(),
+        look: impl FnOnce(&Evidence<'_, '_>) -> T,
+    ) -> T {
         let message = Message::parse(&bytes, &self.parsing);
         let (mail, kept) = self.reading.mail(&bytes, &message, self.now);
         parsed();
@@ -117,11 +126,13 @@ impl Bench {
             message: &message,
             outside,
             kept,
+            identity: Identity::against(protected),
         })
     }
 
     /// What a set of rules makes of it.
     pub fn judge(&self, rules: &RuleSet, evidence: &Evidence<'_, '_>) -> Judged {
+        let evidence = &evidence.against(rules.protected());
         let findings = rules.evaluate(evidence);
         let verdict = self.decide(&findings, evidence);
         let mut sole_causes = verdict.sole_causes;

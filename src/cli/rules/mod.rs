@@ -26,6 +26,7 @@ use super::{Shared, mails, terminal};
 use crate::chance::{SystemChance, message_id};
 use crate::clock::{Clock, SystemClock};
 use crate::daemon;
+use crate::evidence::identity::{Identity, Protected};
 use crate::evidence::{Evidence, Kept, Outside};
 use crate::mail::message::Limits;
 use crate::mail::{Client, Direction, Envelope, Mail, Message};
@@ -182,9 +183,14 @@ fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     written
 }
 
-/// Calls `each` with what rules see of every message at the paths: as in `scan`, envelope, client and all
+/// Calls `each` with what rules that protect somebody see of every message at the paths: as in `scan`, envelope, client and all
 /// that isn't in the message are unknown.
-fn look(mail: &[PathBuf], now: Option<Timestamp>, mut each: impl FnMut(&str, &Evidence<'_, '_>)) -> Exit {
+fn look(
+    mail: &[PathBuf],
+    now: Option<Timestamp>,
+    protected: &Protected,
+    mut each: impl FnMut(&str, &Evidence<'_, '_>),
+) -> Exit {
     let now = now.unwrap_or_else(|| SystemClock.now());
     let unread = mails::for_each(mail, |source| {
         let mail = Mail {
@@ -203,6 +209,7 @@ fn look(mail: &[PathBuf], now: Option<Timestamp>, mut each: impl FnMut(&str, &Ev
             message: &message,
             outside: Outside::not_gathered(),
             kept: Kept::NOTHING,
+            identity: Identity::against(protected),
         };
         each(&source.path, &evidence);
     });
@@ -225,10 +232,15 @@ fn tell(diagnostics: &[Diagnostic], shared: &Shared) {
 }
 
 /// The same of a single message; of several none is looked at.
-fn look_at_one<T>(mail: &Path, now: Option<Timestamp>, one: impl Fn(&Evidence<'_, '_>) -> T) -> Result<T, Exit> {
+fn look_at_one<T>(
+    mail: &Path,
+    now: Option<Timestamp>,
+    protected: &Protected,
+    one: impl Fn(&Evidence<'_, '_>) -> T,
+) -> Result<T, Exit> {
     let mut count = 0;
     let mut found = None;
-    let exit = look(&[mail.to_owned()], now, |_, evidence| {
+    let exit = look(&[mail.to_owned()], now, protected, |_, evidence| {
         count += 1;
         if count == 1 {
             found = Some(one(evidence));

@@ -42,8 +42,11 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
         }
     };
     let mut exit = Exit::Fine;
-    let unread = look(&arguments.mail, arguments.looking.now, |path, evidence| {
-        match trial.ask(evidence) {
+    let unread = look(
+        &arguments.mail,
+        arguments.looking.now,
+        loaded.set.protected(),
+        |path, evidence| match trial.ask(evidence) {
             Answer::Truth(outcome) => {
                 if outcome.truth == Truth::True {
                     exit = exit.worse(Exit::Findings);
@@ -51,8 +54,8 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
                 print_truth(path, &outcome, shared.json);
             }
             Answer::Value(value) => print_value(path, &value, &trial, shared.json),
-        }
-    });
+        },
+    );
     exit.worse(unread)
 }
 
