@@ -86,7 +86,11 @@ pub(super) fn key(text: &str) -> String {
     } {
         match c {
             // A capital i among small letters is there to be read as an l.
-            'I' if before.is_ascii_lowercase() => key.push('l'),
+            'I' if before.is_ascii_lowercase() => {
+                key.push('l');
+                before = 'l';
+                continue;
+            }
             _ if c.is_ascii() => push_folded(&mut key, c),
             _ => {
                 let parts = unicode_security::skeleton(c.encode_utf8(&mut buffer));
@@ -184,6 +188,7 @@ mod tests {
         for (one, other) in [
             ("microsoft", "rnicr0soft"),
             ("PayPaI", "paypal"),
+            ("Trust WaIIet", "trust wallet"),
             ("NatVVest", "natwest"),
             ("Caf\u{e9}", "CAFE"),
             ("lloyds", "1loyd5"),

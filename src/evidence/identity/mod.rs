@@ -6,6 +6,7 @@
 
 mod added_words;
 mod fold;
+mod name_fit;
 mod names;
 mod protected;
 mod resemblance;
@@ -13,6 +14,7 @@ mod tricks;
 mod typos;
 
 pub use fold::plain_name;
+pub use name_fit::name_fits;
 pub use protected::{Organisation, Person, Protected};
 pub use resemblance::Likeness;
 pub use tricks::TRICKS;

@@ -4,7 +4,7 @@
 //! caller sees to.
 
 use super::*;
-use crate::evidence::identity::plain_name;
+use crate::evidence::identity::{name_fits, plain_name};
 use crate::evidence::{BankDetails, History, Listing};
 use crate::mail::Domain;
 use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Origin, Part, Thread, Url, Via};
@@ -42,6 +42,12 @@ const MAILBOX: &[Field] = &[
         TEXT,
         "the same as it reads: nothing invisible or turned round, look-alikes of ASCII folded",
         |v| mailbox(v, |m| Value::Text(plain_name(&m.name))),
+    ),
+    member(
+        "mailbox.name_fits",
+        BOOL,
+        "whether a word of the name, or its initials, stand in the address; so too without a name",
+        |v| mailbox(v, |m| Value::Bool(name_fits(&m.name, &m.address))),
     ),
     member("mailbox.address", Type::One(Base::Address), "the whole address", |v| {
         mailbox(v, |m| Value::address(&m.address))
