@@ -9,6 +9,10 @@ use super::fold;
 /// Shorter words stand in any address by chance.
 const WORD: usize = 3;
 
+/// Of a longer word so many letters from its start or its end tell it.
+const LONG_START: usize = 4;
+const LONG_END: usize = 6;
+
 /// Whether `name` goes with `address`; true where there is no name, or none that an address could hold.
 pub fn name_fits(name: &str, address: &str) -> bool {
     let address = squeezed(address);
@@ -20,7 +24,18 @@ pub fn name_fits(name: &str, address: &str) -> bool {
     let initials: String = told.clone().filter_map(|word| word.chars().next()).collect();
     let is_there = |part: &str| part.len() >= WORD && address.contains(part);
     let is_written_out = told.clone().any(|word| word.len() >= WORD);
-    told.any(|word| is_there(word)) || is_there(&initials) || !is_written_out
+    let is_told = |word: &String| is_there(word) || is_there_in_part(word, &address);
+    told.any(is_told) || is_there(&initials) || !is_written_out
+}
+
+/// Whether the beginning or the end of a long word is there: `infogov`, `parksdept`, `mh-verbund`.
+fn is_there_in_part(word: &str, address: &str) -> bool {
+    let end = word.len().saturating_sub(LONG_END);
+    word.len() > LONG_END
+        && [word.get(..LONG_START), word.get(end..)]
+            .into_iter()
+            .flatten()
+            .any(|part| address.contains(part))
 }
 
 /// An address without what only divides it, in the form of names' words.
@@ -43,6 +58,8 @@ mod tests {
             ("Fern & Fold", "news@mail.fernandfold.example"),
             ("Driver Vehicle Agency", "no-reply@dva.example"),
             ("Mill Lane", "mi.ll-lane@post.example"),
+            ("Information Governance", "infogov@post.example"),
+            ("Verkehrsverbund Mittelhain", "umfrage@mh-verbund.example"),
             ("", "x7@post.example"),
             ("J. B.", "x7@post.example"),
             ("Иван Петров", "box@post.example"),
