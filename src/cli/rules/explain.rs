@@ -15,7 +15,7 @@ use serde_json::json;
 use std::path::PathBuf;
 
 /// Items of a list that are taken apart unless all are asked for.
-const ITEMS_SHOWN: usize = 2;
+pub(super) const ITEMS_SHOWN: usize = 2;
 
 /// Arguments of `rules explain`.
 #[derive(Debug, clap::Args)]

@@ -343,7 +343,11 @@ fn warnings_leave_the_condition() {
         ("'sideways' == direction", "impossible-value", 0..10),
         ("links.any(l, l.origin in ['body', 'text'])", "impossible-value", 34..40),
         ("from.domain.tld == '.example'", "impossible-value", 19..29),
-        ("attachments.any(a, a.extension.iequals('.exe'))", "impossible-value", 39..45),
+        (
+            "attachments.any(a, a.extension.iequals('.exe'))",
+            "impossible-value",
+            39..45,
+        ),
         ("subject.lower().starts_with('Re:')", "impossible-value", 28..33),
         ("attachments.all(a, a.is_inline)", "unguarded-all", 0..31),
         (
