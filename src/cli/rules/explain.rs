@@ -100,19 +100,18 @@ fn headline(path: &str, explanation: &Explanation) -> String {
 
 fn print(path: &str, explanation: &Explanation, expanded: bool) {
     let rule = &explanation.rule;
-    let mut lines = vec![
-        tree::Line::plain(headline(path, explanation)),
-        tree::Line::plain(format!("  {}", rule.summary)),
-        tree::Line::plain(format!(
-            "  {}:{}, {}, {} {}, score {}",
-            rule.file,
-            rule.line,
-            rule.status.as_str(),
-            rule.severity.as_str(),
-            rule.category.as_str(),
-            rule.score
-        )),
-    ];
+    let mut lines = vec![tree::Line::plain(headline(path, explanation))];
+    lines.extend(tree::paragraph(&rule.summary, 2));
+    let standing = format!(
+        "{}:{}, {}, {} {}, score {}",
+        rule.file,
+        rule.line,
+        rule.status.as_str(),
+        rule.severity.as_str(),
+        rule.category.as_str(),
+        rule.score
+    );
+    lines.extend(tree::paragraph(&standing, 2));
     let mut section = |title: String, branch| {
         lines.push(tree::Line::plain(title));
         lines.extend(tree::lines(branch));

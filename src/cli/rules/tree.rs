@@ -227,6 +227,12 @@ pub fn reasons(unknown: &[Why]) -> Vec<Value> {
         .collect()
 }
 
+/// Text of as many lines as it takes.
+pub fn paragraph(text: &str, indent: usize) -> Vec<Line> {
+    let lines = wrapped(text, WIDTH.saturating_sub(indent).max(20), 0).into_iter();
+    lines.map(|text| Line::plain(format!("{:indent$}{text}", ""))).collect()
+}
+
 fn remark(text: &str, indent: usize) -> Vec<Line> {
     let lines = wrapped(text, WIDTH.saturating_sub(indent).max(20), 2).into_iter();
     lines
