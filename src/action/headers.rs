@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of why: it is told the verdict in words.
 
+use crate::evidence::MethodResult;
 use crate::mail::{Direction, Mail};
 use bytes::Bytes;
 use jiff::tz::TimeZone;
@@ -30,14 +31,24 @@ pub struct Marking {
     pub shown: bool,
 }
 
+/// What was found of who vouches for the message.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Findings<'f> {
+    /// For Authentication-Results.
+    pub results: &'f [MethodResult],
+    /// Whole fields of ours that seal them, CRLF-ended; empty where nobody seals.
+    pub seal: &'f str,
+}
+
 /// Beyond so many names the header says how many more there are.
 const RULES_SHOWN_MOST: usize = 20;
 
 /// The fields to stand before the message, CRLF-ended (`operations.md`, "Headers").
-pub fn added(mail: &Mail, stamp: &Stamp, marking: &Marking) -> Bytes {
-    let mut out = received(mail, stamp);
+pub fn added(mail: &Mail, stamp: &Stamp, findings: Findings<'_>, marking: &Marking) -> Bytes {
+    let mut out = format!("{}{}", findings.seal, received(mail, stamp));
     if mail.direction == Direction::Inbound {
-        out.push_str(&format!("Authentication-Results: {}; none\r\n", stamp.hostname));
+        let results = authentication(stamp, findings.results);
+        out.push_str(&format!("Authentication-Results: {results}\r\n"));
     }
     out.push_str(&format!("X-Portreeve-Id: {}\r\n", mail.id));
     if mail.direction == Direction::Inbound && marking.shown {
@@ -103,6 +114,43 @@ fn received(mail: &Mail, stamp: &Stamp) -> String {
         protocol(mail),
         mail.id
     )
+}
+
+/// What was found of who vouches for a message, after our name (RFC 8601 §2.2), a line each.
+pub fn authentication(stamp: &Stamp, results: &[MethodResult]) -> String {
+    let mut out = stamp.hostname.clone();
+    for result in results {
+        out.push_str(&format!(";\r\n {}={}", result.method, result.result));
+        if !result.reason.is_empty() {
+            out.push_str(&format!(" reason=\"{}\"", result.reason));
+        }
+        for (property, text) in &result.properties {
+            out.push_str(&format!("\r\n  {property}={}", value(text)));
+        }
+    }
+    if results.is_empty() {
+        out.push_str("; none");
+    }
+    out
+}
+
+/// Text that a sender may have made up, so that it stays one value: a token, or else quoted (RFC 2045 §5.1).
+fn value(text: &str) -> String {
+    const VALUE_MAX: usize = 255;
+    let is_token = |c: char| c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?=".contains(c);
+    if (1..=VALUE_MAX).contains(&text.len()) && text.chars().all(is_token) {
+        return text.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars().take(VALUE_MAX) {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            ' '..='~' => quoted.push(c),
+            _ => quoted.push('?'),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 /// RFC 3848 and RFC 6531 §4.3.
@@ -273,7 +321,12 @@ mod tests {
     fn inbound_mail_is_stamped_and_marked() {
         let rules = ["A", "B"];
         assert_eq!(
-            text_of(&added(&mail(Direction::Inbound), &stamp(), &marking(&rules, true))),
+            text_of(&added(
+                &mail(Direction::Inbound),
+                &stamp(),
+                Findings::default(),
+                &marking(&rules, true)
+            )),
             "Received: from a?b??X:?y? (mx??X:?y [192.0.2.1])\r\n by mx.example.gov.uk with ESMTPS id \
              00000000-0000-0000-0000-000000000000;\r\n Mon, 23 Nov 2026 09:00:00 +0000\r\n\
              Authentication-Results: mx.example.gov.uk; none\r\n\
@@ -281,6 +334,35 @@ mod tests {
              X-Portreeve-Verdict: tag; score=6.2;\r\n rules=A,\r\n  B\r\n\
              X-Spam-Flag: YES\r\nX-Spam-Status: Yes, score=6.2 required=5.0\r\n tests=A,\r\n  B\r\nX-Spam-Level: ******\r\n"
         );
+    }
+
+    #[test]
+    fn results_stand_a_line_each_and_what_senders_make_up_is_quoted() {
+        let result = |result, reason, properties: &[(&'static str, &str)]| MethodResult {
+            method: "spf",
+            result,
+            reason,
+            properties: properties
+                .iter()
+                .map(|(name, text)| (*name, (*text).to_owned()))
+                .collect(),
+        };
+        let results = [
+            result("pass", "", &[("smtp.mailfrom", "a.example")]),
+            result(
+                "permerror",
+                "two records",
+                &[("smtp.helo", "a; dkim=pass (\"x\\\r\n\u{e9}"), ("x.y", "")],
+            ),
+        ];
+        assert_eq!(
+            authentication(&stamp(), &results),
+            "mx.example.gov.uk;\r\n spf=pass\r\n  smtp.mailfrom=a.example;\r\n spf=permerror reason=\"two records\"\r\n  \
+             smtp.helo=\"a; dkim=pass (\\\"x\\\\???\"\r\n  x.y=\"\""
+        );
+        assert_eq!(authentication(&stamp(), &[]), "mx.example.gov.uk; none");
+        let long = authentication(&stamp(), &[result("none", "", &[("smtp.helo", &"x".repeat(10_000))])]);
+        assert!(long.len() < 400, "{}", long.len());
     }
 
     #[test]
@@ -295,7 +377,7 @@ mod tests {
                 bytes: Bytes::copy_from_slice(bytes.as_bytes()),
                 ..mail(Direction::Inbound)
             };
-            let added = text_of(&added(&mail, &stamp(), &marking(&["A"], true)));
+            let added = text_of(&added(&mail, &stamp(), Findings::default(), &marking(&["A"], true)));
             assert_eq!(
                 added.ends_with("X-Portreeve-Defect: blank-before-header\r\n"),
                 guarded,
@@ -306,13 +388,26 @@ mod tests {
 
     #[test]
     fn outbound_and_observed_mail_is_not_marked() {
-        let outbound = text_of(&added(&mail(Direction::Outbound), &stamp(), &marking(&[], true)));
+        let outbound = text_of(&added(
+            &mail(Direction::Outbound),
+            &stamp(),
+            Findings::default(),
+            &marking(&[], true),
+        ));
         assert!(outbound.contains("X-Portreeve-Id") && !outbound.contains("Verdict") && !outbound.contains("Auth"));
         let observed = Marking {
             shown: false,
             ..marking(&[], true)
         };
-        assert!(!text_of(&added(&mail(Direction::Inbound), &stamp(), &observed)).contains("Verdict"));
+        assert!(
+            !text_of(&added(
+                &mail(Direction::Inbound),
+                &stamp(),
+                Findings::default(),
+                &observed
+            ))
+            .contains("Verdict")
+        );
     }
 
     fn stripped(message: &str, direction: Direction) -> String {

@@ -8,12 +8,14 @@ mod late;
 mod perform;
 mod plan;
 mod release;
+mod seal;
 
 pub use headers::{Marking, Stamp};
 pub use late::LateAnswers;
 pub use perform::{Assignment, Means, Outcome, perform};
 pub use plan::{Plan, plan};
 pub use release::{ReleaseError, Released, release};
+pub use seal::Sealer;
 
 #[cfg(test)]
 mod tests;

@@ -69,6 +69,9 @@ fn print(status: &Status) {
         terminal::bytes(status.rules_bytes),
         status.generation
     ));
+    for dropped in &status.dns_lists_dropped {
+        terminal::print(&format!("DROPPED    DNS list {dropped}"));
+    }
     for held in &status.held {
         terminal::print(&format!("HELD       {held}"));
     }

@@ -7,10 +7,13 @@ use super::Config;
 use super::layers::named_arrays;
 use super::problem::{Place, Problem, nearest};
 use super::tree::Node;
+use crate::evidence::{Checks, Lists};
 use crate::listener::{self, Tls};
 use crate::mail::{Direction, Domain};
 use crate::resolver::UNTRUSTED;
 use crate::rules::Action;
+use crate::telemetry::Telemetry;
+use crate::verdict::DmarcMode;
 use crate::{telemetry, upstream};
 use std::net::SocketAddr;
 
@@ -36,6 +39,8 @@ pub(super) fn check(config: &Config, tree: &Node, problems: &mut Vec<Problem>, w
     problems.extend(checker.deadlines());
     problems.extend(checker.names());
     problems.extend(checker.domains());
+    problems.extend(checker.authentication());
+    problems.extend(checker.dns_lists());
     problems.extend(checker.help());
     warnings.extend(checker.unwise());
 }
@@ -72,6 +77,7 @@ impl Checker<'_> {
             let fields: &[&str] = match setting {
                 "listener" => &["address"],
                 "route" => &["target"],
+                "dns_list" => &["zone", "of", "answers"],
                 _ => &["match"],
             };
             for item in array.items() {
@@ -399,6 +405,60 @@ impl Checker<'_> {
     }
 
     /// It stands in SMTP replies: one word of plain ASCII.
+    /// Lists that can't be asked, or by a name that rules could take for a name and a meaning.
+    fn dns_lists(&self) -> Vec<Problem> {
+        let refused = Lists::new(&self.config.dns_list, &Telemetry::default()).err();
+        let refused = refused.map(|(index, field, why)| {
+            Problem::new(
+                &self.item_place("dns_list", index, field),
+                why,
+                "docs/authentication.md has recipes",
+            )
+        });
+        let lists = self.config.dns_list.iter().enumerate();
+        let slashed = lists.filter(|(_, list)| list.name.contains('/')).map(|(index, list)| {
+            let what = format!(
+                "[[dns_list]] cannot be named {:?}: what follows a slash is a meaning",
+                list.name
+            );
+            Problem::new(&self.item_place("dns_list", index, "name"), what, "leave the slash out")
+        });
+        refused.into_iter().chain(slashed).collect()
+    }
+
+    fn authentication(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let sealers = &self.config.authentication.trusted_sealers;
+        for (index, sealer) in sealers.iter().enumerate() {
+            if Domain::parse(sealer).is_none_or(|domain| domain.site().is_none()) {
+                problems.push(Problem::new(
+                    &self.place(&["authentication", "trusted_sealers", &index.to_string()]),
+                    format!("{sealer:?} is no domain that somebody could own"),
+                    "name the domain that stands as d= in the forwarder's ARC-Seal fields",
+                ));
+            }
+        }
+        let seal = &self.config.authentication.seal;
+        let is_name = |name: &str| Domain::parse(name).is_some();
+        let is_whole = is_name(&seal.domain) && is_name(&seal.selector) && !seal.key.as_os_str().is_empty();
+        if seal.is_on() && !is_whole {
+            problems.push(Problem::new(
+                &self.place(&["authentication", "seal"]),
+                "a seal needs domain, selector and key",
+                "set all three, or none",
+            ));
+        }
+        let asks = self.config.policy.dmarc != DmarcMode::Off || seal.is_on();
+        if asks && self.config.authentication.checks == Checks::Off {
+            problems.push(Problem::new(
+                &self.place(&["policy", "dmarc"]),
+                "policy.dmarc and a seal need to know who vouches for mail, and [authentication] checks is \"off\"",
+                "set checks = \"needed\", or dmarc = \"off\" and no seal",
+            ));
+        }
+        problems
+    }
+
     fn help(&self) -> Option<Problem> {
         let help = &self.config.disclosure.help;
         let fine = help.len() <= HELP_MAX && help.bytes().all(|byte| byte.is_ascii_graphic());

@@ -204,6 +204,7 @@ pub(super) fn named_arrays(tree: &Node) -> impl Iterator<Item = (&'static str, &
     [
         ("listener", tree.get("listener")),
         ("route", tree.get("route")),
+        ("dns_list", tree.get("dns_list")),
         ("policy.recipients", recipients),
     ]
     .into_iter()

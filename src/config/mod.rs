@@ -21,7 +21,7 @@ pub use problem::{Place, Problem, Problems};
 pub use secret::Secret;
 pub use show::Row;
 
-use crate::{admin, listener, pipeline, resolver, rules, smtp, store, telemetry, upstream, verdict};
+use crate::{admin, evidence, listener, pipeline, resolver, rules, smtp, store, telemetry, upstream, verdict};
 use sections::{ControlSettings, Deadlines};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -40,6 +40,10 @@ pub struct Config {
     pub route: Vec<upstream::Settings>,
     /// `[resolver]`: which DNS servers are asked.
     pub resolver: resolver::Settings,
+    /// `[authentication]`: what is checked of senders.
+    pub authentication: evidence::Settings,
+    /// `[[dns_list]]`: block lists in DNS.
+    pub dns_list: Vec<evidence::ListSettings>,
     /// `[http]`: health and metrics.
     pub http: admin::Settings,
     /// `[control]`: the command line's way in.
@@ -68,6 +72,8 @@ impl Default for Config {
             relay: pipeline::RelaySettings::default(),
             route: vec![upstream::Settings::default()],
             resolver: resolver::Settings::default(),
+            authentication: evidence::Settings::default(),
+            dns_list: Vec::new(),
             http: admin::Settings::default(),
             control: ControlSettings::default(),
             store: store::Settings::default(),
@@ -82,14 +88,17 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Files and folders whose change is taken up by itself: rules, and the certificates of listeners and routes.
+    /// Files and folders whose change is taken up by itself: rules, certificates of listeners
+    /// and routes, the key that seals.
     pub fn watched(&self) -> Vec<PathBuf> {
         let listeners = self.listener.iter();
         let listeners = listeners.flat_map(|listener| listener.certificate.iter().chain(&listener.key));
         let routes = self.route.iter();
         let routes = routes.flat_map(|route| route.tls_certificate.iter().chain(&route.tls_key));
         let rules = self.rules.paths.iter();
-        rules.chain(listeners).chain(routes).cloned().collect()
+        let seal = Some(&self.authentication.seal).filter(|seal| seal.is_on());
+        let seal = seal.map(|seal| &seal.key);
+        rules.chain(listeners).chain(routes).chain(seal).cloned().collect()
     }
 
     /// What we call ourselves to both sides and in headers.

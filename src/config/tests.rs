@@ -102,6 +102,9 @@ fn every_setting() -> BTreeSet<(String, String)> {
         ("relay", "[relay]"),
         ("route", "[[route]]\nname = 'x'"),
         ("resolver", "[resolver]"),
+        ("authentication", "[authentication]"),
+        ("authentication.seal", "[authentication.seal]"),
+        ("dns_list", "[[dns_list]]\nname = 'x'"),
         ("http", "[http]"),
         ("control", "[control]"),
         ("store", "[store]"),
@@ -128,6 +131,7 @@ fn every_setting() -> BTreeSet<(String, String)> {
     // These are sections, not settings.
     for (section, name) in [
         ("store", "retention"),
+        ("authentication", "seal"),
         ("policy", "recipients"),
         ("policy", "unscanned"),
     ] {

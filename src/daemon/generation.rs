@@ -3,16 +3,18 @@
 //!
 //! Reads files; swaps nothing in. Knows nothing of sockets and sessions.
 
-use crate::action::Stamp;
+use crate::action::{Sealer, Stamp};
 use crate::clock;
 use crate::config::Config;
+use crate::evidence::{Checks, Lists, Needs, Probes};
 use crate::mail::{Mail, message};
 use crate::pipeline::{Criteria, Live, RelayGuard};
+use crate::resolver::Dns;
 use crate::rules::diagnostic::{self, Diagnostic};
 use crate::rules::testing::{self, Passed, Report, Run};
 use crate::rules::{Findings, Loaded, RuleSet, guard};
 use crate::upstream::Upstreams;
-use crate::verdict::{self, Policy, PolicyError, Pulled};
+use crate::verdict::{self, Checked, Policy, PolicyError, Pulled};
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub enum Unusable {
     Policy(Vec<PolicyError>),
     /// A route that can't be built.
     Route(String),
+    /// A key that can't seal.
+    Seal(String),
 }
 
 impl fmt::Display for Unusable {
@@ -46,7 +50,7 @@ impl fmt::Display for Unusable {
                 let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
                 formatter.write_str(&lines.join("\n"))
             }
-            Self::Route(why) => formatter.write_str(why),
+            Self::Route(why) | Self::Seal(why) => formatter.write_str(why),
         }
     }
 }
@@ -56,7 +60,7 @@ impl Unusable {
     pub const fn result(&self) -> &'static str {
         match self {
             Self::Shrunk(_) => "refused",
-            Self::Rules(_) | Self::Tests(_) | Self::Policy(_) | Self::Route(_) => "failed",
+            Self::Rules(_) | Self::Tests(_) | Self::Policy(_) | Self::Route(_) | Self::Seal(_) => "failed",
         }
     }
 
@@ -198,7 +202,14 @@ pub fn test_rules(rules: &RuleSet) -> Result<Vec<Report>, Unusable> {
 fn test_changed(rules: &RuleSet, passed: &Passed) -> Result<Run, Unusable> {
     let policy = Policy::new(&crate::verdict::Settings::default()).map_err(Unusable::Policy)?;
     let verdict = |findings: &Findings, mail: &Mail| {
-        verdict::decide(findings, &[], &policy, &mail.envelope, &Pulled::default()).action
+        verdict::decide(
+            findings,
+            Checked::default(),
+            &policy,
+            &mail.envelope,
+            &Pulled::default(),
+        )
+        .action
     };
     testing::run_changed(rules, &verdict, passed).map_err(Unusable::Rules)
 }
@@ -239,15 +250,24 @@ pub fn policy(config: &Config) -> Result<Arc<Policy>, Unusable> {
 ///
 /// # Errors
 /// A policy that can't stand.
-pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> Result<Live, Unusable> {
+pub fn live(
+    config: &Config,
+    rules: Arc<RuleSet>,
+    upstreams: Arc<Upstreams>,
+    outside: (Arc<dyn Dns>, Arc<Lists>),
+) -> Result<Live, Unusable> {
     let criteria = Criteria {
         cpu_time: Some(clock::thread_cpu_time),
         ..criteria_with(config, rules)?
     };
+    let probes = probes(config, &criteria, outside);
+    let sealer = sealer(config)?;
     Ok(Live {
         criteria,
         relay: Arc::new(RelayGuard::new(&config.relay)),
         upstreams,
+        probes,
+        sealer,
         disclosure: Arc::new(config.disclosure.clone()),
         stamp: Arc::new(Stamp {
             hostname: config.our_name(),
@@ -255,4 +275,44 @@ pub fn live(config: &Config, rules: Arc<RuleSet>, upstreams: Arc<Upstreams>) -> 
         message_size: config.limits.message_size.0,
         deadlines: config.deadlines.pipeline,
     })
+}
+
+/// What is found out about senders: what somebody asks for, and no more. Lookups leave half of the time for judging.
+fn probes(config: &Config, criteria: &Criteria, (dns, lists): (Arc<dyn Dns>, Arc<Lists>)) -> Probes {
+    let needs = Needs::of(criteria.rules.needs().iter().map(|(field, _)| *field));
+    let needs = match criteria.policy.asks_dmarc() {
+        true => needs.with_dmarc(!config.authentication.trusted_sealers.is_empty()),
+        false => needs,
+    };
+    let needs = match config.authentication.checks {
+        Checks::Off => Needs::default(),
+        // A seal is on all that there is to say.
+        Checks::Needed if config.authentication.seal.is_on() => needs.with_authentication(),
+        Checks::Needed => needs,
+        Checks::All => needs.with_authentication(),
+    };
+    // So that servers that are away cost no message a wait, not even the first.
+    if needs.any() {
+        dns.wake();
+    }
+    let judging = config.deadlines.pipeline.judging.0;
+    Probes {
+        dns,
+        total: config.resolver.total.0.min(judging / 2),
+        lists,
+        settings: Arc::new(config.authentication.clone()),
+        needs,
+    }
+}
+
+/// Who seals, with the key read now.
+fn sealer(config: &Config) -> Result<Option<Arc<Sealer>>, Unusable> {
+    let settings = &config.authentication.seal;
+    if !settings.is_on() {
+        return Ok(None);
+    }
+    let unusable = |why: String| Unusable::Seal(format!("authentication.seal.key {}: {why}", settings.key.display()));
+    let pem = std::fs::read(&settings.key).map_err(|error| unusable(error.to_string()))?;
+    let sealer = Sealer::new(&settings.domain, &settings.selector, &pem).map_err(unusable)?;
+    Ok(Some(Arc::new(sealer)))
 }

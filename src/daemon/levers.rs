@@ -267,7 +267,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("none.toml"), "# No rules.\n").unwrap();
         let rules = RuleSet::load(&[folder.path().to_owned()], now).unwrap().set;
-        let live = generation::live(&config, Arc::new(rules), upstreams).unwrap();
+        let live = generation::live(
+            &config,
+            Arc::new(rules),
+            upstreams,
+            (Arc::new(crate::resolver::Nobody), Arc::default()),
+        )
+        .unwrap();
         let gate = Gate {
             live: arc_swap::ArcSwap::from_pointee(live),
             journal: Journal::start(Arc::clone(&store) as Arc<dyn Store>, telemetry.clone()),

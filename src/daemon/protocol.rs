@@ -231,6 +231,9 @@ pub struct Status {
     /// Rules that the breaker holds, and why.
     #[serde(default)]
     pub held: Vec<String>,
+    /// DNS block lists that are left alone for now, and why.
+    #[serde(default)]
+    pub dns_lists_dropped: Vec<String>,
     /// Routes and their targets.
     pub routes: Vec<String>,
     /// Where HTTP is served.

@@ -11,9 +11,10 @@ use crate::chance::SystemChance;
 use crate::clock::{Clock, SystemClock};
 use crate::compute::Compute;
 use crate::config::{Config, Loaded, Sources};
+use crate::evidence::Lists;
 use crate::listener::{self, ConnectionInfo, ListenFault, Listener, Premises};
 use crate::pipeline::{Gate, GateDesk, Profile};
-use crate::resolver::{StubResolver, SystemResolver};
+use crate::resolver::{Cached, Dns, DnsEvent, Nobody, StubResolver, SystemResolver, Watched};
 use crate::rules::RuleSet;
 use crate::smtp::Peer;
 use crate::store::journal::Journal;
@@ -142,7 +143,9 @@ impl Running {
         let (rules, standing) = rules(Arc::new(config), clock.now(), &telemetry)?;
         let config = Arc::clone(&standing.config);
         let upstreams = upstreams(&config, &telemetry).map_err(StartError::Unusable)?;
-        let mut live = generation::live(&config, Arc::clone(&rules), upstreams).map_err(StartError::Unusable)?;
+        let outside = (dns(&config, &telemetry), lists(&config, &telemetry));
+        let live = generation::live(&config, Arc::clone(&rules), upstreams, outside);
+        let mut live = live.map_err(StartError::Unusable)?;
         announce(&telemetry, &rules, &config, &config);
 
         let store = store::open(&config.store, telemetry.clone())
@@ -321,6 +324,35 @@ pub fn upstreams(config: &Config, telemetry: &Telemetry) -> Result<Arc<Upstreams
     Upstreams::new(&config.route, &parts)
         .map(Arc::new)
         .map_err(Unusable::Route)
+}
+
+/// Whom messages' lookups ask: the servers of the settings, watched over, with a memory. Where no server is known,
+/// nobody.
+pub fn dns(config: &Config, telemetry: &Telemetry) -> Arc<dyn Dns> {
+    let stub = match StubResolver::new(&config.resolver) {
+        Ok(stub) => stub,
+        Err(why) => {
+            telemetry.warning("resolver", &format!("nothing is looked up about senders: {why}"));
+            return Arc::new(Nobody);
+        }
+    };
+    let told = {
+        let telemetry = telemetry.clone();
+        Arc::new(move |event| match event {
+            DnsEvent::LookedUp(result) => telemetry.dns_lookup(result),
+            DnsEvent::WentDown => telemetry.dns_down(true),
+            DnsEvent::CameBack => telemetry.dns_down(false),
+        })
+    };
+    let watched = Watched::new(Arc::new(stub), told);
+    Arc::new(Cached::new(Arc::new(watched), config.resolver.cache))
+}
+
+/// The block lists of the settings, which were checked.
+pub fn lists(config: &Config, telemetry: &Telemetry) -> Arc<Lists> {
+    let names: Vec<&str> = config.dns_list.iter().map(|list| list.name.as_str()).collect();
+    telemetry.dns_lists(&names);
+    Arc::new(Lists::new(&config.dns_list, telemetry).unwrap_or_default())
 }
 
 async fn listen(

@@ -9,8 +9,10 @@ use super::turns::Turns;
 use crate::admin;
 use crate::certificate::Certificate;
 use crate::config::{Config, Sources};
+use crate::evidence::Lists;
 use crate::listener::Premises;
 use crate::pipeline::{Gate, Live};
+use crate::resolver::Dns;
 use crate::rules::RuleSet;
 use crate::rules::testing::Passed;
 use crate::store::{Due, QuarantineQuery, State};
@@ -124,6 +126,7 @@ impl Daemon {
                 .filter(|(id, _)| live.criteria.rules.rule(id).is_some())
                 .map(|(id, cause)| format!("{id} {}", cause.meaning()))
                 .collect(),
+            dns_lists_dropped: live.probes.lists.dropped(),
             store: match (held, self.gate.store.trouble()) {
                 (Err(error), _) => error.to_string(),
                 (Ok(_), Some(trouble)) => trouble,
@@ -176,7 +179,8 @@ impl Daemon {
             Ok(upstreams) => upstreams,
             Err(why) => return self.unusable(by, &why),
         };
-        let next = match generation::live(&prepared.config, Arc::clone(&prepared.rules), upstreams) {
+        let outside = self.outside_for(&prepared.config, &live);
+        let next = match generation::live(&prepared.config, Arc::clone(&prepared.rules), upstreams, outside) {
             Ok(next) => next,
             Err(why) => return self.unusable(by, &why),
         };
@@ -215,6 +219,20 @@ impl Daemon {
             return Ok(Arc::clone(old));
         }
         super::start::upstreams(config, &self.gate.telemetry)
+    }
+
+    /// The same servers keep what they said, and the same lists how they have done.
+    fn outside_for(&self, config: &Config, live: &Live) -> (Arc<dyn Dns>, Arc<Lists>) {
+        let (before, telemetry) = (self.standing().config, &self.gate.telemetry);
+        let dns = match config.resolver == before.resolver {
+            true => Arc::clone(&live.probes.dns),
+            false => super::start::dns(config, telemetry),
+        };
+        let lists = match config.dns_list == before.dns_list {
+            true => Arc::clone(&live.probes.lists),
+            false => super::start::lists(config, telemetry),
+        };
+        (dns, lists)
     }
 
     /// Those of listeners, and those of the routes in force.

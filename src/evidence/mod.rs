@@ -3,6 +3,21 @@
 //! [`Evidence`] is what rules read through their schema. A fact is known, absent (the message has
 //! no such thing) or unknown (it could not be found out). Knows nothing of rules or policy.
 
+mod auth;
+mod client;
+mod inquiry;
+mod lists;
+mod needs;
+mod settings;
+
+#[cfg(test)]
+pub(crate) use auth::tests::chain_of;
+pub use auth::{Auth, DmarcFailure, MethodResult, Wish};
+pub use inquiry::{Answers, Inquiry, Probes};
+pub use lists::{ListSettings, Listing, Lists, Origin, Subject};
+pub use needs::Needs;
+pub use settings::{Checks, SealSettings, Settings};
+
 use crate::mail::{Mail, Message};
 use jiff::Timestamp;
 
@@ -16,6 +31,27 @@ pub enum Fact<T> {
     Absent,
     /// It could not be found out; why, as a word for metrics (`timeout`, `not-gathered`…).
     Unknown(&'static str),
+}
+
+/// What was found of something of which there may be more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gathered<T> {
+    /// What was found.
+    pub found: Vec<T>,
+    /// Why there may be more.
+    pub cut: Option<&'static str>,
+}
+
+impl<T> Default for Gathered<T> {
+    fn default() -> Self {
+        Self::from(Vec::new())
+    }
+}
+
+impl<T> From<Vec<T>> for Gathered<T> {
+    fn from(found: Vec<T>) -> Self {
+        Self { found, cut: None }
+    }
 }
 
 /// Everything that rules may ask about one message.
@@ -60,39 +96,28 @@ impl Kept {
     }
 }
 
-/// Facts that come from neither the wire nor the message. In this version nothing gathers them:
-/// live mail has them unknown, a rule test states them or takes a stranger's.
+/// Facts that come from neither the wire nor the message: an [`Inquiry`] gathers them for live mail, a rule test
+/// states them or takes a stranger's, archived mail has them unknown.
 #[derive(Debug, Clone)]
 pub struct Outside {
-    /// Reverse DNS of the client, and whether it is forward-confirmed.
+    /// Reverse DNS of the client; empty when it has none.
     pub client_name: Fact<String>,
-    /// See `client_name`.
+    /// Whether that name leads back to the client.
     pub client_name_confirmed: Fact<bool>,
-    /// Names of block lists that list the client.
-    pub client_listed: Fact<Vec<String>>,
-    /// RFC 8601 result words.
+    /// Whether what the client calls itself leads to it.
+    pub helo_confirmed: Fact<bool>,
+    /// Block lists that list the client: each by its name, and by that and what its answer means.
+    pub client_listed: Fact<Gathered<String>>,
+    /// Block lists that list domains of the message.
+    pub listings: Fact<Gathered<Listing>>,
+    /// Who vouches for the message.
     pub auth: Auth,
+    /// The same for Authentication-Results.
+    pub results: Vec<MethodResult>,
+    /// The same for policy.
+    pub dmarc_failure: Option<DmarcFailure>,
     /// Messages seen before from this author, domain, pair.
     pub history: Option<History>,
-}
-
-/// Authentication results, each an RFC 8601 word.
-#[derive(Debug, Clone)]
-pub struct Auth {
-    /// `pass`, `fail`, `softfail`, `neutral`, `none`, `temperror`, `permerror`.
-    pub spf: Fact<String>,
-    /// The best result of any signature.
-    pub dkim: Fact<String>,
-    /// Domains of passing signatures.
-    pub dkim_domains: Fact<Vec<String>>,
-    /// The DMARC result.
-    pub dmarc: Fact<String>,
-    /// The policy that the author's domain publishes.
-    pub dmarc_policy: Fact<String>,
-    /// Whether SPF or DKIM aligns with the author's domain.
-    pub aligned: Fact<bool>,
-    /// The ARC chain.
-    pub arc: Fact<String>,
 }
 
 /// What the store remembers of a correspondent.
@@ -107,29 +132,37 @@ pub struct History {
 const NOT_GATHERED: &str = "not-gathered";
 
 impl Outside {
-    /// Live mail in this version: nobody looked.
+    /// Nobody looked.
     pub fn not_gathered() -> Self {
-        let auth = || Fact::Unknown(NOT_GATHERED);
         Self {
             client_name: Fact::Unknown(NOT_GATHERED),
             client_name_confirmed: Fact::Unknown(NOT_GATHERED),
+            helo_confirmed: Fact::Unknown(NOT_GATHERED),
             client_listed: Fact::Unknown(NOT_GATHERED),
-            auth: Auth {
-                spf: auth(),
-                dkim: auth(),
-                dkim_domains: Fact::Unknown(NOT_GATHERED),
-                dmarc: auth(),
-                dmarc_policy: auth(),
-                aligned: Fact::Unknown(NOT_GATHERED),
-                arc: auth(),
-            },
+            listings: Fact::Unknown(NOT_GATHERED),
+            auth: Auth::unknown(NOT_GATHERED),
+            results: Vec::new(),
+            dmarc_failure: None,
             history: None,
+        }
+    }
+
+    /// Nobody was to look: the checks are off, or are none for this mail.
+    pub fn absent() -> Self {
+        Self {
+            client_name: Fact::Absent,
+            client_name_confirmed: Fact::Absent,
+            helo_confirmed: Fact::Absent,
+            client_listed: Fact::Known(Gathered::default()),
+            listings: Fact::Known(Gathered::default()),
+            auth: Auth::absent(),
+            ..Self::not_gathered()
         }
     }
 
     /// A front of ours that states the client's name has looked it up: what nobody else did.
     pub fn take_stated_name(&mut self, mail: &Mail) {
-        if let (Fact::Unknown(_), Some(name)) = (&self.client_name, &mail.client.name) {
+        if let (Fact::Unknown(_) | Fact::Absent, Some(name)) = (&self.client_name, &mail.client.name) {
             self.client_name = Fact::Known(name.clone());
         }
     }
@@ -137,20 +170,15 @@ impl Outside {
     /// A stranger: no authentication, no reverse DNS, not listed, never seen. What a rule test
     /// assumes of facts that it doesn't state.
     pub fn stranger() -> Self {
-        let none = || Fact::Known("none".to_owned());
         Self {
             client_name: Fact::Known(String::new()),
             client_name_confirmed: Fact::Known(false),
-            client_listed: Fact::Known(Vec::new()),
-            auth: Auth {
-                spf: none(),
-                dkim: none(),
-                dkim_domains: Fact::Known(Vec::new()),
-                dmarc: none(),
-                dmarc_policy: none(),
-                aligned: Fact::Known(false),
-                arc: none(),
-            },
+            helo_confirmed: Fact::Known(false),
+            client_listed: Fact::Known(Gathered::default()),
+            listings: Fact::Known(Gathered::default()),
+            auth: Auth::stranger(),
+            results: Vec::new(),
+            dmarc_failure: None,
             history: Some(History::default()),
         }
     }

@@ -16,7 +16,7 @@ use crate::evidence::{Evidence, Outside};
 use crate::mail::{Message, message};
 use crate::rules::workbench::profile::{Profile, Stopwatch};
 use crate::rules::{Action, Finding, Findings, RuleInfo, RuleSet, Score, Status, Undecided};
-use crate::verdict::{self, Policy, Pulled, Verdict};
+use crate::verdict::{self, Checked, Policy, Pulled, Verdict};
 use bytes::Bytes;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
@@ -137,7 +137,13 @@ impl Bench {
 
     /// What could not be checked counts as unknown, not as a reason to keep archived mail from anybody.
     fn decide(&self, findings: &Findings, evidence: &Evidence<'_, '_>) -> Verdict {
-        verdict::decide(findings, &[], &self.policy, &evidence.mail.envelope, &Pulled::default())
+        verdict::decide(
+            findings,
+            Checked::default(),
+            &self.policy,
+            &evidence.mail.envelope,
+            &Pulled::default(),
+        )
     }
 
     /// Whether the action with a rule, acting, is another than without it.

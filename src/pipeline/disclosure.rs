@@ -34,6 +34,14 @@ pub struct DisclosureSettings {
 impl DisclosureSettings {
     /// The 550 of a refused message.
     pub fn refused(&self, verdict: &Verdict, id: Uuid) -> Reply {
+        if let (Some(domain), None) = (&verdict.failed_dmarc, &verdict.blocked_by) {
+            let text = match self.reply {
+                Detail::None => "Message refused".to_owned(),
+                Detail::Category | Detail::Rule => format!("Message refused as the DMARC policy of {domain} demands"),
+            };
+            // RFC 7372 §3.3: more than one check has failed.
+            return Reply::new(550, "5.7.26", self.signed(&text, id));
+        }
         let taken_for = verdict.category.map_or("unwanted", plain);
         let rule = verdict.reasons.get(verdict.levers.len());
         // Who blocked it and why is nothing that the blocked need to know.
@@ -98,9 +106,8 @@ mod tests {
     use super::*;
     use crate::rules::{Action, Score};
 
-    #[test]
-    fn a_refusal_tells_as_much_as_the_house_wants() {
-        let verdict = Verdict {
+    fn refused() -> Verdict {
+        Verdict {
             action: Action::Reject,
             score: Score(2000),
             severity: None,
@@ -110,8 +117,37 @@ mod tests {
             recipients: vec![],
             levers: vec![],
             blocked_by: None,
+            failed_dmarc: None,
             bypassed: false,
+        }
+    }
+
+    #[test]
+    fn a_refusal_on_the_authors_domains_wish_names_the_domain() {
+        let unvouched = Verdict {
+            failed_dmarc: Some("b.example".into()),
+            ..refused()
         };
+        let id = Uuid::nil();
+        for (reply, text) in [
+            (Detail::None, "Message refused"),
+            (
+                Detail::Category,
+                "Message refused as the DMARC policy of b.example demands",
+            ),
+        ] {
+            let settings = DisclosureSettings {
+                reply,
+                ..DisclosureSettings::default()
+            };
+            let refused = settings.refused(&unvouched, id).to_string();
+            assert_eq!(refused, format!("550 5.7.26 {text}. id {id}"));
+        }
+    }
+
+    #[test]
+    fn a_refusal_tells_as_much_as_the_house_wants() {
+        let verdict = refused();
         let blocked = Verdict {
             reasons: vec!["block @b.example (at least reject), by uid 0: a secret".into()],
             levers: vec!["block @b.example".into()],

@@ -20,12 +20,12 @@ pub use relay::{RelayGuard, RelaySettings};
 pub use relays::behind as client_behind;
 pub use settings::Deadlines;
 
-use crate::action::{self, Assignment, LateAnswers, Marking, Means, Outcome, Plan, Stamp, headers};
+use crate::action::{self, Assignment, LateAnswers, Marking, Means, Outcome, Plan, Sealer, Stamp, headers};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::compute::Compute;
-use crate::evidence::{Evidence, Kept, Outside};
-use crate::mail::{Mail, Mailbox, Message, message};
+use crate::evidence::{Evidence, Fact, Inquiry, Kept, MethodResult, Outside, Probes};
+use crate::mail::{Direction, Mail, Mailbox, Message, message};
 use crate::rules::held::Held;
 use crate::rules::stop_watch::CpuTime;
 use crate::rules::{Action, Finding, Findings, RuleSet, RuleSpent, Status};
@@ -35,7 +35,7 @@ use crate::store::journal::Journal;
 use crate::telemetry::{Telemetry, UnscannedEvent};
 use crate::upstream::{Transaction, Upstreams};
 use crate::verdict::breaker::Breaker;
-use crate::verdict::{self, Levers, Mode, Origin, Policy, Verdict};
+use crate::verdict::{self, Checked, Levers, Mode, Origin, Policy, Verdict};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -57,6 +57,10 @@ pub struct Live {
     pub upstreams: Arc<Upstreams>,
     /// What senders are told.
     pub disclosure: Arc<DisclosureSettings>,
+    /// Who is asked about senders.
+    pub probes: Probes,
+    /// Who seals what goes on to our own servers, if anybody.
+    pub sealer: Option<Arc<Sealer>>,
     /// Who we are in headers.
     pub stamp: Arc<Stamp>,
     /// The most bytes of a message.
@@ -123,11 +127,18 @@ pub struct Judgement {
     pub author: String,
     /// The subject, decoded.
     pub subject: String,
+    /// What was found of who vouches for it.
+    pub results: Vec<MethodResult>,
+    /// Our seal on that.
+    pub seal: String,
 }
 
 /// Judges a message: parse, evidence, rules, verdict. Pure.
 pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Timestamp) -> Judgement {
     outside.take_stated_name(mail);
+    let results = std::mem::take(&mut outside.results);
+    let dmarc_failure = outside.dmarc_failure.take();
+    let by_policy = missed_by_policy(&criteria.policy, &outside);
     let message = Message::parse(&mail.bytes, &criteria.parsing);
     let evidence = Evidence {
         now,
@@ -140,10 +151,14 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Time
         .rules
         .evaluate_live(&evidence, &criteria.held, criteria.cpu_time);
     let defects: Vec<&'static str> = message.defects().iter().map(|defect| defect.0).collect();
-    let unscanned = record::unscanned(&findings, &defects);
+    let unscanned = record::unscanned(&findings, by_policy, &defects);
     let origin = origin(mail, message.authors());
     let pulled = criteria.levers.pulled(&origin, now);
-    let verdict = verdict::decide(&findings, &unscanned, &criteria.policy, &mail.envelope, &pulled);
+    let checked = Checked {
+        unscanned: &unscanned,
+        dmarc: dmarc_failure.as_ref(),
+    };
+    let verdict = verdict::decide(&findings, checked, &criteria.policy, &mail.envelope, &pulled);
     Judgement {
         verdict,
         undecided: findings.undecided.into_iter().map(|undecided| undecided.rule).collect(),
@@ -153,6 +168,29 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Time
         unscanned,
         author: message.from().map(|author| author.address.clone()).unwrap_or_default(),
         subject: message.subject().to_owned(),
+        results,
+        seal: String::new(),
+    }
+}
+
+/// Our seal on what was found, where somebody seals.
+fn sealed(mut judgement: Judgement, mail: &Mail, live: &Live, now: Timestamp) -> Judgement {
+    let sealer = live.sealer.as_ref().filter(|_| mail.direction == Direction::Inbound);
+    let chain = judgement.results.iter().find(|result| result.method == "arc");
+    if let (Some(sealer), Some(chain)) = (sealer, chain) {
+        let results = headers::authentication(&live.stamp, &judgement.results);
+        judgement.seal = sealer
+            .seal(&mail.bytes, chain.result, &results, now)
+            .unwrap_or_default();
+    }
+    judgement
+}
+
+/// What policy asked for in vain: a check and the cause.
+fn missed_by_policy(policy: &Policy, outside: &Outside) -> Option<(&'static str, &'static str)> {
+    match outside.auth.dmarc {
+        Fact::Unknown(cause) if policy.asks_dmarc() => Some(("auth.dmarc", cause)),
+        _ => None,
     }
 }
 
@@ -197,9 +235,16 @@ pub async fn handle(
     };
     let judged = Instant::now();
     gate.account(&judgement, &seen, now);
+    for found in &judgement.results {
+        gate.telemetry.authenticated(found.method, found.result);
+    }
 
     let plan = action::plan(&judgement.verdict.recipients, profile.peer_relays);
-    let added = headers::added(&mail, &live.stamp, &marking(&judgement, &plan, live));
+    let findings = headers::Findings {
+        results: &judgement.results,
+        seal: &judgement.seal,
+    };
+    let added = headers::added(&mail, &live.stamp, findings, &marking(&judgement, &plan, live));
     let assignment = Assignment {
         pieces: headers::pieces(&added, &mail.bytes, mail.direction, &live.stamp),
         added,
@@ -293,28 +338,49 @@ fn conclude(mut outcome: Outcome, stages: &[(&'static str, Duration)], gate: &Ga
     outcome.reply
 }
 
-/// Judges inline or on the pool; `None` when there was no turn in time. A parser that panics leaves
-/// a message that nobody judged: unknown, never clean.
+/// Asks what is to be asked of it, then judges inline or on the pool; `None` when there was no turn in time. A
+/// parser that panics leaves a message that nobody judged: unknown, never clean.
 async fn judge(mail: &Arc<Mail>, gate: &Gate, live: &Arc<Live>, now: Timestamp) -> Option<Judgement> {
-    let work = {
+    let until = Instant::now() + live.deadlines.judging.0;
+    let panicked = || unjudged(mail, live, "panic", now);
+    let read = {
+        let (mail, live) = (Arc::clone(mail), Arc::clone(live));
+        move || Inquiry::of(&mail, &live.probes, &live.criteria.parsing)
+    };
+    let Some(inquiry) = work(mail, gate, until, read).await? else {
+        return Some(panicked());
+    };
+    let answers = inquiry.ask(&live.probes).await;
+    let judge = {
         let (mail, live) = (Arc::clone(mail), Arc::clone(live));
         move || {
-            catch_unwind(AssertUnwindSafe(|| {
-                inspect(&mail, &live.criteria, Outside::not_gathered(), now)
-            }))
-            .ok()
+            let outside = answers.outside(&mail, &live.probes, now);
+            let judgement = inspect(&mail, &live.criteria, outside, now);
+            sealed(judgement, &mail, &live, now)
         }
     };
-    let judged = if mail.bytes.len() <= INLINE_MOST {
-        work()
-    } else {
-        tokio::time::timeout(live.deadlines.judging.0, gate.compute.run(work))
+    Some(work(mail, gate, until, judge).await?.unwrap_or_else(panicked))
+}
+
+/// Does what a message needs, here or on the pool by its size: `None` when there was no turn in time, nothing within
+/// when it panicked.
+async fn work<T: Send + 'static>(
+    mail: &Mail,
+    gate: &Gate,
+    until: Instant,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<Option<T>> {
+    let work = move || catch_unwind(AssertUnwindSafe(work)).ok();
+    if mail.bytes.len() <= INLINE_MOST {
+        return Some(work());
+    }
+    Some(
+        tokio::time::timeout_at(until, gate.compute.run(work))
             .await
             .ok()?
             .ok()
-            .flatten()
-    };
-    Some(judged.unwrap_or_else(|| unjudged(mail, live, "panic", now)))
+            .flatten(),
+    )
 }
 
 /// What is made of a message that nobody read: levers on its client and envelope count all the same.
@@ -325,7 +391,11 @@ fn unjudged(mail: &Mail, live: &Live, cause: &str, now: Timestamp) -> Judgement 
     }];
     let pulled = live.criteria.levers.pulled(&origin(mail, &[]), now);
     let (nothing, policy) = (Findings::default(), &live.criteria.policy);
-    let verdict = verdict::decide(&nothing, &unscanned, policy, &mail.envelope, &pulled);
+    let checked = Checked {
+        unscanned: &unscanned,
+        ..Checked::default()
+    };
+    let verdict = verdict::decide(&nothing, checked, policy, &mail.envelope, &pulled);
     Judgement {
         verdict,
         findings: Vec::new(),
@@ -335,6 +405,8 @@ fn unjudged(mail: &Mail, live: &Live, cause: &str, now: Timestamp) -> Judgement 
         unscanned,
         author: String::new(),
         subject: String::new(),
+        results: Vec::new(),
+        seal: String::new(),
     }
 }
 

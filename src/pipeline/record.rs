@@ -2,6 +2,7 @@
 
 use super::{Judgement, Live};
 use crate::action::Plan;
+use crate::evidence::MethodResult;
 use crate::mail::Mail;
 use crate::rules::{Action, Finding, Findings};
 use crate::telemetry::{EvidenceEvent, FindingEvent, MessageEvent, RecipientEvent, UnscannedEvent};
@@ -54,6 +55,7 @@ pub fn judged(judgement: &Judgement) -> MessageEvent {
         levers: verdict.levers.clone(),
         defects: judgement.defects.iter().map(|&defect| defect.into()).collect(),
         unscanned: judgement.unscanned.clone(),
+        authentication: judgement.results.iter().map(authentication).collect(),
         ..MessageEvent::default()
     }
 }
@@ -76,6 +78,13 @@ fn recipients(mail: &Mail, actions: &[Action], plan: &Plan) -> Vec<RecipientEven
         .collect()
 }
 
+/// A result, and whom it is about.
+fn authentication(result: &MethodResult) -> String {
+    let whom = result.properties.first().map_or("", |(_, whom)| whom.as_str());
+    let word = format!("{}={} {whom}", result.method, result.result);
+    word.trim_end().to_owned()
+}
+
 /// A rule that matched, with what decided.
 pub fn finding(finding: &Finding) -> FindingEvent {
     let rule = &finding.rule;
@@ -96,9 +105,13 @@ pub fn finding(finding: &Finding) -> FindingEvent {
     }
 }
 
-/// Checks that could not run: facts that rules asked for in vain, each once, and limits that cut
+/// Checks that could not run: facts that rules or policy asked for in vain, each once, and limits that cut
 /// the message short.
-pub fn unscanned(findings: &Findings, defects: &[&'static str]) -> Vec<UnscannedEvent> {
+pub fn unscanned(
+    findings: &Findings,
+    by_policy: Option<(&'static str, &'static str)>,
+    defects: &[&'static str],
+) -> Vec<UnscannedEvent> {
     let asked = findings
         .undecided
         .iter()
@@ -108,7 +121,7 @@ pub fn unscanned(findings: &Findings, defects: &[&'static str]) -> Vec<Unscanned
         .iter()
         .any(|defect| defect.ends_with("-limit"))
         .then_some(("message", "limit"));
-    let mut all: Vec<(&str, &str)> = asked.chain(cut).collect();
+    let mut all: Vec<(&str, &str)> = asked.chain(by_policy).chain(cut).collect();
     all.sort_unstable();
     all.dedup();
     all.into_iter()

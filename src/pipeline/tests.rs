@@ -50,6 +50,14 @@ impl House {
             },
             relay: Arc::new(RelayGuard::new(&relay)),
             upstreams: Arc::new(Upstreams::new(&routes, &parts()).unwrap()),
+            probes: Probes {
+                dns: Arc::new(crate::resolver::Nobody),
+                total: Duration::from_secs(5),
+                lists: Arc::default(),
+                settings: Arc::default(),
+                needs: crate::evidence::Needs::default(),
+            },
+            sealer: None,
             disclosure: Arc::default(),
             stamp: Arc::new(Stamp {
                 hostname: "gate.example".into(),
@@ -403,7 +411,7 @@ async fn every_word_that_is_counted_is_in_the_catalogue() {
     mail(&mut desk).await;
     rcpt(&mut desk, "a@three.example").await;
     let cut = Findings::default();
-    for missed in record::unscanned(&cut, &["links-limit", "nesting-limit"]) {
+    for missed in record::unscanned(&cut, None, &["links-limit", "nesting-limit"]) {
         house.gate.telemetry.unscanned(&missed.check, &missed.cause);
     }
     assert!(house.counted("unscanned_total{cause=\"limit\",check=\"message\"}"));

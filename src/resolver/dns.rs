@@ -4,9 +4,9 @@
 
 use async_trait::async_trait;
 use std::fmt;
-use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The records of a name, none if it has none or isn't there.
@@ -16,6 +16,74 @@ pub struct Answer<T> {
     pub records: Vec<T>,
     /// A resolver whose word counts says that DNSSEC vouches for them. Never so for an answer without records.
     pub authenticated: bool,
+    /// Whether the name is there at all (no NXDOMAIN), with records of this kind or without.
+    pub exists: bool,
+    /// How long this may be held true.
+    pub lifetime: Duration,
+}
+
+impl<T> Answer<T> {
+    /// An answer that nobody vouches for and that is not to be kept.
+    pub fn of(records: Vec<T>) -> Self {
+        Self {
+            records,
+            authenticated: false,
+            exists: true,
+            lifetime: Duration::ZERO,
+        }
+    }
+
+    /// The same with other records in place of these.
+    fn map<U>(self, take: impl FnMut(T) -> Option<U>) -> Answer<U> {
+        Answer {
+            records: self.records.into_iter().filter_map(take).collect(),
+            authenticated: self.authenticated,
+            exists: self.exists,
+            lifetime: self.lifetime,
+        }
+    }
+}
+
+/// What kind of record is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// An IPv4 address.
+    A,
+    /// An IPv6 address.
+    Aaaa,
+    /// A mail exchanger.
+    Mx,
+    /// The name that an address goes by.
+    Ptr,
+    /// A certificate association.
+    Tlsa,
+    /// Text.
+    Txt,
+}
+
+impl Kind {
+    /// The kind of address that this one is.
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::A,
+            IpAddr::V6(_) => Self::Aaaa,
+        }
+    }
+}
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// Of kind A or AAAA.
+    Address(IpAddr),
+    /// Of kind MX.
+    Exchanger(Exchanger),
+    /// Of kind PTR, in lower case, without the final dot.
+    Name(String),
+    /// Of kind TLSA.
+    Tlsa(Tlsa),
+    /// Of kind TXT, its strings joined.
+    Text(Vec<u8>),
 }
 
 /// An MX record (RFC 5321 §5.1).
@@ -59,6 +127,8 @@ pub enum DnsFault {
     NotAName,
     /// More records than anybody needs.
     TooMany,
+    /// Nobody was asked: the servers have not answered for a while.
+    Down,
     /// Something else, in the words of the library.
     Other(String),
 }
@@ -71,8 +141,21 @@ impl fmt::Display for DnsFault {
             Self::Refused => "the DNS server refuses to look",
             Self::NotAName => "not a name that DNS could have",
             Self::TooMany => "DNS has too many records",
+            Self::Down => "no DNS server has answered for a while",
             Self::Other(why) => return write!(formatter, "DNS: {why}"),
         })
+    }
+}
+
+impl DnsFault {
+    /// The word in metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::TimedOut => "timeout",
+            Self::Down => "down",
+            Self::TooMany => "limit",
+            Self::Failed | Self::Refused | Self::NotAName | Self::Other(_) => "failed",
+        }
     }
 }
 
@@ -82,29 +165,110 @@ pub trait Dns: Send + Sync {
     /// Whether an answer can be `authenticated` at all.
     fn is_trusted(&self) -> bool;
 
+    /// Finds out whether anybody answers, before it matters to somebody.
+    fn wake(&self) {}
+
+    /// The records of one kind that a name has.
+    ///
+    /// # Errors
+    /// Why nothing is known of them.
+    async fn ask(&self, name: &str, kind: Kind) -> Result<Answer<Record>, DnsFault>;
+
     /// The MX records of a domain, the preferred first.
     ///
     /// # Errors
     /// Why nothing is known of them.
-    async fn exchangers(&self, domain: &str) -> Result<Answer<Exchanger>, DnsFault>;
+    async fn exchangers(&self, domain: &str) -> Result<Answer<Exchanger>, DnsFault> {
+        let mut answer = self.ask(domain, Kind::Mx).await?.map(|record| match record {
+            Record::Exchanger(exchanger) => Some(exchanger),
+            _ => None,
+        });
+        answer.records.sort();
+        Ok(answer)
+    }
 
     /// The TXT records of a name, the strings of each joined.
     ///
     /// # Errors
     /// Why nothing is known of them.
-    async fn texts(&self, name: &str) -> Result<Answer<Vec<u8>>, DnsFault>;
+    async fn texts(&self, name: &str) -> Result<Answer<Vec<u8>>, DnsFault> {
+        Ok(self.ask(name, Kind::Txt).await?.map(|record| match record {
+            Record::Text(text) => Some(text),
+            _ => None,
+        }))
+    }
 
     /// The TLSA records of a name such as `_25._tcp.mx.example`.
     ///
     /// # Errors
     /// Why nothing is known of them.
-    async fn tlsa(&self, name: &str) -> Result<Answer<Tlsa>, DnsFault>;
+    async fn tlsa(&self, name: &str) -> Result<Answer<Tlsa>, DnsFault> {
+        Ok(self.ask(name, Kind::Tlsa).await?.map(|record| match record {
+            Record::Tlsa(tlsa) => Some(tlsa),
+            _ => None,
+        }))
+    }
+
+    /// The names that an address goes by: reverse DNS.
+    ///
+    /// # Errors
+    /// Why nothing is known of them.
+    async fn names(&self, address: IpAddr) -> Result<Answer<String>, DnsFault> {
+        let name = format!("{}.{}.arpa", reversed(address), zone_of(address));
+        Ok(self.ask(&name, Kind::Ptr).await?.map(|record| match record {
+            Record::Name(name) => Some(name),
+            _ => None,
+        }))
+    }
+
+    /// The addresses of a host of one kind, A or AAAA.
+    ///
+    /// # Errors
+    /// Why nothing is known of them.
+    async fn addresses(&self, host: &str, kind: Kind) -> Result<Answer<IpAddr>, DnsFault> {
+        Ok(self.ask(host, kind).await?.map(|record| match record {
+            Record::Address(address) => Some(address),
+            _ => None,
+        }))
+    }
 
     /// The A and AAAA records of a host.
     ///
     /// # Errors
     /// Why nothing is known of them.
-    async fn hosts(&self, host: &str) -> Result<Answer<IpAddr>, DnsFault>;
+    async fn hosts(&self, host: &str) -> Result<Answer<IpAddr>, DnsFault> {
+        let (four, six) = tokio::join!(self.addresses(host, Kind::A), self.addresses(host, Kind::Aaaa));
+        let (four, six) = (four?, six?);
+        let vouched = |answer: &Answer<IpAddr>| answer.authenticated || answer.records.is_empty();
+        Ok(Answer {
+            authenticated: (four.authenticated || six.authenticated) && vouched(&four) && vouched(&six),
+            exists: four.exists || six.exists,
+            lifetime: four.lifetime.min(six.lifetime),
+            records: [four.records, six.records].concat(),
+        })
+    }
+}
+
+/// An address as names of reverse zones and block lists begin: its octets, or the digits of an IPv6 address,
+/// the last one first.
+pub fn reversed(address: IpAddr) -> String {
+    let parts: Vec<String> = match address {
+        IpAddr::V4(address) => address.octets().iter().rev().map(u8::to_string).collect(),
+        IpAddr::V6(address) => {
+            let octets = address.octets();
+            let digits = octets.iter().rev().flat_map(|octet| [octet & 15, octet >> 4]);
+            digits.map(|digit| format!("{digit:x}")).collect()
+        }
+    };
+    parts.join(".")
+}
+
+/// The label under which addresses of this kind stand in reverse DNS.
+pub const fn zone_of(address: IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(_) => "in-addr",
+        IpAddr::V6(_) => "ip6",
+    }
 }
 
 /// The same, until a token is cancelled: one budget for many lookups. What is still open then, and all that is
@@ -119,13 +283,6 @@ impl Bounded {
     pub fn new(dns: Arc<dyn Dns>, over: CancellationToken) -> Self {
         Self { dns, over }
     }
-
-    async fn in_time<T>(&self, lookup: impl Future<Output = Result<T, DnsFault>>) -> Result<T, DnsFault> {
-        self.over
-            .run_until_cancelled(lookup)
-            .await
-            .unwrap_or(Err(DnsFault::TimedOut))
-    }
 }
 
 #[async_trait]
@@ -134,19 +291,27 @@ impl Dns for Bounded {
         self.dns.is_trusted()
     }
 
-    async fn exchangers(&self, domain: &str) -> Result<Answer<Exchanger>, DnsFault> {
-        self.in_time(self.dns.exchangers(domain)).await
+    async fn ask(&self, name: &str, kind: Kind) -> Result<Answer<Record>, DnsFault> {
+        let lookup = self.dns.ask(name, kind);
+        let answer = self.over.run_until_cancelled(lookup).await;
+        answer.unwrap_or(Err(DnsFault::TimedOut))
     }
+}
 
-    async fn texts(&self, name: &str) -> Result<Answer<Vec<u8>>, DnsFault> {
-        self.in_time(self.dns.texts(name)).await
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    async fn tlsa(&self, name: &str) -> Result<Answer<Tlsa>, DnsFault> {
-        self.in_time(self.dns.tlsa(name)).await
-    }
-
-    async fn hosts(&self, host: &str) -> Result<Answer<IpAddr>, DnsFault> {
-        self.in_time(self.dns.hosts(host)).await
+    #[test]
+    fn addresses_are_written_backwards() {
+        for (address, text) in [
+            ("192.0.2.1", "1.2.0.192"),
+            (
+                "2001:db8::f1",
+                "1.f.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2",
+            ),
+        ] {
+            assert_eq!(reversed(address.parse().unwrap()), text);
+        }
     }
 }

@@ -3,18 +3,39 @@
 //!
 //! Knows nothing of mail: what a record means is for those who ask.
 
+mod cache;
 mod dns;
 mod settings;
 mod stub;
+mod watched;
+#[cfg(test)]
+pub(crate) mod zone;
 
-pub use dns::{Answer, Bounded, Dns, DnsFault, Exchanger, Tlsa};
+pub use cache::Cached;
+pub use dns::{Answer, Bounded, Dns, DnsFault, Exchanger, Kind, Record, Tlsa, reversed, zone_of};
 pub use settings::{Server, Settings, UNTRUSTED};
 pub use stub::StubResolver;
 #[cfg(test)]
 pub(crate) use stub::name_server;
+pub use watched::{DnsEvent, Told, Watched};
 
 use async_trait::async_trait;
 use std::net::IpAddr;
+
+/// Nobody to ask: no server is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Nobody;
+
+#[async_trait]
+impl Dns for Nobody {
+    fn is_trusted(&self) -> bool {
+        false
+    }
+
+    async fn ask(&self, _: &str, _: Kind) -> Result<Answer<Record>, DnsFault> {
+        Err(DnsFault::Down)
+    }
+}
 
 /// Looks host names up.
 #[async_trait]

@@ -2,7 +2,7 @@
 //!
 //! Plain data with the shipped defaults. Knows nothing of what is asked.
 
-use crate::units::Span;
+use crate::units::{Size, Span};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub struct Settings {
     pub lookup: Span,
     /// How long all lookups for one thing may take together: one message, one `check`.
     pub total: Span,
+    /// Memory for answers about senders, kept for as long as they may be held true.
+    pub cache: Size,
 }
 
 impl Default for Settings {
@@ -33,6 +35,7 @@ impl Default for Settings {
             trusted: None,
             lookup: Span(Duration::from_secs(2)),
             total: Span(Duration::from_secs(5)),
+            cache: Size(16_000_000),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Asks the configured DNS servers, over UDP and, for what doesn't fit, over TCP.
 //!
 //! Names go out, records come back with the servers' word on whether they were validated (the AD bit), where
-//! that word counts. Validates nothing itself and keeps nothing: both are the servers' part.
+//! that word counts. Validates nothing itself, which is the servers' part, and keeps nothing.
 
-use super::dns::{Answer, Dns, DnsFault, Exchanger, Tlsa};
+use super::dns::{Answer, Dns, DnsFault, Exchanger, Kind, Record, Tlsa};
 use super::settings::Settings;
 use async_trait::async_trait;
 use hickory_resolver::config::{NameServerConfig, ResolverOpts, ServerOrderingStrategy};
@@ -41,43 +41,11 @@ impl StubResolver {
         let mut options = ResolverOpts::default();
         options.timeout = settings.lookup.0;
         options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
-        let tls = TlsConfig::new().map_err(|error| error.to_string())?;
-        let context = Arc::new(PoolContext::new(options, tls));
+        let context = Arc::new(PoolContext::new(options, no_tls()?));
         Ok(Self {
             pool: NameServerPool::from_config(configured, context, TokioRuntimeProvider::default()),
             trusted: settings.trusts(&servers),
             patience: settings.lookup.0,
-        })
-    }
-
-    /// The records of one kind, as far as `take` knows them.
-    async fn ask<T>(
-        &self,
-        name: &str,
-        kind: RecordType,
-        take: impl Fn(&RData) -> Option<T>,
-    ) -> Result<Answer<T>, DnsFault> {
-        let mut name = Name::from_ascii(name).map_err(|_| DnsFault::NotAName)?;
-        name.set_fqdn(true);
-        let request = DnsRequest::new(question(name, kind), DnsRequestOptions::default());
-        let response = timeout(self.patience, self.pool.send(request).first_answer()).await;
-        let response = match response.map_err(|_| DnsFault::TimedOut)? {
-            Ok(response) => response,
-            Err(error) => return nothing_or_fault(error),
-        };
-        let records: Vec<T> = response
-            .answers
-            .iter()
-            .filter(|record| record.record_type() == kind)
-            .filter_map(|record| take(&record.data))
-            .take(RECORDS_MAX + 1)
-            .collect();
-        if records.len() > RECORDS_MAX {
-            return Err(DnsFault::TooMany);
-        }
-        Ok(Answer {
-            authenticated: self.trusted && response.metadata.authentic_data && !records.is_empty(),
-            records,
         })
     }
 }
@@ -88,57 +56,79 @@ impl Dns for StubResolver {
         self.trusted
     }
 
-    async fn exchangers(&self, domain: &str) -> Result<Answer<Exchanger>, DnsFault> {
-        let exchanger = |data: &RData| match data {
-            RData::MX(mx) => Some(Exchanger {
-                preference: mx.preference,
-                host: plain(&mx.exchange),
-            }),
-            _ => None,
+    async fn ask(&self, name: &str, kind: Kind) -> Result<Answer<Record>, DnsFault> {
+        let mut name = Name::from_ascii(name).map_err(|_| DnsFault::NotAName)?;
+        name.set_fqdn(true);
+        let wanted = type_of(kind);
+        let request = DnsRequest::new(question(name, wanted), DnsRequestOptions::default());
+        let response = timeout(self.patience, self.pool.send(request).first_answer()).await;
+        let response = match response.map_err(|_| DnsFault::TimedOut)? {
+            Ok(response) => response,
+            Err(error) => return nothing_or_fault(error),
         };
-        let mut answer = self.ask(domain, RecordType::MX, exchanger).await?;
-        answer.records.sort();
-        Ok(answer)
-    }
-
-    async fn texts(&self, name: &str) -> Result<Answer<Vec<u8>>, DnsFault> {
-        let text = |data: &RData| match data {
-            RData::TXT(text) => Some(text.txt_data.concat()),
-            _ => None,
-        };
-        self.ask(name, RecordType::TXT, text).await
-    }
-
-    async fn tlsa(&self, name: &str) -> Result<Answer<Tlsa>, DnsFault> {
-        let tlsa = |data: &RData| match data {
-            RData::TLSA(tlsa) => Some(Tlsa {
-                usage: tlsa.cert_usage.into(),
-                selector: tlsa.selector.into(),
-                matching: tlsa.matching.into(),
-                data: tlsa.cert_data.clone(),
-            }),
-            _ => None,
-        };
-        self.ask(name, RecordType::TLSA, tlsa).await
-    }
-
-    async fn hosts(&self, host: &str) -> Result<Answer<IpAddr>, DnsFault> {
-        let address = |data: &RData| match data {
-            RData::A(address) => Some(IpAddr::V4(address.0)),
-            RData::AAAA(address) => Some(IpAddr::V6(address.0)),
-            _ => None,
-        };
-        let (four, six) = tokio::join!(
-            self.ask(host, RecordType::A, address),
-            self.ask(host, RecordType::AAAA, address)
-        );
-        let (four, six) = (four?, six?);
-        let vouched = |answer: &Answer<IpAddr>| answer.authenticated || answer.records.is_empty();
+        let records: Vec<Record> = response
+            .answers
+            .iter()
+            .filter(|record| record.record_type() == wanted)
+            .filter_map(|record| take(&record.data))
+            .take(RECORDS_MAX + 1)
+            .collect();
+        if records.len() > RECORDS_MAX {
+            return Err(DnsFault::TooMany);
+        }
+        // What lies on the way, such as an alias, may be over before the rest.
+        let lifetime = response.answers.iter().map(|record| record.ttl).min();
         Ok(Answer {
-            authenticated: (four.authenticated || six.authenticated) && vouched(&four) && vouched(&six),
-            records: [four.records, six.records].concat(),
+            authenticated: self.trusted && response.metadata.authentic_data && !records.is_empty(),
+            exists: true,
+            lifetime: Duration::from_secs(lifetime.unwrap_or_default().into()),
+            records,
         })
     }
+}
+
+/// DNS is asked in the clear, so that no authority needs to be known: the library's own would fail on a machine
+/// without any.
+fn no_tls() -> Result<TlsConfig, String> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    Ok(TlsConfig { config })
+}
+
+const fn type_of(kind: Kind) -> RecordType {
+    match kind {
+        Kind::A => RecordType::A,
+        Kind::Aaaa => RecordType::AAAA,
+        Kind::Mx => RecordType::MX,
+        Kind::Ptr => RecordType::PTR,
+        Kind::Tlsa => RecordType::TLSA,
+        Kind::Txt => RecordType::TXT,
+    }
+}
+
+/// A record of a kind that we ask for.
+fn take(data: &RData) -> Option<Record> {
+    Some(match data {
+        RData::A(address) => Record::Address(IpAddr::V4(address.0)),
+        RData::AAAA(address) => Record::Address(IpAddr::V6(address.0)),
+        RData::MX(mx) => Record::Exchanger(Exchanger {
+            preference: mx.preference,
+            host: plain(&mx.exchange),
+        }),
+        RData::PTR(name) => Record::Name(plain(name)),
+        RData::TLSA(tlsa) => Record::Tlsa(Tlsa {
+            usage: tlsa.cert_usage.into(),
+            selector: tlsa.selector.into(),
+            matching: tlsa.matching.into(),
+            data: tlsa.cert_data.clone(),
+        }),
+        RData::TXT(text) => Record::Text(text.txt_data.concat()),
+        _ => return None,
+    })
 }
 
 /// Asks for the AD bit without asking for signatures (RFC 6840 §5.7).
@@ -152,12 +142,14 @@ fn question(name: Name, kind: RecordType) -> Message {
 }
 
 /// No records is an answer; the rest is not.
-fn nothing_or_fault<T>(error: NetError) -> Result<Answer<T>, DnsFault> {
+fn nothing_or_fault(error: NetError) -> Result<Answer<Record>, DnsFault> {
     Err(match error {
-        NetError::Dns(DnsError::NoRecordsFound(_)) => {
+        NetError::Dns(DnsError::NoRecordsFound(nothing)) => {
             return Ok(Answer {
                 records: Vec::new(),
                 authenticated: false,
+                exists: nothing.response_code != ResponseCode::NXDomain,
+                lifetime: Duration::from_secs(nothing.negative_ttl.unwrap_or_default().into()),
             });
         }
         NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)) => DnsFault::Failed,

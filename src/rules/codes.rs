@@ -12,6 +12,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("bad-address", "what should be an IP address isn't one"),
     ("bad-base64", "what should be base64 isn't"),
     ("bad-date", "what looks like a date isn't one"),
+    ("bad-domain", "what should be a domain isn't one"),
     (
         "bad-header",
         "a test's header field has a name or a value that can't stand in a header",

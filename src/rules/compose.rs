@@ -65,19 +65,27 @@ pub(super) fn outside(scene: &Scene) -> Outside {
         let stated = scene.auth.iter().find(|(key, _)| key == name);
         stated.map_or(otherwise, |(_, word)| Fact::Known(word.clone()))
     };
+    let passes = scene.auth.iter().any(|(key, word)| key == "dmarc" && word == "pass");
     Outside {
         client_name: scene.client_name.clone().map_or(stranger.client_name, Fact::Known),
         client_name_confirmed: Fact::Known(scene.client_name_confirmed.unwrap_or(scene.client_name.is_some())),
-        client_listed: Fact::Known(scene.client_listed.clone()),
+        helo_confirmed: Fact::Known(scene.helo_confirmed.unwrap_or(false)),
+        client_listed: Fact::Known(scene.client_listed.clone().into()),
+        listings: Fact::Known(scene.listings.clone().into()),
         auth: Auth {
             spf: word("spf", stranger.auth.spf),
             dkim: word("dkim", stranger.auth.dkim),
             dkim_domains: Fact::Known(scene.dkim_domains.clone()),
             dmarc: word("dmarc", stranger.auth.dmarc),
             dmarc_policy: word("dmarc_policy", stranger.auth.dmarc_policy),
-            aligned: Fact::Known(scene.aligned.unwrap_or(false)),
+            dmarc_testing: Fact::Known(scene.dmarc_testing.unwrap_or(false)),
+            aligned: Fact::Known(scene.aligned.unwrap_or(passes)),
             arc: word("arc", stranger.auth.arc),
+            arc_sealers: Fact::Known(scene.arc_sealers.clone()),
+            arc_vouched: Fact::Known(scene.arc_vouched.unwrap_or(false)),
         },
+        results: stranger.results,
+        dmarc_failure: stranger.dmarc_failure,
         history: Some(History {
             messages_before: scene.history.0,
             sent_before: scene.history.1,

@@ -14,6 +14,7 @@ macro_rules! shipped {
 /// Every file under `rules/`, by its path there, sorted.
 const FILES: &[(&str, &str)] = shipped![
     "advance-fee.toml",
+    "authentication.toml",
     "credential-phishing.toml",
     "extortion.toml",
     "impersonation.toml",

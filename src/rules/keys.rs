@@ -102,6 +102,7 @@ const fn needed(name: &'static str, holds: Holds, doc: &'static str) -> Key {
     }
 }
 
+use crate::evidence::Origin;
 use Holds::{
     AddressOrTable, Columns, Condition, Count, Date, Entries, Name, Named, NamedTexts, Names, OneOrMoreRuleIds,
     OneOrMoreTexts, Rows, RuleId, RuleIds, Said, Score, Summary, Table, Tables, Text, Texts, Time, Truth, Version,
@@ -266,6 +267,11 @@ const ENVELOPE_KEY: Key = key(
 );
 const DIRECTION_KEY: Key = key("direction", Word(directions), "`inbound` without it");
 const AUTH_KEY: Key = key("auth", Table(&AUTH), "results of authentication; all `none` without it");
+const LISTINGS_KEY: Key = key(
+    "listings",
+    Tables(&LISTING),
+    "domains of the message that block lists have",
+);
 const HISTORY_KEY: Key = key("history", Table(&HISTORY), "earlier mail; never seen without it");
 const LISTS_KEY: Key = key("lists", NamedTexts, "entries that replace a list's, by its name");
 const UNKNOWN_KEY: Key = key(
@@ -288,6 +294,7 @@ pub const TEST: Shape = Shape {
         ENVELOPE_KEY,
         DIRECTION_KEY,
         AUTH_KEY,
+        LISTINGS_KEY,
         HISTORY_KEY,
         LISTS_KEY,
         UNKNOWN_KEY,
@@ -309,6 +316,7 @@ pub const VERDICT_TEST: Shape = Shape {
         ENVELOPE_KEY,
         DIRECTION_KEY,
         AUTH_KEY,
+        LISTINGS_KEY,
         HISTORY_KEY,
         LISTS_KEY,
         UNKNOWN_KEY,
@@ -361,7 +369,19 @@ pub const CLIENT: Shape = Shape {
         key("ip", Text, "its IP address"),
         key("name", Text, "its reverse name"),
         key("name_confirmed", Truth, "whether that name leads back to it"),
+        key("helo_confirmed", Truth, "whether what it calls itself leads to it"),
         key("listed", OneOrMoreTexts, "DNS block lists that list it"),
+    ],
+};
+
+/// A listing of a test.
+pub const LISTING: Shape = Shape {
+    what: "listing",
+    keys: &[
+        needed("list", Text, "the list's name"),
+        key("meaning", Text, "what its answer means; `listed` without it"),
+        needed("domain", Text, "the domain"),
+        key("origin", Word(origins), "where it stands; `link` without it"),
     ],
 };
 
@@ -384,7 +404,18 @@ pub const AUTH: Shape = Shape {
         key("dmarc_policy", Text, "the author's domain's policy"),
         key("arc", Text, "result of the ARC chain"),
         key("dkim_domains", OneOrMoreTexts, "domains of passing signatures"),
-        key("aligned", Truth, "whether SPF or DKIM aligns"),
+        key(
+            "aligned",
+            Truth,
+            "whether SPF or DKIM aligns; as `dmarc` has it without it",
+        ),
+        key("dmarc_testing", Truth, "whether the policy is only tried out"),
+        key(
+            "arc_sealers",
+            OneOrMoreTexts,
+            "who sealed the ARC chain, the newest first",
+        ),
+        key("arc_vouched", Truth, "whether a trusted one of them vouches"),
     ],
 };
 
@@ -421,6 +452,10 @@ impl Shape {
     pub fn names(&self) -> impl Iterator<Item = &'static str> + Clone {
         self.keys.iter().map(|key| key.name)
     }
+}
+
+fn origins() -> Vec<&'static str> {
+    Origin::ALL.map(Origin::as_str).to_vec()
 }
 
 fn categories() -> Vec<&'static str> {

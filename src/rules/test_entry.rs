@@ -9,6 +9,8 @@ use super::keys;
 use super::schema::FIELDS;
 use super::source::Source;
 use super::table::{Located, Reader, Section, plain};
+use crate::evidence::{Listing, Origin};
+use crate::mail::Domain;
 use jiff::Timestamp;
 use std::sync::Arc;
 use toml::de::DeValue;
@@ -88,6 +90,8 @@ pub struct Scene {
     pub client_name: Option<String>,
     /// Whether that is forward-confirmed.
     pub client_name_confirmed: Option<bool>,
+    /// Whether what it calls itself leads to it.
+    pub helo_confirmed: Option<bool>,
     /// Block lists that list it.
     pub client_listed: Vec<String>,
     /// The HELO name.
@@ -102,8 +106,16 @@ pub struct Scene {
     pub auth: Vec<(String, String)>,
     /// Domains whose signatures pass.
     pub dkim_domains: Vec<String>,
-    /// Whether SPF or DKIM aligns.
+    /// Whether SPF or DKIM aligns; as DMARC has it where it isn't said.
     pub aligned: Option<bool>,
+    /// Whether the author's domain only tries its policy out.
+    pub dmarc_testing: Option<bool>,
+    /// Sealers of the ARC chain, the newest first.
+    pub arc_sealers: Vec<String>,
+    /// Whether a trusted one of them vouches.
+    pub arc_vouched: Option<bool>,
+    /// Domains that block lists have.
+    pub listings: Vec<Listing>,
     /// Messages from this author before, and to them.
     pub history: (u64, u64),
     /// Lists whose entries this test replaces.
@@ -209,6 +221,9 @@ impl Scene {
         scene.read_client(reader, section);
         scene.read_envelope(reader, section);
         scene.read_auth(reader, section);
+        for listing in reader.tables(section, "listings", "listing") {
+            scene.listings.extend(read_listing(reader, listing));
+        }
         if let Some(history) = reader.table(section, "history", "history") {
             reader.check(history, &keys::HISTORY);
             scene.history = (
@@ -251,6 +266,7 @@ impl Scene {
             reader.check(client, &keys::CLIENT);
             self.client_name = reader.string(client, "name").map(|name| name.value);
             self.client_name_confirmed = reader.boolean(client, "name_confirmed");
+            self.helo_confirmed = reader.boolean(client, "helo_confirmed");
             let listed = reader.strings(client, "listed", true).unwrap_or_default();
             self.client_listed = listed.into_iter().map(|name| name.value).collect();
             reader.string(client, "ip")
@@ -290,6 +306,10 @@ impl Scene {
         let domains = reader.strings(auth, "dkim_domains", true).unwrap_or_default();
         self.dkim_domains = domains.into_iter().map(|domain| domain.value).collect();
         self.aligned = reader.boolean(auth, "aligned");
+        self.dmarc_testing = reader.boolean(auth, "dmarc_testing");
+        let sealers = reader.strings(auth, "arc_sealers", true).unwrap_or_default();
+        self.arc_sealers = sealers.into_iter().map(|sealer| sealer.value).collect();
+        self.arc_vouched = reader.boolean(auth, "arc_vouched");
     }
 }
 
@@ -347,6 +367,25 @@ fn check_header(reader: &mut Reader, name: &toml::Spanned<std::borrow::Cow<'_, s
             help,
         );
     }
+}
+
+fn read_listing(reader: &mut Reader, section: Section<'_, '_>) -> Option<Listing> {
+    reader.check(section, &keys::LISTING);
+    let list = reader.string(section, "list")?.value;
+    let domain = reader.string(section, "domain")?;
+    let meaning = reader.string(section, "meaning").map(|meaning| meaning.value);
+    let origins = Origin::ALL.map(|origin| (origin.as_str(), origin));
+    let origin = reader.word(section, "origin", &origins).unwrap_or(Origin::Link);
+    let Some(parsed) = Domain::parse(&domain.value) else {
+        reader.error("bad-domain", domain.span, "not a domain");
+        return None;
+    };
+    Some(Listing {
+        list,
+        meaning: meaning.unwrap_or_else(|| "listed".to_owned()),
+        domain: parsed,
+        origin,
+    })
 }
 
 impl AttachmentSketch {

@@ -3,7 +3,7 @@
 //! A value is known, absent (the message has no such thing) or unknown (it could not be found
 //! out, and why). Knows nothing of fields' names or of how values are compared.
 
-use crate::evidence::History;
+use crate::evidence::{History, Listing};
 use crate::mail::Domain;
 use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Part, Thread, Url};
 use crate::units::Span;
@@ -140,6 +140,8 @@ pub enum Kind {
     Thread,
     /// What the store remembers of a correspondent.
     History,
+    /// What a block list has of a domain.
+    Listing,
 }
 
 impl Kind {
@@ -162,6 +164,7 @@ impl Kind {
             Self::Form => "form",
             Self::Thread => "thread",
             Self::History => "history",
+            Self::Listing => "listing",
         }
     }
 }
@@ -240,6 +243,8 @@ pub enum Record<'e> {
     Thread(&'e Thread),
     /// See [`Kind::History`].
     History(&'e History),
+    /// See [`Kind::Listing`].
+    Listing(&'e Listing),
     /// A row of a table list.
     Row(&'e [Value<'static>]),
 }
@@ -365,6 +370,7 @@ impl fmt::Display for Record<'_> {
             Self::Form(form) => formatter.write_str(&form.action.url),
             Self::Thread(_) => formatter.write_str("thread"),
             Self::History(history) => write!(formatter, "{} messages before", history.messages_before),
+            Self::Listing(listing) => write!(formatter, "{} in {}/{}", listing.domain, listing.list, listing.meaning),
             Self::Row(row) => match row.first() {
                 Some(first) => write!(formatter, "{first}"),
                 None => Ok(()),

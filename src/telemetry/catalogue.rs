@@ -66,7 +66,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric of ours; those of the process (`process_*`) come from the operating system.
-pub const CATALOGUE: [Metric; 40] = [
+pub const CATALOGUE: [Metric; 45] = [
     counter(
         "portreeve_connections_total",
         &["listener", "tls"],
@@ -144,6 +144,27 @@ pub const CATALOGUE: [Metric; 40] = [
         "portreeve_unscanned_total",
         &["check", "cause"],
         "Checks that could not run.",
+    ),
+    counter(
+        "portreeve_authentication_total",
+        &["method", "result"],
+        "Results of checks on who vouches for a message; of DKIM one a signature.",
+    ),
+    counter(
+        "portreeve_dns_lookups_total",
+        &["result"],
+        "Lookups about senders, but for those answered from memory.",
+    ),
+    gauge("portreeve_dns_down", &[], "1 while no DNS server answers, else 0."),
+    counter(
+        "portreeve_dns_list_errors_total",
+        &["list"],
+        "Answers of DNS block lists that are errors, and questions that were not answered.",
+    ),
+    gauge(
+        "portreeve_dns_list_dropped",
+        &["list"],
+        "1 for a DNS block list that erred again and again and is left alone, else 0.",
     ),
     counter(
         "portreeve_ruleset_reloads_total",
@@ -315,35 +336,47 @@ pub const STORE_OPERATIONS: &[&str] = &[
 ];
 /// Parts of the byte budget.
 pub const BUDGET_STATES: &[&str] = &["used", "limit"];
-/// What can go unscanned: a fact of the schema counts under the longest of these that it is or
-/// stands below.
-pub const CHECKS: &[&str] = &[
-    "client",
-    "envelope",
-    "auth",
-    "auth.spf",
-    "auth.dkim",
-    "auth.dmarc",
-    "auth.arc",
-    "history",
-    "headers",
-    "body",
-    "links",
-    "attachments",
-    "message",
-    "rule",
-    "judging",
+/// What can go unscanned, and why: a fact of the schema counts under the longest of these that it is or stands below.
+pub const UNSCANNED: &[(&str, &[&str])] = &[
+    ("client", SOUGHT),
+    ("client.listed", LISTED),
+    ("listings", LISTED),
+    ("envelope", &["not-gathered"]),
+    ("auth", &["not-gathered"]),
+    ("auth.spf", SOUGHT),
+    ("auth.dkim", SOUGHT),
+    ("auth.dmarc", SOUGHT),
+    ("auth.arc", SOUGHT),
+    ("history", &["not-gathered", "timeout", "failed"]),
+    ("headers", CUT),
+    ("body", CUT),
+    ("links", CUT),
+    ("attachments", CUT),
+    ("message", CUT),
+    ("rule", &["budget", "limit", "deadline"]),
+    ("judging", &["panic", "deadline"]),
 ];
-/// Why a check could not run.
-pub const CAUSES: &[&str] = &[
-    "not-gathered",
-    "timeout",
-    "failed",
-    "limit",
-    "budget",
-    "panic",
-    "deadline",
+/// Why what is looked up stays unknown: among others no DNS server answers, or nobody knows the client.
+const SOUGHT: &[&str] = &["timeout", "failed", "limit", "down", "no-client"];
+/// The same of block lists, which may be left alone.
+const LISTED: &[&str] = &["timeout", "failed", "limit", "down", "dropped"];
+/// Why what is in the message stays unknown.
+const CUT: &[&str] = &["not-gathered", "limit", "budget", "deadline"];
+/// Ways to vouch for a message, and what they find (RFC 8601 §2.7).
+pub const AUTHENTICATION: &[(&str, &[&str])] = &[
+    (
+        "spf",
+        &["pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"],
+    ),
+    (
+        "dkim",
+        &["pass", "fail", "policy", "neutral", "none", "temperror", "permerror"],
+    ),
+    ("dmarc", &["pass", "fail", "none", "temperror", "permerror"]),
+    ("arc", &["pass", "fail", "none", "temperror"]),
 ];
+/// How a lookup ends.
+pub const LOOKUPS: &[&str] = &["records", "none", "timeout", "failed", "limit", "down"];
 /// Why a rule is taken out of service.
 pub const DISABLED: &[&str] = &["budget", "share"];
 /// Why we refuse, and at which stages: first what the wire refuses, then the desk.

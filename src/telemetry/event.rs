@@ -118,6 +118,9 @@ pub struct MessageEvent {
     pub defects: Vec<String>,
     /// Checks that could not run.
     pub unscanned: Vec<UnscannedEvent>,
+    /// What was found of who vouches for it: `spf=pass a.example`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authentication: Vec<String>,
     /// Milliseconds by stage: read, judge, act.
     pub stages: Vec<(String, f64)>,
     /// The route taken; empty when none was.

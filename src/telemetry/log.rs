@@ -135,6 +135,7 @@ fn push_reasons(line: &mut Line, event: &MessageEvent) {
         .map(|unscanned| format!("{}:{}", unscanned.check, unscanned.cause))
         .collect();
     line.list("unscanned", unscanned.iter().map(String::as_str));
+    line.list("authentication", event.authentication.iter().map(String::as_str));
 }
 
 fn push_envelope(line: &mut Line, event: &MessageEvent) {

@@ -6,9 +6,9 @@
 
 use super::ListEvent;
 use super::catalogue::{
-    BUDGET_STATES, CATEGORIES, CAUSES, CHECKS, CLASSES, CONNECTION_STATES, DIRECTIONS, DISABLED, ENTRIES, MODES, OTHER,
-    OUTCOMES, REJECTS, RELEASERS, RELOADS, RULESET_PARTS, SEVERITIES, SHADOW, STATUSES, STORE_OPERATIONS, TLS,
-    UPSTREAM_STAGES, VERDICTS,
+    AUTHENTICATION, BUDGET_STATES, CATEGORIES, CLASSES, CONNECTION_STATES, DIRECTIONS, DISABLED, ENTRIES, LOOKUPS,
+    MODES, OTHER, OUTCOMES, REJECTS, RELEASERS, RELOADS, RULESET_PARTS, SEVERITIES, SHADOW, STATUSES, STORE_OPERATIONS,
+    TLS, UNSCANNED, UPSTREAM_STAGES, VERDICTS,
 };
 use super::families::{Pairs, Table};
 use super::register::Register;
@@ -52,7 +52,12 @@ pub(super) struct Metrics {
     upstream_unstated: IntCounterVec,
     upstream_connections: IntGaugeVec,
     routes: ArcSwap<Vec<RouteSeries>>,
-    unscanned: Table<IntCounter, 2>,
+    unscanned: Pairs<IntCounter>,
+    authentication: Pairs<IntCounter>,
+    dns_lookups: Table<IntCounter, 1>,
+    pub(super) dns_down: IntGauge,
+    dns_list_errors: IntCounterVec,
+    dns_list_dropped: IntGaugeVec,
     reloads: Table<IntCounter, 1>,
     pub(super) reload_successful: IntGauge,
     pub(super) reload_success_time: IntGauge,
@@ -85,6 +90,7 @@ struct Slow {
     oldest: Option<Timestamp>,
     bypass_until: Option<Timestamp>,
     certificates: Vec<String>,
+    dns_lists: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -147,7 +153,12 @@ impl Metrics {
             upstream_unstated: register.counters("upstream_unstated_total"),
             upstream_connections: register.gauges("upstream_connections"),
             routes: ArcSwap::default(),
-            unscanned: register.counter_table("unscanned_total", [CHECKS, CAUSES]),
+            unscanned: register.counter_pairs("unscanned_total", UNSCANNED),
+            authentication: register.counter_pairs("authentication_total", AUTHENTICATION),
+            dns_lookups: register.counter_table("dns_lookups_total", [LOOKUPS]),
+            dns_down: register.gauge("dns_down"),
+            dns_list_errors: register.counters("dns_list_errors_total"),
+            dns_list_dropped: register.gauges("dns_list_dropped"),
             reloads: register.counter_table("ruleset_reloads_total", [RELOADS]),
             reload_successful: register.gauge("ruleset_last_reload_successful"),
             reload_success_time: register.gauge("ruleset_last_reload_success_timestamp_seconds"),
@@ -301,6 +312,42 @@ impl Metrics {
         self.slow.lock().unwrap_or_else(PoisonError::into_inner).bypass_until = bypass_until;
     }
 
+    /// The block lists that there are; series of others go.
+    pub(super) fn set_dns_lists(&self, names: &[&str]) {
+        let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        let names: Vec<String> = names.iter().take(NAMES_MAX).map(|&name| name.to_owned()).collect();
+        for gone in slow.dns_lists.iter().filter(|name| !names.contains(name)) {
+            // A series that is already gone is what we want.
+            let _ = self.dns_list_errors.remove_label_values(&[gone]);
+            let _ = self.dns_list_dropped.remove_label_values(&[gone]);
+        }
+        for name in &names {
+            self.dns_list_errors.with_label_values(&[name]);
+            self.dns_list_dropped.with_label_values(&[name]);
+        }
+        slow.dns_lists = names;
+    }
+
+    /// Where a list has series of its own.
+    fn known_dns_list<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        slow.dns_lists.iter().any(|known| known == name).then_some(name)
+    }
+
+    pub(super) fn dns_list_error(&self, name: &str) {
+        if let Some(name) = self.known_dns_list(name) {
+            self.dns_list_errors.with_label_values(&[name]).inc();
+        }
+    }
+
+    pub(super) fn dns_list_dropped(&self, name: &str, is_dropped: bool) {
+        if let Some(name) = self.known_dns_list(name) {
+            self.dns_list_dropped
+                .with_label_values(&[name])
+                .set(i64::from(is_dropped));
+        }
+    }
+
     /// When a certificate expires.
     pub(super) fn set_certificate_expiry(&self, name: &str, unix_seconds: i64) {
         let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
@@ -412,15 +459,23 @@ impl Metrics {
         self.route(route, |series| series.connections.get([state]).set(count));
     }
 
+    pub(super) fn authentication(&self, method: &str, result: &str) {
+        self.authentication.get(method, result).inc();
+    }
+
+    pub(super) fn dns_lookup(&self, result: &str) {
+        self.dns_lookups.get([result]).inc();
+    }
+
     /// A fact of the schema counts under the longest check that it is or stands below.
     pub(super) fn unscanned(&self, check: &str, cause: &str) {
-        let known = CHECKS.iter().filter(|known| {
+        let known = UNSCANNED.iter().map(|(known, _)| known).filter(|known| {
             check
                 .strip_prefix(**known)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '_']))
         });
         let check = known.max_by_key(|known| known.len()).copied().unwrap_or(OTHER);
-        self.unscanned.get([check, cause]).inc();
+        self.unscanned.get(check, cause).inc();
     }
 
     pub(super) fn reload(&self, result: &str) {

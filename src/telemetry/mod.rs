@@ -185,6 +185,57 @@ impl Telemetry {
         self.metrics.unscanned(check, cause);
     }
 
+    /// Who vouches for a message was checked by a method (`spf`, `dkim`, `dmarc`, `arc`), with an RFC 8601 word.
+    pub fn authenticated(&self, method: &str, result: &str) {
+        self.metrics.authentication(method, result);
+    }
+
+    /// Something was looked up about a sender: how that ended.
+    pub fn dns_lookup(&self, result: &str) {
+        self.metrics.dns_lookup(result);
+    }
+
+    /// DNS servers stopped answering, or answer again.
+    pub fn dns_down(&self, is_down: bool) {
+        self.metrics.dns_down.set(i64::from(is_down));
+        match is_down {
+            true => self.warning(
+                "dns-down",
+                "no DNS server answers: what is to be found out about senders is unknown, and nobody waits for it",
+            ),
+            false => self.notice("dns-up", "DNS servers answer again"),
+        }
+    }
+
+    /// The DNS block lists of the settings. Replaces those before.
+    pub fn dns_lists(&self, names: &[&str]) {
+        self.metrics.set_dns_lists(names);
+    }
+
+    /// A DNS block list erred.
+    pub fn dns_list_error(&self, list: &str) {
+        self.metrics.dns_list_error(list);
+    }
+
+    /// A DNS block list is left alone for a while, and why; or it answers again.
+    pub fn dns_list_dropped(&self, list: &str, why: Option<&str>) {
+        self.metrics.dns_list_dropped(list, why.is_some());
+        match why {
+            Some(why) => {
+                let text = format!("{list} is left alone for half an hour: {why}");
+                self.log_fields(
+                    Level::Warning,
+                    "dns_list_dropped",
+                    &[("list", list), ("message", &text)],
+                );
+            }
+            None => {
+                let text = format!("{list} answers again");
+                self.log_fields(Level::Info, "dns_list_restored", &[("list", list), ("message", &text)]);
+            }
+        }
+    }
+
     /// The rule set in use: its hash, its rules with their status, its lists. Series of rules and
     /// lists that are no longer there go.
     pub fn rules_loaded(&self, sha256: &str, rules: &[(&str, &str)], lists: &[ListEvent<'_>]) {

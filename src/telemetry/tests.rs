@@ -80,6 +80,7 @@ fn configured() -> Telemetry {
         }],
     );
     telemetry.certificate_expiry("inbound", 1_900_000_000);
+    telemetry.dns_lists(&["sink"]);
     telemetry.rules_held(&[("A".to_owned(), "budget")]);
     telemetry
 }
@@ -228,7 +229,12 @@ fn names_rules_and_lists_leave_with_their_series_and_keep_their_counts() {
     telemetry.rules_loaded("cd34", &[("A", "shadow")], &[]);
     telemetry.names(&["inbound", "submission"], &["exchange"]);
     let text = telemetry.scrape();
-    for gone in ["rule=\"B\"", "list=\"", "sha256=\"ab12\"", "route=\"default\""] {
+    for gone in [
+        "rule=\"B\"",
+        "list=\"org_domains\"",
+        "sha256=\"ab12\"",
+        "route=\"default\"",
+    ] {
         assert!(!text.contains(gone), "{gone}");
     }
     for (series, expected) in [

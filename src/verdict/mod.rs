@@ -14,8 +14,9 @@ pub use lever::Lever;
 pub use levers::{Levers, Origin, Pulled};
 pub use policy::{Policy, PolicyError};
 pub use score::Thresholds;
-pub use settings::{Mode, RecipientSettings, Settings};
+pub use settings::{DmarcMode, Mode, RecipientSettings, Settings};
 
+use crate::evidence::DmarcFailure;
 use crate::mail::Envelope;
 use crate::rules::{Action, Category, Finding, Findings, Score, Severity};
 use crate::telemetry::UnscannedEvent;
@@ -44,47 +45,65 @@ pub struct Verdict {
     pub levers: Vec<String>,
     /// The block entry without which rules would not have refused it.
     pub blocked_by: Option<String>,
+    /// The author's domain without whose DMARC policy it would not have been refused.
+    pub failed_dmarc: Option<String>,
     /// Whether a bypass has everybody's copy delivered untouched.
     pub bypassed: bool,
 }
 
-/// Decides. `unscanned` are the checks that could not run, `pulled` the levers that bear on the message.
+/// What there is to say of a message beside its findings.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Checked<'c> {
+    /// Checks that could not run.
+    pub unscanned: &'c [UnscannedEvent],
+    /// It fails the policy of its author's domain.
+    pub dmarc: Option<&'c DmarcFailure>,
+}
+
+/// Decides. `pulled` are the levers that bear on the message.
 pub fn decide(
     findings: &Findings,
-    unscanned: &[UnscannedEvent],
+    checked: Checked<'_>,
     policy: &Policy,
     envelope: &Envelope,
     pulled: &Pulled<'_>,
 ) -> Verdict {
     let shares = score::shares(&findings.matched);
     let general = policy.general();
-    let by_check = policy.floor_of(unscanned);
+    let by_check = policy.floor_of(checked.unscanned);
     let unchecked = by_check.map_or(Action::Deliver, |(action, _)| action);
+    let by_dmarc = checked.dmarc.and_then(|failure| policy.after(failure));
+    let wished = by_dmarc.as_ref().map_or(Action::Deliver, |(action, _)| *action);
     let by_rules = |terms: &Terms| score::action(&shares, &terms.thresholds);
     let strongest = strongest(&shares);
     let malware = strongest.is_some_and(|finding| finding.rule.category == Category::Malware);
     let for_recipient = |terms: &Terms| match pulled.bypass {
         Some(_) => Action::Deliver,
-        None => terms.held_to(with_entries(by_rules(terms), pulled, malware).max(unchecked), malware),
+        None => terms.held_to(
+            with_entries(by_rules(terms).max(wished), pulled, malware).max(unchecked),
+            malware,
+        ),
     };
 
     let unaided = by_rules(general);
-    let action = with_entries(unaided, pulled, malware);
-    let blocked_by = pulled.block.filter(|_| unaided < Action::Reject);
+    let action = with_entries(unaided.max(wished), pulled, malware);
+    let blocked_by = pulled.block.filter(|_| unaided.max(wished) < Action::Reject);
+    let is_dmarcs = action > unaided && wished > unaided && blocked_by.is_none();
+    let is_set = blocked_by.is_some() || is_dmarcs;
     Verdict {
         action: action.max(unchecked),
         score: score::total(&shares),
-        severity: match blocked_by {
-            Some(_) => Some(Severity::High),
-            None => strongest.map(|finding| finding.rule.severity),
+        severity: match is_set {
+            true => Some(Severity::High),
+            false => strongest.map(|finding| finding.rule.severity),
         },
-        category: match blocked_by {
-            Some(_) => Some(Category::Policy),
-            None => strongest.map(|finding| finding.rule.category),
+        category: match is_set {
+            true => Some(Category::Policy),
+            false => strongest.map(|finding| finding.rule.category),
         },
-        reasons: reasons(&shares, by_check, findings, pulled),
-        // What an entry has decided no rule has.
-        sole_causes: if action == unaided && pulled.block.is_none() {
+        reasons: reasons(&shares, by_dmarc.map(|(_, why)| why), by_check, findings, pulled),
+        // What an entry or the author's domain has decided no rule has.
+        sole_causes: if action == unaided && wished < action && pulled.block.is_none() {
             score::sole_causes(&findings.matched, &general.thresholds)
         } else {
             Vec::new()
@@ -96,6 +115,10 @@ pub fn decide(
             .collect(),
         levers: pulled.each().map(|lever| lever.what.to_string()).collect(),
         blocked_by: blocked_by.map(|lever| lever.what.entry()),
+        failed_dmarc: checked
+            .dmarc
+            .filter(|_| is_dmarcs && action == Action::Reject)
+            .map(|failure| failure.domain.clone()),
         bypassed: pulled.bypass.is_some(),
     }
 }
@@ -122,6 +145,7 @@ fn strongest<'f>(shares: &[Share<'f>]) -> Option<&'f Finding> {
 
 fn reasons(
     shares: &[Share<'_>],
+    by_dmarc: Option<String>,
     by_check: Option<(Action, &str)>,
     findings: &Findings,
     pulled: &Pulled<'_>,
@@ -136,6 +160,7 @@ fn reasons(
             .map_or(String::new(), |floor| format!(", at least {}", floor.as_str()));
         format!("{} ({:+.1}{floor}): {}", rule.id, share.score.points(), rule.summary)
     }));
+    reasons.extend(by_dmarc);
     reasons
         .extend(by_check.map(|(action, check)| format!("{check} could not be checked: at least {}", action.as_str())));
     reasons.extend(

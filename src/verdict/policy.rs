@@ -3,7 +3,8 @@
 //! Knows nothing of findings beyond the action that they call for.
 
 use super::score::Thresholds;
-use super::settings::{Mode, RecipientSettings, Settings};
+use super::settings::{DmarcMode, Mode, RecipientSettings, Settings};
+use crate::evidence::{DmarcFailure, Wish};
 use crate::mail::Address;
 use crate::rules::{Action, Score};
 use crate::telemetry::UnscannedEvent;
@@ -16,6 +17,7 @@ pub struct Policy {
     general: Terms,
     recipients: Vec<(Vec<Pattern>, RecipientSettings)>,
     unscanned: BTreeMap<String, Action>,
+    dmarc: DmarcMode,
 }
 
 /// What holds for one recipient.
@@ -95,6 +97,7 @@ impl Policy {
                 },
                 recipients,
                 unscanned: settings.unscanned.clone(),
+                dmarc: settings.dmarc,
             }),
             _ => Err(errors),
         }
@@ -120,6 +123,34 @@ impl Policy {
             .iter()
             .filter_map(|missed| self.unscanned.get_key_value(&missed.check));
         floors.map(|(check, action)| (*action, check.as_str())).max()
+    }
+
+    /// Whether it matters if a message fails the policy of its author's domain.
+    pub fn asks_dmarc(&self) -> bool {
+        self.dmarc != DmarcMode::Off
+    }
+
+    /// What follows from such a failure, and in words why.
+    pub(super) fn after(&self, failure: &DmarcFailure) -> Option<(Action, String)> {
+        let wished = match failure.wish {
+            Wish::None => return None,
+            Wish::Quarantine => Action::Quarantine,
+            Wish::Reject => Action::Reject,
+        };
+        let whose = format!("DMARC: nobody vouches for it in the name of {}", failure.domain);
+        let done = match self.dmarc {
+            DmarcMode::Off => return None,
+            DmarcMode::Shadow => {
+                let reason = format!(
+                    "{whose}; its policy would have it at least {}, in shadow",
+                    wished.as_str()
+                );
+                return Some((Action::Deliver, reason));
+            }
+            DmarcMode::Quarantine => wished.min(Action::Quarantine),
+            DmarcMode::Reject => wished,
+        };
+        Some((done, format!("{whose}: at least {}", done.as_str())))
     }
 
     /// Every entry that matches applies, later over earlier; of ceilings the lowest holds.

@@ -30,6 +30,21 @@ impl Mode {
     }
 }
 
+/// How far the policies that authors' domains publish (DMARC) are carried out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DmarcMode {
+    /// Not at all: rules may still ask about them.
+    #[default]
+    Off,
+    /// What they would do is told and not done.
+    Shadow,
+    /// Where one wants mail refused, it is kept.
+    Quarantine,
+    /// As they want it.
+    Reject,
+}
+
 /// `[policy]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -42,6 +57,8 @@ pub struct Settings {
     pub quarantine: f64,
     /// Points from which it is refused, given a finding of severity high or critical.
     pub reject: f64,
+    /// How far policies of authors' domains are carried out.
+    pub dmarc: DmarcMode,
     /// What some recipients are owed; every entry that matches applies, later ones over earlier.
     pub recipients: Vec<RecipientSettings>,
     /// The least that is done when a check could not run, by check.
@@ -89,6 +106,7 @@ impl Default for Settings {
             tag: 5.0,
             quarantine: 8.0,
             reject: 15.0,
+            dmarc: DmarcMode::Off,
             recipients: vec![RecipientSettings {
                 name: "never rejected on content".into(),
                 r#match: statutory.map(String::from).to_vec(),

@@ -58,7 +58,11 @@ fn policy(change: impl FnOnce(&mut Settings)) -> Policy {
 
 /// Decides with no lever pulled.
 fn decide(findings: &Findings, unscanned: &[UnscannedEvent], policy: &Policy, envelope: &Envelope) -> Verdict {
-    super::decide(findings, unscanned, policy, envelope, &Pulled::default())
+    let checked = Checked {
+        unscanned,
+        ..Checked::default()
+    };
+    super::decide(findings, checked, policy, envelope, &Pulled::default())
 }
 
 fn verdict_of(rules: impl IntoIterator<Item = RuleInfo>) -> Verdict {
@@ -302,11 +306,110 @@ const TO: [&str; 2] = ["officer@example.gov.uk", "foi@example.gov.uk"];
 fn with(pulled: &Pulled<'_>, rules: Vec<RuleInfo>, mode: Mode) -> Verdict {
     super::decide(
         &found(rules),
-        &[],
+        Checked::default(),
         &policy(|settings| settings.mode = mode),
         &envelope(&TO),
         pulled,
     )
+}
+
+#[test]
+fn an_authors_domain_has_its_way_as_far_as_policy_goes_along() {
+    use crate::evidence::Wish;
+    let to = envelope(&["a@example.org", "foi@example.org"]);
+    for (mode, wish, actions, refused) in [
+        (DmarcMode::Off, Wish::Reject, [Action::Deliver, Action::Deliver], false),
+        (
+            DmarcMode::Shadow,
+            Wish::Reject,
+            [Action::Deliver, Action::Deliver],
+            false,
+        ),
+        (
+            DmarcMode::Quarantine,
+            Wish::Reject,
+            [Action::Quarantine, Action::Tag],
+            false,
+        ),
+        (
+            DmarcMode::Quarantine,
+            Wish::None,
+            [Action::Deliver, Action::Deliver],
+            false,
+        ),
+        (
+            DmarcMode::Reject,
+            Wish::Quarantine,
+            [Action::Quarantine, Action::Tag],
+            false,
+        ),
+        (DmarcMode::Reject, Wish::Reject, [Action::Reject, Action::Tag], true),
+    ] {
+        let failure = DmarcFailure {
+            domain: "bank.example".into(),
+            wish,
+        };
+        let checked = Checked {
+            dmarc: Some(&failure),
+            ..Checked::default()
+        };
+        let policy = policy(|settings| settings.dmarc = mode);
+        let verdict = super::decide(&found([]), checked, &policy, &to, &Pulled::default());
+        assert_eq!(verdict.recipients, actions, "{mode:?} {wish:?}");
+        assert_eq!(verdict.action, actions[0]);
+        assert_eq!(verdict.failed_dmarc, refused.then(|| "bank.example".to_owned()));
+        assert_eq!(verdict.sole_causes, [] as [String; 0]);
+        let is_told = mode != DmarcMode::Off && wish != Wish::None;
+        let told = verdict
+            .reasons
+            .iter()
+            .filter(|reason| reason.contains("bank.example"))
+            .count();
+        assert_eq!(told, usize::from(is_told), "{mode:?} {wish:?} {:?}", verdict.reasons);
+        let set = (actions[0] > Action::Deliver).then_some((Category::Policy, Severity::High));
+        assert_eq!(verdict.category.zip(verdict.severity), set);
+    }
+}
+
+#[test]
+fn a_rule_that_refuses_by_itself_is_what_the_sender_is_told() {
+    let failure = DmarcFailure {
+        domain: "bank.example".into(),
+        wish: crate::evidence::Wish::Reject,
+    };
+    let checked = Checked {
+        dmarc: Some(&failure),
+        ..Checked::default()
+    };
+    let grave = RuleInfo {
+        severity: Severity::Critical,
+        ..rule("R", 20.0)
+    };
+    let policy = policy(|settings| settings.dmarc = DmarcMode::Reject);
+    let verdict = super::decide(
+        &found([grave]),
+        checked,
+        &policy,
+        &envelope(&TO[..1]),
+        &Pulled::default(),
+    );
+    assert_eq!((verdict.failed_dmarc, verdict.category), (None, Some(Category::Spam)));
+    assert_eq!(
+        verdict.sole_causes,
+        [] as [String; 0],
+        "the domain's policy would have done it too"
+    );
+    let allow = lever(lever::Kind::Allow);
+    let pulled = Pulled {
+        allow: Some(&allow),
+        ..Pulled::default()
+    };
+    let verdict = super::decide(&found([]), checked, &policy, &envelope(&TO[..1]), &pulled);
+    assert_eq!(
+        (verdict.action, verdict.failed_dmarc),
+        (Action::Tag, None),
+        "somebody knows better"
+    );
 }
 
 #[test]
@@ -392,7 +495,11 @@ fn an_allow_does_not_vouch_for_what_could_not_be_checked() {
         check: "judging".into(),
         cause: "panic".into(),
     }];
-    let verdict = super::decide(&found([]), &missed, &policy(|_| ()), &envelope(&TO[..1]), &pulled);
+    let checked = Checked {
+        unscanned: &missed,
+        ..Checked::default()
+    };
+    let verdict = super::decide(&found([]), checked, &policy(|_| ()), &envelope(&TO[..1]), &pulled);
     assert_eq!(
         (verdict.action, verdict.recipients[0]),
         (Action::Quarantine, Action::Quarantine)

@@ -39,6 +39,7 @@ mod relay_guard;
 mod reload;
 mod reload_storm;
 mod seen;
+mod senders;
 mod smuggling;
 mod stand_in;
 mod told;

@@ -28,7 +28,16 @@ pub enum Says {
     Silence,
 }
 
-type Zone = Arc<Mutex<HashMap<(String, RecordType), Says>>>;
+type Zone = Arc<Mutex<World>>;
+
+/// What there is to say, and what was asked.
+#[derive(Default)]
+struct World {
+    says: HashMap<(String, RecordType), Says>,
+    /// To all else: nothing at all.
+    is_silent: bool,
+    asked: Vec<String>,
+}
 
 /// A running server; it ends with the test program.
 pub struct NameServer {
@@ -54,12 +63,24 @@ impl NameServer {
         Self { address, zone }
     }
 
+    /// One that answers nobody.
+    pub fn silent() -> Self {
+        let server = Self::start();
+        server.zone.lock().expect("nobody panicked").is_silent = true;
+        server
+    }
+
     /// From now on it says this of the name.
     pub fn say(&self, name: &str, kind: RecordType, says: Says) -> &Self {
         let mut zone = self.zone.lock().expect("nobody panicked");
-        zone.insert((name.to_owned(), kind), says);
+        zone.says.insert((name.to_owned(), kind), says);
         drop(zone);
         self
+    }
+
+    /// What it was asked so far: `council.example MX`.
+    pub fn asked(&self) -> Vec<String> {
+        self.zone.lock().expect("nobody panicked").asked.clone()
     }
 }
 
@@ -153,7 +174,8 @@ fn said(zone: &Zone, query: &Query) -> Option<Says> {
     let asked = query.name().to_ascii().to_ascii_lowercase();
     let asked = asked.trim_end_matches('.').to_owned();
     let zone = zone.lock().expect("nobody panicked");
-    zone.get(&(asked, query.query_type())).cloned()
+    let silence = zone.is_silent.then_some(Says::Silence);
+    zone.says.get(&(asked, query.query_type())).cloned().or(silence)
 }
 
 /// Messages with their length before them (RFC 1035 §4.2.2).
@@ -181,6 +203,9 @@ fn serve_stream(mut stream: TcpStream, zone: &Zone) {
 fn answer(message: &[u8], zone: &Zone, over_udp: bool) -> Option<Vec<u8>> {
     let question = Message::from_vec(message).ok()?;
     let query = question.queries.first()?.clone();
+    let asked = query.name().to_ascii().to_ascii_lowercase();
+    let asked = format!("{} {}", asked.trim_end_matches('.'), query.query_type());
+    zone.lock().expect("nobody panicked").asked.push(asked);
     let says = said(zone, &query);
     let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
     answer.metadata.recursion_desired = true;

@@ -16,6 +16,7 @@ pub mod postfix;
 pub mod programs;
 pub mod recipe;
 pub mod sink;
+pub mod unbound;
 
 pub use certificates::Certificates;
 pub use client::{Client, Reply};

@@ -1,6 +1,6 @@
 //! The resolver against a server that says what a test wants.
 
-use super::super::{Bounded, Server};
+use super::super::{Bounded, Cached, DnsEvent, Server, Watched};
 use super::name_server::{NameServer, Says, a, cname, mx, mx_of_octets, tlsa, txt};
 use super::*;
 use crate::units::Span;
@@ -231,4 +231,31 @@ async fn once_a_budget_is_over_nothing_is_known() {
     assert_eq!(bounded.exchangers("silent.example").await, Err(DnsFault::TimedOut));
     open.await.unwrap();
     assert_eq!(bounded.exchangers("council.example").await, Err(DnsFault::TimedOut));
+}
+
+#[tokio::test]
+async fn as_the_gate_uses_it_nobody_is_asked_twice_nor_waits_for_the_silent() {
+    let (server, silent) = (NameServer::start(), NameServer::silent());
+    server.say("a.example", RecordType::TXT, Says::Records(vec![txt(&["v=spf1 -all"])]));
+    let whole = |address| {
+        let short = Settings {
+            lookup: Span(Duration::from_millis(200)),
+            ..settings(&[address])
+        };
+        let (told, events) = tokio::sync::mpsc::channel(10);
+        let told = Arc::new(move |event| _ = told.try_send(event));
+        let watched = Watched::new(Arc::new(StubResolver::new(&short).unwrap()), told);
+        (Cached::new(Arc::new(watched), short.cache), events)
+    };
+    let (dns, _) = whole(server.address);
+    for _ in 0..3 {
+        assert_eq!(dns.texts("A.example").await.unwrap().records, [b"v=spf1 -all"]);
+    }
+    assert_eq!(server.asked(), ["a.example TXT"]);
+
+    let (dns, mut events) = whole(silent.address);
+    assert_eq!(dns.texts("a.example").await, Err(DnsFault::TimedOut));
+    while events.recv().await.unwrap() != DnsEvent::WentDown {}
+    assert_eq!(dns.texts("b.example").await, Err(DnsFault::Down));
+    assert!(!silent.asked().contains(&"b.example TXT".to_owned()));
 }

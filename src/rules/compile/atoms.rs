@@ -293,7 +293,9 @@ mod tests {
             atoms.atom(source, needle, *ignores_case).unwrap();
         }
         for number in 0..others {
-            atoms.atom(source, &format!("other {number}"), true).unwrap();
+            // A long name for many, which are too many for the table then.
+            let name = format!("other {number}{}", " and more of it".repeat(others / 2_000));
+            atoms.atom(source, &name, true).unwrap();
         }
         atoms.build().unwrap()
     }

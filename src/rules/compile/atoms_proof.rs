@@ -25,6 +25,11 @@ fn place(text: &str, needle: &str, ignores_case: bool) -> Option<usize> {
     text.char_indices().map(|(at, _)| at).find(stands)
 }
 
+/// Long enough for some thousands to be too many for the table.
+fn other(number: usize) -> String {
+    format!("other {number} {}", "and more of it ".repeat(6))
+}
+
 fn scanner(needles: &[(String, bool)], others: usize) -> (Scanner, Vec<Option<usize>>) {
     let mut atoms = Atoms::default();
     let source = atoms.source(&Node::Field(0), |_| None).map(|(place, _)| place);
@@ -33,7 +38,7 @@ fn scanner(needles: &[(String, bool)], others: usize) -> (Scanner, Vec<Option<us
         .map(|(needle, ignores_case)| atoms.atom(source, needle, *ignores_case));
     let places = places.collect();
     for number in 0..others {
-        atoms.atom(source, &format!("other {number}"), true).unwrap();
+        atoms.atom(source, &other(number), true).unwrap();
     }
     (atoms.build().unwrap(), places)
 }
@@ -132,7 +137,7 @@ proptest! {
             patterns.push((pattern, found));
         }
         for number in 0..others {
-            atoms.atom(Some(source), &format!("other {number}"), true).unwrap();
+            atoms.atom(Some(source), &other(number), true).unwrap();
         }
         let scanner = atoms.build().unwrap();
         for text in &texts {

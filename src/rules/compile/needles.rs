@@ -6,7 +6,7 @@
 //! checked here. Knows nothing of conditions, nor of which text is scanned.
 
 use super::grams::{Grams, NEEDLE_BYTES_MIN, Sink};
-use super::states::{STRETCHES, States, Stretched};
+use super::states::{STRETCHES, States, Stretched, have_short_heads};
 use super::surroundings::{ByteSet, ByteTest};
 use crate::rules::text::{Folded, folded};
 use memchr::memmem::Finder;
@@ -14,8 +14,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Needles of so many bytes together are found sooner by a table of states than by their grams.
+/// Needles of so many bytes together go into a table of states whatever they are.
 const TABLE_BYTES_MAX: usize = 48 << 10;
+/// So many do where their heads are short, as those of words are.
+const TABLED_BYTES_MAX: usize = 512 << 10;
 
 /// A needle of which all places are wanted is noted at most so often in one text; beyond it stands
 /// everywhere.
@@ -200,7 +202,8 @@ impl Needles {
     /// Fails only when there are more short needles than an automaton can hold.
     pub(super) fn build(self) -> Result<Automaton, String> {
         let numbered = self.texts.iter().map(String::as_str).enumerate();
-        let is_small = self.texts.iter().map(String::len).sum::<usize>() <= TABLE_BYTES_MAX;
+        let bytes = self.texts.iter().map(String::len).sum::<usize>();
+        let is_small = bytes <= TABLE_BYTES_MAX || (bytes <= TABLED_BYTES_MAX && have_short_heads(&self.texts));
         let (tabled, long): (Vec<_>, Vec<_>) =
             numbered.partition(|(_, text)| is_small || text.len() < NEEDLE_BYTES_MIN);
         let (plain, foreign) = tabled.into_iter().partition(|(_, text)| text.is_ascii());

@@ -163,6 +163,17 @@ impl States {
     }
 }
 
+/// The most bytes of heads in the table of a large set: each may be a state.
+const HEAD_BYTES_MAX: usize = 96 << 10;
+
+/// Whether so little of each needle, and of all, would stand in a table that it stays small.
+pub(super) fn have_short_heads(needles: &[String]) -> bool {
+    let heads = by_heads(needles.iter().map(String::as_str).enumerate().collect());
+    let lengths = heads.iter().map(|(head, _)| head.len());
+    let [.., longest] = HEADS;
+    lengths.clone().all(|length| length <= longest) && lengths.sum::<usize>() <= HEAD_BYTES_MAX
+}
+
 /// Needles by the heads that they have in common, in an order that is the same in every run.
 fn by_heads<'n>(needles: Vec<(usize, &'n str)>) -> Vec<(&'n [u8], Vec<Needle>)> {
     let mut heads: Vec<(&[u8], Vec<Needle>)> = Vec::new();

@@ -126,7 +126,7 @@ fn outside(choices: &mut Choices<'_>) -> Outside {
     outside.auth.aligned = [Fact::Known(true), Fact::Absent, Fact::Unknown("timeout")][choices.below(3)].clone();
     if choices.once_in(3) {
         outside.auth.dkim_domains = Fact::Known(vec!["bank.example".to_owned(), "sender.example".to_owned()]);
-        outside.client_listed = Fact::Known(vec!["Pay now".to_owned()]);
+        outside.client_listed = Fact::Known(vec!["Pay now".to_owned()].into());
         outside.history = Some(History {
             messages_before: 3,
             sent_before: 0,

@@ -328,6 +328,7 @@ pub(super) fn member_of<'e>(value: Value<'e>, name: &str) -> Value<'e> {
             Record::Form(_) => &[Kind::Form],
             Record::Thread(_) => &[Kind::Thread],
             Record::History(_) => &[Kind::History],
+            Record::Listing(_) => &[Kind::Listing],
             Record::Row(_) => &[],
         },
         _ => &[],

@@ -3,7 +3,7 @@
 //! Evidence in, values out. What is unknown here is named by its row.
 
 use super::*;
-use crate::evidence::History;
+use crate::evidence::{Gathered, History};
 use crate::mail::message::{Defect, Mailbox};
 use crate::rules::value::{Items, Record};
 use std::borrow::Cow;
@@ -50,27 +50,49 @@ pub const FIELDS: &[Field] = &[
             })
         },
     ),
-    stated(field_row(
+    field_row(
         "client.name",
         TEXT,
         Cost::Lookup,
-        "reverse DNS of the client",
+        "reverse DNS of the client; empty when it has none",
         |e| fact(&e.outside.client_name, |name| Value::text(name)),
-    )),
-    stated(field_row(
+    ),
+    field_row(
         "client.name_confirmed",
         BOOL,
         Cost::Lookup,
         "whether that name leads back to the client",
         |e| fact(&e.outside.client_name_confirmed, |truth| Value::Bool(*truth)),
-    )),
-    stated(field_row(
+    ),
+    field_row(
+        "client.helo_confirmed",
+        BOOL,
+        Cost::Lookup,
+        "whether what the client calls itself leads to it",
+        |e| fact(&e.outside.helo_confirmed, |truth| Value::Bool(*truth)),
+    ),
+    field_row(
         "client.listed",
         TEXTS,
         Cost::Lookup,
-        "DNS block lists that list the client",
-        |e| fact(&e.outside.client_listed, |names| texts(names)),
-    )),
+        "DNS block lists that list the client: `name`, and `name/meaning`",
+        |e| {
+            fact(&e.outside.client_listed, |listed| {
+                gathered("client.listed", listed, |name| Value::text(name))
+            })
+        },
+    ),
+    field_row(
+        "listings",
+        Type::Many(Base::Record(Kind::Listing)),
+        Cost::Lookup,
+        "DNS block lists that list domains of the message",
+        |e| {
+            fact(&e.outside.listings, |listings| {
+                gathered("listings", listings, |listing| Value::Record(Record::Listing(listing)))
+            })
+        },
+    ),
     field_row("helo", TEXT, Cost::Free, "the argument of HELO or EHLO", |e| {
         kept(e.kept.client, || Value::text(&e.mail.client.helo))
     }),
@@ -259,52 +281,60 @@ pub const FIELDS: &[Field] = &[
             )
         },
     ),
-    stated(field_row(
-        "auth.spf",
-        TEXT,
-        Cost::Lookup,
-        "SPF result (RFC 8601)",
-        |e| word(&e.outside.auth.spf),
-    )),
-    stated(field_row("auth.dkim", TEXT, Cost::Lookup, "best DKIM result", |e| {
+    field_row("auth.spf", TEXT, Cost::Lookup, "SPF result (RFC 8601)", |e| {
+        word(&e.outside.auth.spf)
+    }),
+    field_row("auth.dkim", TEXT, Cost::Lookup, "best DKIM result", |e| {
         word(&e.outside.auth.dkim)
-    })),
-    stated(field_row(
+    }),
+    field_row(
         "auth.dkim_domains",
         Type::Many(Base::Domain),
         Cost::Lookup,
         "domains of passing signatures",
-        |e| {
-            fact(&e.outside.auth.dkim_domains, |names| {
-                let domains = names.iter().filter_map(|name| crate::mail::Domain::parse(name));
-                Value::list(domains.map(|domain| Value::Domain(Cow::Owned(domain))))
-            })
-        },
-    )),
-    stated(field_row("auth.dmarc", TEXT, Cost::Lookup, "DMARC result", |e| {
+        |e| domains(&e.outside.auth.dkim_domains),
+    ),
+    field_row("auth.dmarc", TEXT, Cost::Lookup, "DMARC result", |e| {
         word(&e.outside.auth.dmarc)
-    })),
-    stated(field_row(
+    }),
+    field_row(
         "auth.dmarc_policy",
         TEXT,
         Cost::Lookup,
         "the author's domain's DMARC policy",
         |e| word(&e.outside.auth.dmarc_policy),
-    )),
-    stated(field_row(
+    ),
+    field_row(
+        "auth.dmarc_testing",
+        BOOL,
+        Cost::Lookup,
+        "whether that domain only tries its policy out",
+        |e| fact(&e.outside.auth.dmarc_testing, |truth| Value::Bool(*truth)),
+    ),
+    field_row(
         "auth.aligned",
         BOOL,
         Cost::Lookup,
         "whether SPF or DKIM aligns with the author's domain",
         |e| fact(&e.outside.auth.aligned, |truth| Value::Bool(*truth)),
-    )),
-    stated(field_row(
-        "auth.arc",
-        TEXT,
+    ),
+    field_row("auth.arc", TEXT, Cost::Lookup, "result of the ARC chain", |e| {
+        word(&e.outside.auth.arc)
+    }),
+    field_row(
+        "auth.arc_sealers",
+        Type::Many(Base::Domain),
         Cost::Lookup,
-        "result of the ARC chain",
-        |e| word(&e.outside.auth.arc),
-    )),
+        "who sealed a chain that passes, the newest first",
+        |e| domains(&e.outside.auth.arc_sealers),
+    ),
+    field_row(
+        "auth.arc_vouched",
+        BOOL,
+        Cost::Lookup,
+        "whether a trusted sealer says that the message passed when it got there",
+        |e| fact(&e.outside.auth.arc_vouched, |truth| Value::Bool(*truth)),
+    ),
     later(
         "identity.claims_organisation",
         TEXT,
@@ -392,8 +422,19 @@ fn word(result: &Fact<String>) -> Value<'_> {
     fact(result, |word| Value::text(word))
 }
 
-fn texts(texts: &[String]) -> Value<'_> {
-    Value::list(texts.iter().map(|text| Value::text(text)))
+fn domains(names: &Fact<Vec<String>>) -> Value<'_> {
+    fact(names, |names| {
+        let domains = names.iter().filter_map(|name| crate::mail::Domain::parse(name));
+        Value::list(domains.map(|domain| Value::Domain(Cow::Owned(domain))))
+    })
+}
+
+/// A list of which something may be missing.
+fn gathered<'e, T>(check: &'static str, gathered: &'e Gathered<T>, value: impl Fn(&'e T) -> Value<'e>) -> Value<'e> {
+    Value::List(Items {
+        items: gathered.found.iter().map(value).collect(),
+        cut: gathered.cut.map(|cause| Why { check, cause }),
+    })
 }
 
 fn mailbox(mailbox: Option<&Mailbox>) -> Value<'_> {

@@ -4,7 +4,7 @@
 //! caller sees to.
 
 use super::*;
-use crate::evidence::History;
+use crate::evidence::{History, Listing};
 use crate::mail::Domain;
 use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Origin, Part, Thread, Url};
 use crate::rules::value::Record;
@@ -28,6 +28,7 @@ pub const RECORDS: &[(Kind, &[Field])] = &[
     (Kind::Form, FORM),
     (Kind::Thread, THREAD),
     (Kind::History, HISTORY),
+    (Kind::Listing, LISTING),
 ];
 
 const MAILBOX: &[Field] = &[
@@ -367,6 +368,24 @@ const HISTORY: &[Field] = &[
     }),
 ];
 
+const LISTING: &[Field] = &[
+    member("listing.list", TEXT, "the list's name in the settings", |v| {
+        listing(v, |l| Value::text(&l.list))
+    }),
+    member("listing.meaning", TEXT, "what its answer means there", |v| {
+        listing(v, |l| Value::text(&l.meaning))
+    }),
+    member("listing.domain", ONE_DOMAIN, "the registrable domain", |v| {
+        listing(v, |l| Value::domain(Some(&l.domain)))
+    }),
+    member(
+        "listing.origin",
+        TEXT,
+        "where it stands: `author`, `envelope`, `helo` or `link`",
+        |v| listing(v, |l| Value::text(l.origin.as_str())),
+    ),
+];
+
 /// The parts of a domain.
 pub const DOMAIN: &[Field] = &[
     member("domain.host", TEXT, "the whole name, lower-case A-labels", |v| {
@@ -445,6 +464,7 @@ reader!(image, Image);
 reader!(form, Form);
 reader!(thread, Thread);
 reader!(history, History);
+reader!(listing, Listing);
 
 /// Reads a domain, keeping what it gives alive where the domain itself doesn't live long enough.
 fn domain<'e>(value: &Value<'e>, read: impl for<'d> FnOnce(&'d Domain) -> Value<'d>) -> Value<'e> {

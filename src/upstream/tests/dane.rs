@@ -1,11 +1,10 @@
 //! `tls = "dane"`: sent to a server that validated records speak of, and to no other.
 
 use super::*;
-use crate::resolver::{Answer, Dns, DnsFault, Exchanger, Tlsa};
+use crate::resolver::{Answer, Dns, DnsFault, Kind, Record, Tlsa};
 use ring::digest;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::net::IpAddr;
 use std::sync::Mutex;
 use tokio_rustls::TlsAcceptor;
 
@@ -22,21 +21,16 @@ impl Dns for Records {
         self.trusted
     }
 
-    async fn exchangers(&self, _: &str) -> Result<Answer<Exchanger>, DnsFault> {
-        Err(DnsFault::Refused)
-    }
-
-    async fn texts(&self, _: &str) -> Result<Answer<Vec<u8>>, DnsFault> {
-        Err(DnsFault::Refused)
-    }
-
-    async fn tlsa(&self, name: &str) -> Result<Answer<Tlsa>, DnsFault> {
+    async fn ask(&self, name: &str, kind: Kind) -> Result<Answer<Record>, DnsFault> {
+        if kind != Kind::Tlsa {
+            return Err(DnsFault::Refused);
+        }
         self.asked.lock().unwrap().push(name.to_owned());
-        self.answer.clone()
-    }
-
-    async fn hosts(&self, _: &str) -> Result<Answer<IpAddr>, DnsFault> {
-        Err(DnsFault::Refused)
+        let answer = self.answer.clone()?;
+        Ok(Answer {
+            authenticated: answer.authenticated,
+            ..Answer::of(answer.records.into_iter().map(Record::Tlsa).collect())
+        })
     }
 }
 
@@ -111,8 +105,8 @@ impl Bound {
 
 fn validated(records: Vec<Tlsa>) -> Result<Answer<Tlsa>, DnsFault> {
     Ok(Answer {
-        records,
         authenticated: true,
+        ..Answer::of(records)
     })
 }
 
@@ -178,14 +172,8 @@ async fn without_records_that_can_be_believed_and_used_nobody_is_even_greeted() 
     let good = || record(3, &server.own);
     for answer in [
         validated(vec![]),
-        Ok(Answer {
-            records: vec![],
-            authenticated: false,
-        }),
-        Ok(Answer {
-            records: vec![good()],
-            authenticated: false,
-        }),
+        Ok(Answer::of(vec![])),
+        Ok(Answer::of(vec![good()])),
         validated(vec![Tlsa { usage: 1, ..good() }]),
         Err(DnsFault::Failed),
         Err(DnsFault::TimedOut),

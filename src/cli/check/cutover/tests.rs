@@ -92,10 +92,7 @@ fn host(name: &str, at: &str) -> Host {
     Host {
         name: name.into(),
         addresses: Ok(vec![address(at)]),
-        tlsa: Ok(Answer {
-            records: vec![],
-            authenticated: false,
-        }),
+        tlsa: Ok(Answer::of(vec![])),
     }
 }
 
@@ -318,8 +315,8 @@ fn tlsa_binds_where_it_is_signed_and_the_host_is_ours() {
     let told = |records: &[&Tlsa], authenticated, at, gate: &Gate| {
         let mut host = host(name, at);
         host.tlsa = Ok(Answer {
-            records: records.iter().map(|&record| record.clone()).collect(),
             authenticated,
+            ..Answer::of(records.iter().map(|&record| record.clone()).collect())
         });
         lines(facts(vec![host], MtaSts::None), gate, "tlsa")
     };

@@ -3,7 +3,7 @@
 use super::super::cutover::tests::{Town, told};
 use super::*;
 use crate::resolver::name_server::{NameServer, Says, a, mx, tlsa, txt};
-use crate::resolver::{Server, Settings};
+use crate::resolver::{Answer, DnsFault, Kind, Record, Server, Settings};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
 use rustls::ServerConfig;
@@ -218,22 +218,7 @@ impl Dns for Nobody {
         true
     }
 
-    async fn exchangers(
-        &self,
-        _: &str,
-    ) -> Result<crate::resolver::Answer<crate::resolver::Exchanger>, crate::resolver::DnsFault> {
-        std::future::pending().await
-    }
-
-    async fn texts(&self, _: &str) -> Result<crate::resolver::Answer<Vec<u8>>, crate::resolver::DnsFault> {
-        std::future::pending().await
-    }
-
-    async fn tlsa(&self, _: &str) -> Result<crate::resolver::Answer<crate::resolver::Tlsa>, crate::resolver::DnsFault> {
-        std::future::pending().await
-    }
-
-    async fn hosts(&self, _: &str) -> Result<crate::resolver::Answer<IpAddr>, crate::resolver::DnsFault> {
+    async fn ask(&self, _: &str, _: Kind) -> Result<Answer<Record>, DnsFault> {
         std::future::pending().await
     }
 }
