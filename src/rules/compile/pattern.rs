@@ -262,6 +262,10 @@ fn refused(error: &ast::Error, span: Range<usize>) -> Problem {
             "a backslash before this letter means nothing".to_owned(),
             r"blanks are \s or [ \t]; what \Q…\E would quote has a `\` before each sign of its own",
         ),
+        ErrorKind::FlagUnrecognized => (
+            "this isn't a kind of group".to_owned(),
+            "groups are (…), (?:…), (?<name>…) and (?i:…); nothing backtracks, so that (?>…) isn't needed",
+        ),
         kind => (format!("this regex can't be read: {kind}"), ""),
     };
     let problem = Problem::error("bad-regex", span, message);
