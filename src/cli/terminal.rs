@@ -106,6 +106,14 @@ pub fn print_each<T: Serialize>(items: &[T], json: bool, line: impl Fn(&T) -> St
     }
 }
 
+/// So many things of a kind, which has an `s` where they are not one.
+pub fn count(many: usize, kind: &str) -> String {
+    match many {
+        1 => format!("1 {kind}"),
+        _ => format!("{many} {kind}s"),
+    }
+}
+
 /// So many bytes, to a tenth of what is fit to say.
 #[expect(clippy::cast_precision_loss, reason = "a tenth is all that is shown")]
 pub fn bytes(bytes: usize) -> String {

@@ -45,7 +45,8 @@ pub(super) struct Options {
     pub only: Option<Only>,
 }
 
-/// Some conditions of a set with all that they refer to. What others say isn't looked at.
+/// Some conditions of a set with all that they refer to. What others say isn't looked at, so that such a set is
+/// good for evaluation and tells nothing of the whole.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Only {
     /// Ids of rules.

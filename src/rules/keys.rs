@@ -332,6 +332,7 @@ pub fn column_types() -> Vec<&'static str> {
 
 /// Keys that people know from elsewhere, and ours; of several the first that the table has.
 const FOREIGN_KEYS: &[(&str, &str)] = &[
+    ("id", "rule"),
     ("name", "id"),
     ("name", "summary"),
     ("title", "summary"),

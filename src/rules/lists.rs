@@ -419,7 +419,14 @@ fn domain_entry(value: &str) -> Result<Domain, String> {
             "what stands below a domain is in the list anyway: write `{bare}`"
         ));
     }
-    Domain::parse(value).ok_or_else(|| format!("`{value}` is no domain"))
+    Domain::parse(value).ok_or_else(|| {
+        let kind = match value {
+            value if value.contains('@') => "; a list of kind address holds addresses",
+            value if value.contains('/') => "; a list of kind url holds hosts with their paths",
+            _ => "",
+        };
+        format!("`{value}` is no domain{kind}")
+    })
 }
 
 fn address_entry(value: &str) -> Result<String, String> {

@@ -365,7 +365,16 @@ pub(super) fn check_word(reader: &mut Reader, word: &Located<String>) {
     if !is_word(&word.value) {
         let message = format!("`{}` is no name", plain(&word.value));
         let help = "lower-case letters, digits, `-` and `_`, beginning with a letter, at most 64";
-        reader.error_help("bad-name", word.span.clone(), message, Some(help.to_owned()));
+        let bare = word
+            .value
+            .trim_start_matches(['@', '$'])
+            .to_lowercase()
+            .replace(' ', "-");
+        let help = match is_word(&bare) {
+            true => format!("{help}: for example {bare}"),
+            false => help.to_owned(),
+        };
+        reader.error_help("bad-name", word.span.clone(), message, Some(help));
     }
 }
 

@@ -128,7 +128,9 @@ impl Reader {
                 span: value.span(),
             }),
             None => {
-                self.wrong_type(key, "a string", value, None);
+                let several = key == "when" && value.get_ref().as_array().is_some();
+                let help = several.then_some("one string holds the whole condition: join its parts by `and` or `or`");
+                self.wrong_type(key, "a string", value, help);
                 None
             }
         }
@@ -327,6 +329,13 @@ fn meant_key(name: &str, section: Section<'_, '_>, shape: &Shape) -> String {
     if section.what == "test" && RULE.has(name) {
         return format!("what follows [[rule.test]] belongs to the test: put `{name}` above the rule's first test");
     }
+    match (section.what, name) {
+        ("rule file", "test" | "tests") => return "a rule's tests stand below it: [[rule.test]]".to_owned(),
+        ("rule file", "include" | "includes" | "import") => {
+            return "nothing is included: every .toml file of a folder is read".to_owned();
+        }
+        _ => {}
+    }
     let meant = nearest(name, shape.names()).or_else(|| keys::familiar(name, shape));
     match meant {
         Some(meant) => format!("did you mean `{meant}`?"),
@@ -337,6 +346,11 @@ fn meant_key(name: &str, section: Section<'_, '_>, shape: &Shape) -> String {
 /// Mistakes at the border between TOML and conditions, told by the line that TOML stopped at.
 fn toml_help(source: &Source, at: usize, message: &str) -> Option<String> {
     let line = source.text.get(source.lines_around(&(at..at)))?;
+    if let Some(language) = language(&source.text) {
+        return Some(format!(
+            "this reads like {language}; rules are TOML here, and docs/coming-from.md says how to bring one over"
+        ));
+    }
     let condition = line.trim_start().strip_prefix("when").map(str::trim_start);
     let value = condition.and_then(|rest| rest.strip_prefix('=')).map(str::trim_start);
     let help = match value {
@@ -357,6 +371,45 @@ fn toml_help(source: &Source, at: usize, message: &str) -> Option<String> {
         None => return None,
     };
     Some(help.to_owned())
+}
+
+/// The language of a file that isn't TOML, by how its first lines begin.
+fn language(text: &str) -> Option<&'static str> {
+    const SPAMASSASSIN: [&str; 9] = [
+        "body",
+        "rawbody",
+        "full",
+        "header",
+        "uri",
+        "meta",
+        "score",
+        "describe",
+        "mimeheader",
+    ];
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let words = |line: &str| -> Option<(String, String)> {
+        let (first, rest) = line.split_once(char::is_whitespace)?;
+        Some((first.to_owned(), rest.trim_start().to_owned()))
+    };
+    for line in lines.take(20) {
+        let begins_with = |word: &str| line.strip_prefix(word).is_some_and(|rest| rest.starts_with(':'));
+        let is_name = |rest: &str| rest.starts_with(|c: char| c.is_ascii_uppercase() || c == '_');
+        match words(line) {
+            Some((word, rest)) if SPAMASSASSIN.contains(&word.as_str()) && is_name(&rest) => {
+                return Some("SpamAssassin");
+            }
+            Some((word, rest)) if word == "rule" && (rest.ends_with('{') || rest.contains("{ ")) => {
+                return Some("YARA");
+            }
+            _ if begins_with("logsource") || begins_with("detection") => return Some("Sigma"),
+            _ if begins_with("source") || begins_with("attack_types") => return Some("Sublime"),
+            _ => {}
+        }
+    }
+    text.trim_start().starts_with('{').then_some("JSON")
 }
 
 fn is_decimal_comma(bytes: &[u8]) -> bool {

@@ -168,6 +168,29 @@ fn no_message_is_judged_by_two_generations() {
     assert!(seen[0] > 0 && seen[1] > 0, "{seen:?}");
 }
 
+#[test]
+fn what_the_rules_take_in_memory_is_told_and_grows_with_them() {
+    let sink = Sink::start();
+    let gate = Gate::before(&sink, "");
+    let lists = || gate.metric("portreeve_ruleset_bytes{part=\"lists\"}");
+    assert_eq!(lists(), 0.0);
+    let entries: String = (0..1_000)
+        .map(|number| format!("'host{number:04}.example', "))
+        .collect();
+    let uses = BROKEN.replace("subjekt.contains(\"x\")", "from.domain in $known");
+    let list = format!("[lists.known]\nkind = 'domain'\nvalues = [{entries}]\n");
+    replace(&gate, &format!("{}{uses}{list}", mail::RULES));
+    assert!(gate.command(&["reload"]).status.success());
+    assert!(lists() > 2.0 * 16.0 * 1_000.0, "{}", lists());
+    let told = gate.json(&["status", "--json"])[0]["rules_bytes"].as_f64().unwrap();
+    assert_eq!(told, gate.metric_sum("portreeve_ruleset_bytes"));
+    let status = gate.command(&["status"]);
+    assert!(
+        String::from_utf8_lossy(&status.stdout).contains(" KB of memory"),
+        "{status:?}"
+    );
+}
+
 fn code(gate: &Gate, subject: &str) -> u16 {
     Client::greeted(gate.smtp)
         .deliver(FROM, &[TO], &mail::plain(subject))

@@ -3,8 +3,8 @@
 //! Warnings first, then the sum of it. Knows nothing of how rules are read.
 
 use super::tell;
-use crate::cli::Shared;
 use crate::cli::exit::Exit;
+use crate::cli::{Shared, terminal};
 use crate::rules::Loaded;
 
 /// Does it.
@@ -12,10 +12,10 @@ pub fn run(loaded: &Loaded, shared: &Shared) -> Exit {
     tell(&loaded.warnings, shared);
     let counts = loaded.set.counts();
     shared.say_unless_json(&format!(
-        "{} rules active, {} shadow, {} warnings",
-        counts.active,
+        "{} active, {} shadow, {}",
+        terminal::count(counts.active, "rule"),
         counts.shadow,
-        loaded.warnings.len()
+        terminal::count(loaded.warnings.len(), "warning")
     ));
     if loaded.warnings.is_empty() {
         Exit::Fine

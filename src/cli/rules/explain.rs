@@ -15,7 +15,7 @@ use serde_json::json;
 use std::path::PathBuf;
 
 /// Items of a list that are taken apart unless all are asked for.
-const ITEMS_SHOWN: usize = 2;
+pub(super) const ITEMS_SHOWN: usize = 2;
 
 /// Arguments of `rules explain`.
 #[derive(Debug, clap::Args)]
@@ -105,19 +105,18 @@ fn headline(path: &str, explanation: &Explanation) -> String {
 
 fn print(path: &str, explanation: &Explanation, expanded: bool) {
     let rule = &explanation.rule;
-    let mut lines = vec![
-        tree::Line::plain(headline(path, explanation)),
-        tree::Line::plain(format!("  {}", rule.summary)),
-        tree::Line::plain(format!(
-            "  {}:{}, {}, {} {}, score {}",
-            rule.file,
-            rule.line,
-            rule.status.as_str(),
-            rule.severity.as_str(),
-            rule.category.as_str(),
-            rule.score
-        )),
-    ];
+    let mut lines = vec![tree::Line::plain(headline(path, explanation))];
+    lines.extend(tree::paragraph(&rule.summary, 2));
+    let standing = format!(
+        "{}:{}, {}, {} {}, score {}",
+        rule.file,
+        rule.line,
+        rule.status.as_str(),
+        rule.severity.as_str(),
+        rule.category.as_str(),
+        rule.score
+    );
+    lines.extend(tree::paragraph(&standing, 2));
     let mut section = |title: String, branch| {
         lines.push(tree::Line::plain(title));
         lines.extend(tree::lines(branch));

@@ -92,7 +92,17 @@ pub struct Looking {
 #[derive(Debug, clap::Args)]
 pub struct Paths {
     /// Rule files or folders; those of the settings when none are given.
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// The same, as commands take it that have other paths.
+    #[arg(long = "rules", value_name = "PATH", hide = true)]
+    named: Vec<PathBuf>,
+}
+
+impl Paths {
+    fn all(&self) -> Vec<PathBuf> {
+        [self.paths.as_slice(), &self.named].concat()
+    }
 }
 
 /// The same where other paths stand on the line too.
@@ -122,7 +132,7 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
 }
 
 fn with_rules(paths: &Paths, shared: &Shared, then: impl FnOnce(&Loaded) -> Exit) -> Exit {
-    match load(&paths.paths, shared) {
+    match load(&paths.all(), shared) {
         Ok(loaded) => then(&loaded),
         Err(exit) => exit,
     }

@@ -64,7 +64,10 @@ fn tests(set: &RuleSet, shared: &Shared) -> Exit {
         }
     }
     let failed = reports.iter().filter(|report| !report.passed()).count();
-    shared.say_unless_json(&format!("{} tests passed, {failed} failed", reports.len() - failed));
+    shared.say_unless_json(&format!(
+        "{} passed, {failed} failed",
+        terminal::count(reports.len() - failed, "test")
+    ));
     if failed == 0 { Exit::Fine } else { Exit::Findings }
 }
 

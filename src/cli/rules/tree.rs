@@ -171,6 +171,12 @@ fn remarks(branch: &Branch, indent: usize, lines: &mut Vec<Line>) {
     for seen in branch.seen.iter().skip(skip) {
         lines.extend(remark(&seen_text(seen, WIDTH - indent), indent));
     }
+    match branch.near.len() {
+        0 => {}
+        1 => lines.extend(remark("one of them stands there:", indent)),
+        many => lines.extend(remark(&format!("{many} of them stand there:"), indent)),
+    }
+    lines.extend(evidence_lines(&branch.near, indent + 2));
     let is_shown = |why: &Why| branch.seen.iter().any(|seen| seen.value == Sight::Unknown(*why));
     let rest: Vec<Why> = branch.unknown.iter().copied().filter(|why| !is_shown(why)).collect();
     lines.extend(unknown_lines(&rest, indent));
@@ -221,6 +227,12 @@ pub fn reasons(unknown: &[Why]) -> Vec<Value> {
         .collect()
 }
 
+/// Text of as many lines as it takes.
+pub fn paragraph(text: &str, indent: usize) -> Vec<Line> {
+    let lines = wrapped(text, WIDTH.saturating_sub(indent).max(20), 0).into_iter();
+    lines.map(|text| Line::plain(format!("{:indent$}{text}", ""))).collect()
+}
+
 fn remark(text: &str, indent: usize) -> Vec<Line> {
     let lines = wrapped(text, WIDTH.saturating_sub(indent).max(20), 2).into_iter();
     lines
@@ -244,6 +256,7 @@ pub fn record(branch: &Branch) -> Value {
         }
     };
     put("evidence", json!(branch.evidence));
+    put("near", json!(branch.near));
     put("seen", branch.seen.iter().map(seen_record).collect());
     put("unknown", reasons(&branch.unknown).into());
     put("parts", branch.parts.iter().map(record).collect());

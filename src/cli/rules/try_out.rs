@@ -2,13 +2,18 @@
 //!
 //! Knows nothing of how it is evaluated.
 
+use super::explain::ITEMS_SHOWN;
 use super::{Looking, load, look, portraits, tell, tree};
 use crate::cli::exit::Exit;
 use crate::cli::{Shared, terminal};
+use crate::clock::{Clock, SystemClock};
 use crate::rules::evaluate::{Outcome, Truth};
 use crate::rules::workbench::Workbench;
+use crate::rules::workbench::asking::asking;
+use crate::rules::workbench::explain::Extent;
 use crate::rules::workbench::portrait::Portrait;
 use crate::rules::workbench::trial::{Answer, Trial};
+use crate::rules::{RuleSet, Score};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -20,6 +25,9 @@ pub struct Arguments {
     /// Messages: files, folders, mboxes, or - for standard input.
     #[arg(required = true)]
     mail: Vec<PathBuf>,
+    /// Take a condition apart, as `explain` does a rule's.
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     looking: Looking,
 }
@@ -30,6 +38,9 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
+    if arguments.explain {
+        return explained(arguments, &loaded.set, shared);
+    }
     let bench = Workbench::new(&loaded.set);
     let trial = match Trial::new(&bench, &arguments.expression) {
         Ok((trial, warnings)) => {
@@ -56,6 +67,42 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
             Answer::Value(value) => print_value(path, &value, &trial, shared.json),
         },
     );
+    exit.worse(unread)
+}
+
+/// The same, condition by condition.
+fn explained(arguments: &Arguments, set: &RuleSet, shared: &Shared) -> Exit {
+    let asked = asking(set, &arguments.expression, Score::default(), SystemClock.now());
+    let (asked, id) = match asked {
+        Ok(asked) => asked,
+        Err(problems) => {
+            tell(&problems, shared);
+            return Exit::BadData;
+        }
+    };
+    tell(&asked.warnings, shared);
+    let bench = Workbench::new(&asked.set);
+    let extent = Extent {
+        items: ITEMS_SHOWN,
+        references: false,
+    };
+    let mut exit = Exit::Fine;
+    let unread = look(&arguments.mail, arguments.looking.now, |path, evidence| {
+        let Some(explanation) = bench.explain(&id, evidence, extent) else {
+            return;
+        };
+        let condition = &explanation.condition;
+        if condition.truth == Truth::True {
+            exit = exit.worse(Exit::Findings);
+        }
+        if shared.json {
+            terminal::print_json(&json!({ "path": path, "type": "condition", "condition": tree::record(condition) }));
+            return;
+        }
+        let mut lines = vec![tree::Line::plain(format!("{}:", terminal::plain(path)))];
+        lines.extend(tree::lines(condition));
+        tree::print(&lines);
+    });
     exit.worse(unread)
 }
 

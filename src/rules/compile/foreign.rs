@@ -35,6 +35,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("envelope.sender", "envelope.from"),
     ("envfrom", "envelope.from"),
     ("envrcpt", "envelope.to"),
+    ("filesize", "message.size"),
     ("header.cc", "cc"),
     ("header.date", "message.date"),
     ("header.from", "from.address"),

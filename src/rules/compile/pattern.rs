@@ -1,8 +1,8 @@
 //! Regexes: from what stands between the slashes to an automaton that runs in linear time.
 //!
 //! Perl classes and word boundaries are ASCII unless the flag `u` stands; everything else is
-//! Unicode. A regex is compiled when it is first run, unless its size must be checked. Knows nothing of
-//! fields.
+//! Unicode. A regex is compiled when it is first run; one that may be too large is tried when it is read.
+//! Knows nothing of fields.
 
 use super::required::{Literal, Reach, required_and_reach};
 use crate::rules::syntax::Problem;
@@ -21,8 +21,7 @@ pub const COMPILED_BYTES_MAX: usize = 1 << 20;
 const NEST_MAX: u32 = 50;
 /// Fewer small letters in a row are no word.
 const SMALL_WORD_MIN: u32 = 3;
-/// What surely compiles within the limit is compiled when it is first run: most regexes of a large set never
-/// are, and reading a set must be quick.
+/// What surely compiles within the limit isn't tried when it is read: reading a set must be quick.
 const SURELY_SMALL_STATES: usize = 2_000;
 
 /// A regex, ready to run.
@@ -105,7 +104,7 @@ impl Pattern {
             + regex.map_or(0, |regex| size_of::<Regex>() + regex.memory_usage())
     }
 
-    /// Compiled at the latest here. What isn't surely small was compiled when it was read, so that this fails
+    /// Compiled when it is first asked for. What isn't surely small was tried when it was read, so that this fails
     /// only if the estimate was wrong: then nobody knows what it would have matched.
     fn regex(&self) -> Result<&Regex, Unusable> {
         let regex = self.regex.get_or_init(|| self.written.compile().ok().map(Box::new));
@@ -152,10 +151,11 @@ pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pa
         .nest_limit(NEST_MAX);
     let written = Written { text, syntax };
     let hir = written.hir().map_err(|error| invalid(error.to_string()))?;
-    let regex = OnceLock::new();
     let states = states(&hir);
     if states > SURELY_SMALL_STATES {
-        let compiled = written.compile().map_err(|error| match error.size_limit() {
+        // Only to see whether it fits: most of a large set are never run, and the large ones would be most of what
+        // the set takes in memory.
+        written.compile().map_err(|error| match error.size_limit() {
             Some(limit) => Problem::error(
                 "regex-too-large",
                 span.clone(),
@@ -164,14 +164,12 @@ pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pa
             .help("bound its repetitions more tightly"),
             None => invalid(error.to_string()),
         })?;
-        // Nobody else has seen it yet.
-        let _ = regex.set(Some(Box::new(compiled)));
     }
     let (required, reach) = required_and_reach(&hir);
     Ok(Pattern {
         source,
         written,
-        regex,
+        regex: OnceLock::new(),
         can_be_empty: hir.properties().minimum_len().is_none_or(|length| length == 0),
         required,
         reach,
@@ -263,6 +261,10 @@ fn refused(error: &ast::Error, span: Range<usize>) -> Problem {
         ErrorKind::EscapeUnrecognized => (
             "a backslash before this letter means nothing".to_owned(),
             r"blanks are \s or [ \t]; what \Q…\E would quote has a `\` before each sign of its own",
+        ),
+        ErrorKind::FlagUnrecognized => (
+            "this isn't a kind of group".to_owned(),
+            "groups are (…), (?:…), (?<name>…) and (?i:…); nothing backtracks, so that (?>…) isn't needed",
         ),
         kind => (format!("this regex can't be read: {kind}"), ""),
     };

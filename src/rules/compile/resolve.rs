@@ -57,6 +57,10 @@ impl Compiler<'_> {
                 "a header field is header('{}'), a rule @{name}",
                 name.replace('_', "-")
             )),
+            // SpamAssassin's way to name what is only a part of other rules.
+            None if name.starts_with('_') => Some(
+                "a part of rules is a [[define]] with a name in small letters, and @name where it counts".to_owned(),
+            ),
             None => Some(format!("a string stands in quotes: '{name}'")),
         };
         self.refuse(match help {

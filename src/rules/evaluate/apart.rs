@@ -4,7 +4,8 @@
 //! evaluation itself says of the node, however the condition around it went. Knows nothing of texts.
 
 use super::{Outcome, Outcomes, Run, SNIPPETS_MAX, Scope};
-use crate::rules::compile::node::Node;
+use crate::rules::Snippet;
+use crate::rules::compile::node::{Node, TextTest};
 use crate::rules::value::Value;
 
 /// What a node that is true, false or unknown comes to, and what decides.
@@ -25,6 +26,19 @@ pub(in crate::rules) fn outcome<'e>(
         snippets: run.snippets,
         unknown: run.unknown,
     }
+}
+
+/// The needles of a test that stand in its text, though they are too few for it.
+pub(in crate::rules) fn found<'e>(
+    test: &'e TextTest,
+    variables: &[Value<'e>],
+    scope: &mut Scope<'e, '_>,
+    outcomes: &dyn Outcomes<'e>,
+) -> Vec<Snippet> {
+    let mut run = run(variables, scope, outcomes);
+    run.text_test(test);
+    run.snippets.truncate(SNIPPETS_MAX);
+    run.snippets
 }
 
 /// What a node comes to as a value.

@@ -329,6 +329,7 @@ impl<'t> Lexer<'t, '_> {
         );
         Err(match habits::unit(unit) {
             Some(unit) => problem.help(format!("write {number}{unit}")),
+            None if unit.starts_with(['x', 'X']) => problem.help("numbers are decimal"),
             None => problem.help("sizes are whole numbers with B KB MB GB KiB MiB GiB, durations with ms s m h d w"),
         })
     }

@@ -13,6 +13,7 @@ use crate::rules::compile::{Condition, RuleRef};
 use crate::rules::evaluate::{Outcome, Scope, Truth, apart};
 use crate::rules::set::Told;
 use crate::rules::syntax::layout::one_line;
+use crate::rules::syntax::tree::Quantity;
 use crate::rules::syntax::{self, Expr, ExprKind};
 use crate::rules::value::{Items, Value};
 use jiff::Timestamp;
@@ -155,6 +156,12 @@ impl<'e, 'm> Dissection<'e, 'm> {
                 }
                 branch.searches = matches!(node, Node::Text(_) | Node::Matches { .. } | Node::Similar { .. });
                 branch.seen.extend(self.all_seen(written, part, variables));
+                if let Node::Text(test) = node
+                    && branch.truth == Truth::False
+                    && matches!(test.quantity, Quantity::AtLeast(2..))
+                {
+                    branch.near = apart::found(test, variables, &mut self.scope, &self.told);
+                }
             }
         }
         // `x is false because x = false` says nothing.
@@ -367,6 +374,7 @@ impl Branch {
             evidence: outcome.snippets,
             seen: Vec::new(),
             searches: false,
+            near: Vec::new(),
             unknown: outcome.unknown,
             parts: Vec::new(),
             walk: None,

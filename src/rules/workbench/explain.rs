@@ -97,6 +97,8 @@ pub struct Branch {
     pub seen: Vec<Seen>,
     /// Whether it looks for something in a text, the first of the values.
     pub searches: bool,
+    /// When false, of `3 of` several needles: those that stand there, fewer than are wanted.
+    pub near: Vec<Snippet>,
     /// When unknown: the facts that could not be found out. Empty when the message merely lacks something.
     pub unknown: Vec<Why>,
     /// Its parts.
