@@ -87,22 +87,29 @@ fn explained(arguments: &Arguments, set: &RuleSet, shared: &Shared) -> Exit {
         references: false,
     };
     let mut exit = Exit::Fine;
-    let unread = look(&arguments.mail, arguments.looking.now, |path, evidence| {
-        let Some(explanation) = bench.explain(&id, evidence, extent) else {
-            return;
-        };
-        let condition = &explanation.condition;
-        if condition.truth == Truth::True {
-            exit = exit.worse(Exit::Findings);
-        }
-        if shared.json {
-            terminal::print_json(&json!({ "path": path, "type": "condition", "condition": tree::record(condition) }));
-            return;
-        }
-        let mut lines = vec![tree::Line::plain(format!("{}:", terminal::plain(path)))];
-        lines.extend(tree::lines(condition));
-        tree::print(&lines);
-    });
+    let unread = look(
+        &arguments.mail,
+        arguments.looking.now,
+        set.protected(),
+        |path, evidence| {
+            let Some(explanation) = bench.explain(&id, evidence, extent) else {
+                return;
+            };
+            let condition = &explanation.condition;
+            if condition.truth == Truth::True {
+                exit = exit.worse(Exit::Findings);
+            }
+            if shared.json {
+                terminal::print_json(
+                    &json!({ "path": path, "type": "condition", "condition": tree::record(condition) }),
+                );
+                return;
+            }
+            let mut lines = vec![tree::Line::plain(format!("{}:", terminal::plain(path)))];
+            lines.extend(tree::lines(condition));
+            tree::print(&lines);
+        },
+    );
     exit.worse(unread)
 }
 
