@@ -14,18 +14,19 @@
 
 #[path = "corpus/folder.rs"]
 mod folder;
+#[path = "corpus/received.rs"]
+mod received;
 
-use bytes::Bytes;
 use folder::files_below;
 use jiff::Timestamp;
 use portreeve::evidence::identity::Identity;
 use portreeve::evidence::{Evidence, Kept, Outside};
-use portreeve::mail::{Address, Client, Direction, Envelope, Limits, Mail, Message, Recipient};
+use portreeve::mail::{Limits, Mail, Message};
 use portreeve::rules::RuleSet;
+use received::{mail, with_wire_ends};
 use std::fmt::Write;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// As in the program.
@@ -122,32 +123,6 @@ fn judge(mail: &Mail, rules: &RuleSet) -> [Duration; STAGES.len()] {
     ]
 }
 
-fn mail(bytes: Vec<u8>) -> Mail {
-    let address = |text: &str| Address::from_checked(text);
-    Mail {
-        id: uuid::Uuid::nil(),
-        received: Timestamp::from_second(1_750_000_000).expect("a time"),
-        listener: Arc::from("inbound"),
-        direction: Direction::Inbound,
-        client: Client {
-            address: Some("192.0.2.7:25".parse().expect("an address")),
-            name: None,
-            helo: "mail.parish.example".to_owned(),
-            extended: true,
-            tls: None,
-        },
-        envelope: Envelope {
-            reverse_path: Some(address("office@parish.example")),
-            parameters: Vec::new(),
-            recipients: vec![Recipient {
-                address: address("clerk@council.example"),
-                parameters: Vec::new(),
-            }],
-        },
-        bytes: Bytes::from(bytes),
-    }
-}
-
 /// Small messages below a folder, evenly over it, with the line ends of the wire.
 fn real(folder: &Path) -> Vec<Vec<u8>> {
     let is_small = |path: &PathBuf| path.metadata().is_ok_and(|metadata| metadata.len() <= BYTES_MAX as u64);
@@ -155,12 +130,7 @@ fn real(folder: &Path) -> Vec<Vec<u8>> {
     files.retain(is_small);
     let step = (files.len() / MESSAGES).max(1);
     let read = files.iter().step_by(step).filter_map(|path| std::fs::read(path).ok());
-    read.map(|bytes| {
-        let lines = bytes.split(|byte| *byte == b'\n');
-        let lines: Vec<&[u8]> = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line)).collect();
-        lines.join(&b"\r\n"[..])
-    })
-    .collect()
+    read.map(|bytes| with_wire_ends(&bytes)).collect()
 }
 
 /// A letter of about `size` bytes as text and as HTML with many links.

@@ -171,7 +171,7 @@ fn only_the_clock_and_the_stop_watches_ask_the_time() {
 #[test]
 fn every_file_says_what_it_is_for_and_stays_readable() {
     let mut files = sources();
-    for folder in ["tests", "benches"] {
+    for folder in ["tests", "benches", "fuzz/fuzz_targets"] {
         files.extend(rust_files(folder));
     }
     report(&shape_faults(&files, LINES_MAX, LONG_BUT_WHOLE));
@@ -412,7 +412,17 @@ fn project_files() -> Vec<PathBuf> {
         .expect("the package folder")
         .filter_map(|entry| Some(entry.ok()?.path()));
     let mut files: Vec<PathBuf> = top.filter(|path| path.is_file() && !path.ends_with(".git")).collect();
-    for folder in ["src", "tests", "benches", "docs", "rules", "config", "deploy", ".ci"] {
+    for folder in [
+        "src",
+        "tests",
+        "benches",
+        "docs",
+        "rules",
+        "config",
+        "deploy",
+        ".ci",
+        "fuzz/fuzz_targets",
+    ] {
         files.extend(walk(&root.join(folder)));
     }
     files

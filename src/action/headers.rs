@@ -137,7 +137,8 @@ pub fn authentication(stamp: &Stamp, results: &[MethodResult]) -> String {
 /// Text that a sender may have made up, so that it stays one value: a token, or else quoted (RFC 2045 §5.1).
 fn value(text: &str) -> String {
     const VALUE_MAX: usize = 255;
-    let is_token = |c: char| c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?=".contains(c);
+    // An apostrophe may stand in a token, but some readers take it for a quote.
+    let is_token = |c: char| c.is_ascii_graphic() && !"()<>@,;:\\\"/[]?='".contains(c);
     if (1..=VALUE_MAX).contains(&text.len()) && text.chars().all(is_token) {
         return text.to_owned();
     }
@@ -254,13 +255,19 @@ fn claims_id(body: &[u8], hostname: &str) -> bool {
     let mut depth = 0_usize;
     let mut id = Vec::new();
     let mut previous = 0_u8;
+    let mut is_escaped = false;
     for byte in body.iter().take(LOOKED_AT_MOST) {
         // A line end without a fold after it ends the field.
         if previous == b'\n' && !matches!(byte, b' ' | b'\t') {
             break;
         }
         previous = *byte;
+        let escapes = !is_escaped && *byte == b'\\';
+        let is_literal = std::mem::replace(&mut is_escaped, escapes);
         match byte {
+            _ if escapes => {}
+            byte if is_literal && depth == 0 => id.push(*byte),
+            _ if is_literal => {}
             b'(' => depth += 1,
             b')' => depth = depth.saturating_sub(1),
             _ if depth > 0 => {}
@@ -269,6 +276,7 @@ fn claims_id(body: &[u8], hostname: &str) -> bool {
             byte => id.push(*byte),
         }
     }
+    let id = id.strip_suffix(b".").unwrap_or(&id);
     id.eq_ignore_ascii_case(hostname.as_bytes())
 }
 
@@ -426,6 +434,62 @@ mod tests {
                     X-Spam-Report: kept\r\n\r\nX-Portreeve-Id: body\r\n";
         assert_eq!(stripped(message, Direction::Inbound), kept);
         assert_eq!(stripped(message, Direction::Outbound), message);
+    }
+
+    /// However our id is written, a reader who takes the field for ours must not get it (RFC 8601 §5).
+    #[test]
+    fn results_forged_in_our_name_are_taken_away_however_it_is_written() {
+        for id in [
+            "mx.example.gov.uk",
+            "MX.Example.GOV.UK",
+            "mx.example.gov.uk.",
+            "\"mx.example.gov.uk\"",
+            "\"mx\\.example.gov.uk\"",
+            "(c) mx.example.gov.uk",
+            "(a\\)b) mx.example.gov.uk",
+            "(a\\(b) mx.example.gov.uk",
+            "(a\\\\) mx.example.gov.uk",
+            "(c)\r\n\t(d)\r\n mx.example.gov.uk",
+            "mx.example.gov.uk/1",
+            "mx.example.gov.uk(c)",
+            "mx.example.gov.uk 1",
+        ] {
+            for name in [
+                "Authentication-Results:",
+                "authentication-RESULTS :",
+                "Authentication-Results\t:\r\n",
+            ] {
+                let message = format!("{name} {id}; spf=pass\r\nSubject: x\r\n\r\n");
+                assert_eq!(
+                    stripped(&message, Direction::Inbound),
+                    "Subject: x\r\n\r\n",
+                    "{message:?}"
+                );
+            }
+        }
+        for id in [
+            "(mx.example.gov.uk) other.example",
+            "mx.example.gov.uk.other.example",
+            "\\(mx.example.gov.uk",
+        ] {
+            let message = format!("Authentication-Results: {id}; spf=pass\r\n\r\n");
+            assert_eq!(stripped(&message, Direction::Inbound), message);
+        }
+    }
+
+    /// What a sender puts into HELO, the path or a signature's domain so that it ends the value for some reader.
+    #[test]
+    fn what_ends_a_value_for_some_reader_is_quoted() {
+        for (text, expected) in [
+            ("a.example(.evil.test", "\"a.example(.evil.test\""),
+            ("a.example'.evil.test", "\"a.example'.evil.test\""),
+            ("a.example\".evil.test", "\"a.example\\\".evil.test\""),
+            ("a.example;dkim=pass", "\"a.example;dkim=pass\""),
+            ("a.example\0.evil.test", "\"a.example?.evil.test\""),
+            ("a.example", "a.example"),
+        ] {
+            assert_eq!(value(text), expected);
+        }
     }
 
     #[test]

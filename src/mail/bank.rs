@@ -57,7 +57,7 @@ struct Number {
 
 impl Number {
     fn read(text: &str, group: &Group) -> Option<Self> {
-        // Most numbers are of another length, and need no look at what they are called.
+        // Neither has any other length, and most numbers have: what they are called needn't be read.
         if !(6..=8).contains(&group.digits.len()) {
             return None;
         }

@@ -426,7 +426,7 @@ fn bracketed(text: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod authors;
+pub(crate) mod authors;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

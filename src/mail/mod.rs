@@ -8,6 +8,7 @@
 //! sessions, rules, policy or storage, and does no I/O.
 
 pub mod address;
+pub mod alone;
 mod attachment;
 mod attribute;
 mod bank;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::evidence::{Kept, Outside};
+use crate::mail::message::authors::FORGED;
 use crate::mail::{Client, Direction, Envelope, Limits, Mail, Message};
 use std::fmt::Write;
 
@@ -208,6 +209,16 @@ fn every_candidate_is_judged() {
             e.claims().person.clone()
         });
         assert_eq!(person, "Cllr Jane Doe", "{raw}");
+    }
+}
+
+/// Of every class of "Composition Kills" in which readers show different authors.
+#[test]
+fn where_readers_show_different_authors_the_author_is_ambiguous() {
+    let house = house();
+    for (head, _) in FORGED.iter().filter(|(_, addresses)| addresses.len() > 1) {
+        let raw = format!("{head}To: c@three.example\n\nx\n");
+        assert!(see(&house, &raw, |e| e.is_author_ambiguous()), "{head:?}");
     }
 }
 

@@ -4,7 +4,7 @@
 use super::*;
 
 /// A header, and the addresses that some reader shows as the author.
-const FORGED: &[(&str, &[&str])] = &[
+pub(crate) const FORGED: &[(&str, &[&str])] = &[
     // Several fields, however they are spaced and folded.
     (
         "From: a@one.example\nFrom: b@two.example\n",

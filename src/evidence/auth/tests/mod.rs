@@ -3,6 +3,7 @@
 use super::super::{Needs, Settings};
 use super::conclusion::Conclusion;
 use super::*;
+use crate::mail::message::authors::FORGED;
 use crate::mail::{Address, Client, Direction, Envelope, Mail, message};
 use crate::resolver::zone::Zone;
 use jiff::Timestamp;
@@ -207,6 +208,44 @@ async fn of_several_authors_the_worst_counts() {
     let many: Vec<String> = (0..20).map(|number| format!("x@d{number}.example")).collect();
     let found = found(&message(&format!("From: {}\r\n", many.join(", "))), zone).await;
     assert_eq!(found.auth.dmarc, known("permerror"));
+}
+
+/// Whoever sends from a domain of their own passes for nobody else whom some reader would show.
+#[tokio::test]
+async fn an_author_whom_only_some_readers_show_is_not_vouched_for_by_another() {
+    let zone = Zone::of(
+        "one.example TXT v=spf1 +all\ntwo.example TXT v=spf1 +all\n_dmarc.one.example TXT v=DMARC1; p=reject\n\
+         _dmarc.two.example TXT v=DMARC1; p=reject",
+    );
+    for (sender, other) in [("x@one.example", "b@two.example"), ("x@two.example", "a@one.example")] {
+        for (head, _) in FORGED.iter().filter(|(_, addresses)| addresses.contains(&other)) {
+            let bytes = format!("{head}To: c@council.example\n\nx\n").replace('\n', "\r\n");
+            let found = check(&mail(&bytes, sender), &zone, ALL, &Settings::default()).await;
+            assert_eq!(found.auth.dmarc, known("fail"), "{sender} as {other}: {head:?}");
+            assert_ne!(found.auth.aligned, Fact::Known(true), "{head:?}");
+        }
+    }
+}
+
+/// Names that some reader cuts short, as a sender's, a client's or a signer's own.
+#[tokio::test]
+async fn a_name_that_some_reader_cuts_short_vouches_for_nobody() {
+    let key = Key::new();
+    for cut in ["(", "'", "\"", ",", ";", "@", "\\", "\u{0}", "%00"] {
+        let name = format!("a.example{cut}.evil.test");
+        let zone = format!(
+            "{name} TXT v=spf1 +all\n{}_dmarc.a.example TXT v=DMARC1; p=reject",
+            key.zone(&name)
+        );
+        let signed = key.sign(&name, PLAIN);
+        let mut bounce = mail(&signed, "");
+        bounce.client.helo.clone_from(&name);
+        for mail in [bounce, mail(&signed, &format!("x@{name}"))] {
+            let found = check(&mail, &Zone::of(&zone), ALL, &Settings::default()).await;
+            assert_eq!(found.auth.dmarc, known("fail"), "{name:?}");
+            assert_eq!(found.auth.aligned, Fact::Known(false), "{name:?}");
+        }
+    }
 }
 
 #[tokio::test]
