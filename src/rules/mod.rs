@@ -25,6 +25,7 @@ mod memory;
 mod naive;
 mod overlay;
 pub mod pack;
+mod read_ahead;
 pub mod schema;
 pub mod set;
 mod settings;
