@@ -18,6 +18,7 @@ mod schema;
 #[path = "documents/validator.rs"]
 mod validator;
 
+use portreeve::measure::VERDICT_FIELDS;
 use portreeve::rules::keys;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -199,6 +200,16 @@ fn the_reference_and_the_schemas_are_what_the_tables_say() {
             "{path} differs from the tables; PORTREEVE_REWRITE=1 cargo test --test documents writes it anew"
         );
     }
+}
+
+#[test]
+fn what_is_taken_out_of_archived_mail_stands_in_the_text() {
+    let text = read("docs/scoring.md");
+    let (_, rest) = text
+        .split_once("<!-- fields: taken out -->")
+        .expect("where the list begins");
+    let (list, _) = rest.split_once("<!-- fields: end -->").expect("where it ends");
+    assert_eq!(code_spans(list), VERDICT_FIELDS);
 }
 
 #[test]

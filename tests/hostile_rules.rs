@@ -11,6 +11,7 @@
 )]
 
 use jiff::Timestamp;
+use portreeve::evidence::identity::Identity;
 use portreeve::evidence::{Evidence, Kept, Outside};
 use portreeve::mail::message::Limits;
 use portreeve::mail::{Client, Direction, Envelope, Mail, Message};
@@ -79,6 +80,7 @@ fn judge(set: &RuleSet, lines: usize) -> Findings {
         message: &Message::parse(bytes.as_bytes(), &Limits::default()),
         outside: Outside::stranger(),
         kept: Kept::ALL,
+        identity: Identity::against(set.protected()),
     })
 }
 

@@ -9,6 +9,7 @@
 )]
 
 use jiff::Timestamp;
+use portreeve::evidence::identity::Identity;
 use portreeve::evidence::{Evidence, Kept, Outside};
 use portreeve::mail::message::Limits;
 use portreeve::mail::{Client, Direction, Envelope, Mail, Message};
@@ -82,7 +83,69 @@ fn judge_at(set: &RuleSet, subject: &str, now: Timestamp, outside: Outside) -> F
         message: &message,
         outside,
         kept: Kept::ALL,
+        identity: Identity::against(set.protected()),
     })
+}
+
+/// What of a message was found out that only rules ask for: whom it poses as, and what its text tells.
+fn found_out(condition: &str) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.toml"), rule("ASKS", "", condition)).unwrap();
+    let set = RuleSet::load(&[folder.path().to_owned()], now()).unwrap().set;
+    let bytes = b"From: a@sender.example\r\nSubject: x\r\n\r\nRing 020 7946 0123\r\n".to_vec();
+    let mail = Mail {
+        id: uuid::Uuid::nil(),
+        received: now(),
+        listener: "test".into(),
+        direction: Direction::Inbound,
+        client: Client::default(),
+        envelope: Envelope::default(),
+        bytes: bytes.clone().into(),
+    };
+    let message = Message::parse(&bytes, &Limits::default());
+    let evidence = Evidence {
+        now: now(),
+        mail: &mail,
+        message: &message,
+        outside: Outside::stranger(),
+        kept: Kept::ALL,
+        identity: Identity::against(set.protected()),
+    };
+    let open = || {
+        let told = format!("{message:?}");
+        let told = told
+            .split_once("told: ")
+            .unwrap()
+            .1
+            .split_once('}')
+            .unwrap()
+            .0
+            .to_owned();
+        format!("{told} {:?}", evidence.identity).matches("<uninit>").count()
+    };
+    let before = open();
+    assert_eq!(before, 9, "four facts of the text, five of identity");
+    set.evaluate(&evidence);
+    before - open()
+}
+
+#[test]
+fn facts_that_no_rule_asks_for_are_not_found_out() {
+    for (condition, found) in [
+        ("subject == 'x' and links.length == 0", 0),
+        (
+            "subject == 'y' and identity.claims_person != '' and body.phones.length > 0",
+            0,
+        ),
+        ("identity.claims_person != '' and identity.claims_role != ''", 1),
+        ("present(identity.lookalike_of) and identity.lookalike_by == 'typo'", 1),
+        (
+            "body.phones.length > 0 and body.bank_details.length > 0 and body.languages.length > 0",
+            2,
+        ),
+    ] {
+        assert_eq!(found_out(condition), found, "{condition}");
+    }
 }
 
 fn judge(set: &RuleSet, subject: &str) -> Findings {

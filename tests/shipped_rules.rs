@@ -11,6 +11,7 @@
 mod shipped;
 
 use jiff::Timestamp;
+use portreeve::measure::VERDICT_FIELDS;
 use portreeve::rules::diagnostic::render_all;
 use portreeve::rules::testing::{self, coverage};
 use portreeve::rules::{Loaded, RuleSet};
@@ -59,6 +60,34 @@ fn the_folder_and_the_binary_hold_the_same() {
     assert_eq!(embedded.set.sha256(), load().set.sha256());
 }
 
+/// The folder to begin from says whom to protect, and everything in it takes effect.
+#[test]
+fn the_house_to_copy_fills_the_lists() {
+    let now: Timestamp = testing::NOW.parse().unwrap();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let paths = [root.join("rules"), root.join("config/house")];
+    let Loaded { set, warnings } = RuleSet::load(&paths, now).unwrap();
+    assert!(warnings.is_empty(), "\n{}", render_all(&warnings, false));
+    for (list, entries) in [
+        ("org_domains", 1),
+        ("vips", 4),
+        ("partner_domains", 3),
+        ("senders_for_us", 2),
+    ] {
+        let found = set.lists().iter().find(|found| found.name == list).unwrap();
+        assert_eq!(found.entries, entries, "{list}");
+    }
+    let resembled = |name: &str| {
+        let domain = portreeve::mail::Domain::parse(name).unwrap();
+        set.protected().likeness(&domain, now).map(|(of, _)| of.to_string())
+    };
+    assert_eq!(resembled("n0rthmere.example").as_deref(), Some("northmere.example"));
+    assert_eq!(
+        resembled("hallet-surfacing.example").as_deref(),
+        Some("hallett-surfacing.example")
+    );
+}
+
 #[test]
 fn use_nothing_that_other_filters_left_behind() {
     let set = load().set;
@@ -66,6 +95,14 @@ fn use_nothing_that_other_filters_left_behind() {
         let condition = &set.details(&rule.id).unwrap().condition.to_lowercase();
         for trap in ["x-ms-", "x-microsoft", "authentication-results", "x-spam", "phishing@"] {
             assert!(!condition.contains(trap), "{} uses {trap}", rule.id);
+        }
+        for field in VERDICT_FIELDS {
+            let named = ["'", "\""].map(|quote| format!("{quote}{field}"));
+            assert!(
+                !named.iter().any(|named| condition.contains(named)),
+                "{} asks for {field}, which another filter wrote",
+                rule.id
+            );
         }
     }
 }

@@ -105,7 +105,7 @@ fn every_transcript_is_what_the_program_prints() {
 /// What people read fits their screen; an expression or a rule's own text may not.
 #[test]
 fn what_is_for_people_fits_eighty_columns() {
-    for name in ["explain", "facts"] {
+    for name in ["explain", "facts", "measure"] {
         let text = fs::read_to_string(root().join(name).with_extension("transcript")).unwrap();
         let mut is_json = false;
         for line in text.lines() {

@@ -16,6 +16,7 @@ mod sets;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use portreeve::evidence::identity::Identity;
 use portreeve::evidence::{Evidence, Kept, Outside};
 use portreeve::mail::{Client, Direction, Envelope, Limits, Mail, Message};
 use portreeve::rules::RuleSet;
@@ -169,6 +170,7 @@ fn engine(conditions: &[String], text: &str, rounds: usize) -> Taken {
         message: &message,
         outside: Outside::not_gathered(),
         kept: Kept::ALL,
+        identity: Identity::against(set.protected()),
     };
     black_box(message.text().len());
     let message = least(rounds, || {

@@ -53,7 +53,7 @@ pub struct Sealer {
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Sealer({}._domainkey.{})", self.selector, self.domain)
+        write!(formatter, "Sealer({})", self.key_name())
     }
 }
 
@@ -80,6 +80,11 @@ impl Sealer {
             selector: selector.to_ascii_lowercase(),
             key,
         })
+    }
+
+    /// The name in DNS under which its public key has to stand.
+    pub fn key_name(&self) -> String {
+        format!("{}._domainkey.{}", self.selector, self.domain)
     }
 
     /// The fields to stand before the message, CRLF-ended. `chain` is what was found of the chain that it came with,

@@ -7,6 +7,7 @@ mod config;
 mod exit;
 mod explain;
 mod gate;
+mod history;
 mod journal;
 mod judging;
 mod levers;
@@ -75,6 +76,9 @@ enum Command {
     /// What happened to mail.
     #[command(subcommand)]
     Journal(journal::Arguments),
+    /// What is remembered of correspondents.
+    #[command(subcommand)]
+    History(history::Arguments),
     /// Let a client or sender through the running gate for a while.
     ///
     /// What rules say has it tagged at most; malware, and what could not be checked, may still be
@@ -122,6 +126,7 @@ pub fn run() -> ExitCode {
         Command::Rules(arguments) => rules::run(arguments, shared),
         Command::Quarantine(arguments) => quarantine::run(arguments, shared),
         Command::Journal(arguments) => journal::run(arguments, shared),
+        Command::History(arguments) => history::run(arguments, shared),
         Command::Allow(arguments) => levers::entry(Kind::Allow, arguments, shared),
         Command::Block(arguments) => levers::entry(Kind::Block, arguments, shared),
         Command::Bypass(arguments) => levers::bypass(arguments, shared),

@@ -109,6 +109,7 @@ fn every_setting() -> BTreeSet<(String, String)> {
         ("control", "[control]"),
         ("store", "[store]"),
         ("store.retention", "[store.retention]"),
+        ("store.history", "[store.history]"),
         ("rules", "[rules]"),
         ("policy", "[policy]"),
         ("policy.recipients", "[[policy.recipients]]\nname = 'x'"),
@@ -131,6 +132,7 @@ fn every_setting() -> BTreeSet<(String, String)> {
     // These are sections, not settings.
     for (section, name) in [
         ("store", "retention"),
+        ("store", "history"),
         ("authentication", "seal"),
         ("policy", "recipients"),
         ("policy", "unscanned"),

@@ -7,6 +7,8 @@ use super::levers::Asked;
 use super::protocol::{Failure, Kept, REQUEST_MOST, Request, Response};
 use super::state::Daemon;
 use crate::action::{self, ReleaseError};
+use crate::mail::Domain;
+use crate::pipeline::release_lesson;
 use crate::store::{AuditEntry, Hold, State, StoreError};
 use crate::verdict::lever::Kind;
 use bytes::Bytes;
@@ -137,6 +139,7 @@ async fn answer(request: Request, actor: &str, daemon: &Daemon) -> (Response, By
         | Request::Entries { .. }
         | Request::StartBypass { .. }
         | Request::EndBypass { .. } => Ok(levers(request, actor, daemon).await),
+        Request::HistoryForget { whom, reason } => forget(&whom, &reason, actor, daemon).await,
         Request::JournalSearch(query) => store
             .search_journal(query)
             .await
@@ -245,6 +248,30 @@ async fn settle(id: Uuid, state: State, reason: String, actor: &str, daemon: &Da
     }
 }
 
+/// Forgets an address with all its pairs, or a domain with its bank details.
+async fn forget(whom: &str, reason: &str, actor: &str, daemon: &Daemon) -> Result<Response, StoreError> {
+    let secret = &daemon.gate.secret;
+    let (key, recipient) = match whom.strip_prefix('@') {
+        Some(domain) => match Domain::parse(domain) {
+            Some(domain) => (secret.domain(&domain), None),
+            None => return Ok(failed(Failure::Usage, format!("{domain:?} is no domain"))),
+        },
+        None if !whom.contains('@') => {
+            let help = "write user@domain, or @domain";
+            return Ok(failed(Failure::Usage, format!("{whom:?} is no address: {help}")));
+        }
+        None => (secret.address(whom), Some(secret.recipient(whom))),
+    };
+    // What waits to be learned would bring it back.
+    daemon.gate.journal.flush().await;
+    // Whom it was about is not to stay in the audit log for years.
+    let entry = audit_entry(daemon, actor, "history forget", None, reason, "forgotten");
+    let gone = daemon.gate.store.forget(key, recipient, entry).await?;
+    Ok(Response::Done {
+        message: format!("{gone} entries about {whom} are forgotten"),
+    })
+}
+
 async fn under_way(id: Uuid, act: &str, reason: &str, actor: &str, daemon: &Daemon) -> Response {
     let why = "is being acted on at this moment";
     audit(daemon, actor, act, id, reason, why).await;
@@ -256,6 +283,8 @@ async fn release(id: Uuid, recipients: &[String], reason: &str, actor: &str, dae
         return under_way(id, "release", reason, actor, daemon).await;
     };
     let live = daemon.gate.live.load_full();
+    // Its bytes are gone once everybody has it.
+    let kept = daemon.gate.store.get(id).await;
     let outcome = action::release(daemon.gate.store.as_ref(), &live.upstreams, &live.stamp, id, recipients).await;
     let told = match &outcome {
         Ok(released) => {
@@ -274,6 +303,11 @@ async fn release(id: Uuid, recipients: &[String], reason: &str, actor: &str, dae
         .gate
         .telemetry
         .release("cli", category, if outcome.is_ok() { "delivered" } else { "failed" });
+    if let (Ok(released), Ok(kept)) = (&outcome, &kept)
+        && let Some(lesson) = release_lesson(kept, &released.recipients, &daemon.gate.secret, &live)
+    {
+        daemon.gate.journal.learn(lesson, live.history.entries);
+    }
     match outcome {
         Ok(released) => {
             let still = match released.remaining {

@@ -272,6 +272,7 @@ pub fn live(
         stamp: Arc::new(Stamp {
             hostname: config.our_name(),
         }),
+        history: config.store.history,
         message_size: config.limits.message_size.0,
         deadlines: config.deadlines.pipeline,
     })
@@ -306,7 +307,10 @@ fn probes(config: &Config, criteria: &Criteria, (dns, lists): (Arc<dyn Dns>, Arc
 }
 
 /// Who seals, with the key read now.
-fn sealer(config: &Config) -> Result<Option<Arc<Sealer>>, Unusable> {
+///
+/// # Errors
+/// A key that can't seal.
+pub fn sealer(config: &Config) -> Result<Option<Arc<Sealer>>, Unusable> {
     let settings = &config.authentication.seal;
     if !settings.is_on() {
         return Ok(None);

@@ -277,6 +277,7 @@ mod tests {
         let gate = Gate {
             live: arc_swap::ArcSwap::from_pointee(live),
             journal: Journal::start(Arc::clone(&store) as Arc<dyn Store>, telemetry.clone()),
+            secret: crate::evidence::Secret::new(&[1; crate::evidence::Secret::BYTES]),
             store: Arc::clone(&store) as Arc<dyn Store>,
             late: Arc::default(),
             breaker: Mutex::default(),

@@ -12,5 +12,5 @@ mod state;
 mod turns;
 mod watch;
 
-pub use generation::{Provenance, Unusable, criteria, criteria_with, describe, load_rules, policy, test_rules};
+pub use generation::{Provenance, Unusable, criteria, criteria_with, describe, load_rules, policy, sealer, test_rules};
 pub use start::{StartError, run, upstreams};

@@ -114,6 +114,13 @@ pub enum Request {
         /// Why; for the audit log.
         reason: String,
     },
+    /// Forget what is remembered of somebody.
+    HistoryForget {
+        /// `user@domain` or `@domain`.
+        whom: String,
+        /// Why; for the audit log.
+        reason: String,
+    },
     /// What happened to mail.
     JournalSearch(JournalQuery),
     /// Who did what to kept mail and with levers.

@@ -7,11 +7,11 @@ use super::state::{Daemon, Standing, announce};
 use super::turns::Turns;
 use super::{control, watch};
 use crate::admin;
-use crate::chance::SystemChance;
+use crate::chance::{Chance, SystemChance};
 use crate::clock::{Clock, SystemClock};
 use crate::compute::Compute;
 use crate::config::{Config, Loaded, Sources};
-use crate::evidence::Lists;
+use crate::evidence::{Lists, Secret};
 use crate::listener::{self, ConnectionInfo, ListenFault, Listener, Premises};
 use crate::pipeline::{Gate, GateDesk, Profile};
 use crate::resolver::{Cached, Dns, DnsEvent, Nobody, StubResolver, SystemResolver, Watched};
@@ -158,6 +158,7 @@ impl Running {
         let gate = Arc::new(Gate {
             live: ArcSwap::from_pointee(live),
             journal: Journal::start(Arc::clone(&store), telemetry.clone()),
+            secret: secret(store.as_ref()).await?,
             store,
             late: Arc::default(),
             breaker: Mutex::new(super::breaker::restored(&config.rules.last_good, &telemetry)),
@@ -306,6 +307,17 @@ async fn levers(store: &dyn Store, now: Timestamp, telemetry: &Telemetry) -> Res
         telemetry.warning("bypass-active", &bypass.sentence());
     }
     Ok(levers)
+}
+
+/// What makes correspondents unreadable: the store's own, or made now.
+async fn secret(store: &dyn Store) -> Result<Secret, StartError> {
+    let mut fresh = [0; Secret::BYTES];
+    SystemChance.fill(&mut fresh);
+    let kept = store
+        .history_secret(fresh)
+        .await
+        .map_err(|error| StartError::Unavailable("the secret of the history in the store".into(), error.to_string()))?;
+    Ok(Secret::new(&kept))
 }
 
 /// Builds the routes.

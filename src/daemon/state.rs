@@ -317,6 +317,7 @@ impl Daemon {
                     totals.bytes,
                     totals.oldest,
                 );
+                self.gate.telemetry.history_entries(totals.history_entries);
                 None
             }
             Err(error) => Some(error.to_string()),
@@ -345,6 +346,7 @@ impl Daemon {
             journal: before(retention.journal),
             quarantine: before(retention.quarantine),
             audit: before(retention.audit),
+            history: before(retention.history),
         };
         match self.gate.store.expire(due).await {
             Ok(0) => {}

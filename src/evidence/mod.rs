@@ -4,7 +4,10 @@
 //! no such thing) or unknown (it could not be found out). Knows nothing of rules or policy.
 
 mod auth;
+mod bank_details;
 mod client;
+pub mod identity;
+mod history;
 mod inquiry;
 mod lists;
 mod needs;
@@ -13,12 +16,15 @@ mod settings;
 #[cfg(test)]
 pub(crate) use auth::tests::chain_of;
 pub use auth::{Auth, DmarcFailure, MethodResult, Wish};
+pub use bank_details::{BankDetails, BankMemory, Ledger};
+pub use history::{Histories, History, Key, Secret};
 pub use inquiry::{Answers, Inquiry, Probes};
 pub use lists::{ListSettings, Listing, Lists, Origin, Subject};
 pub use needs::Needs;
 pub use settings::{Checks, SealSettings, Settings};
 
 use crate::mail::{Mail, Message};
+use identity::{Identity, Protected};
 use jiff::Timestamp;
 
 /// Something that was looked for.
@@ -67,6 +73,22 @@ pub struct Evidence<'e, 'm> {
     pub outside: Outside,
     /// What archived mail lacks of its session is unknown.
     pub kept: Kept,
+    /// Whom it poses as.
+    pub identity: Identity<'e>,
+}
+
+impl<'m> Evidence<'_, 'm> {
+    /// The same message for rules that protect somebody else.
+    pub fn against<'p>(&'p self, protected: &'p Protected) -> Evidence<'p, 'm> {
+        Evidence {
+            now: self.now,
+            mail: self.mail,
+            message: self.message,
+            outside: self.outside.clone(),
+            kept: self.kept,
+            identity: Identity::against(protected),
+        }
+    }
 }
 
 /// Which facts of the session that brought a message are known.
@@ -116,17 +138,8 @@ pub struct Outside {
     pub results: Vec<MethodResult>,
     /// The same for policy.
     pub dmarc_failure: Option<DmarcFailure>,
-    /// Messages seen before from this author, domain, pair.
-    pub history: Option<History>,
-}
-
-/// What the store remembers of a correspondent.
-#[derive(Debug, Clone, Default)]
-pub struct History {
-    /// Messages before this one, from the author's address.
-    pub messages_before: u64,
-    /// Messages that we sent there before.
-    pub sent_before: u64,
+    /// What is remembered of author, domain and pair.
+    pub history: Histories,
 }
 
 const NOT_GATHERED: &str = "not-gathered";
@@ -143,7 +156,7 @@ impl Outside {
             auth: Auth::unknown(NOT_GATHERED),
             results: Vec::new(),
             dmarc_failure: None,
-            history: None,
+            history: Histories::unknown(NOT_GATHERED),
         }
     }
 
@@ -179,7 +192,7 @@ impl Outside {
             auth: Auth::stranger(),
             results: Vec::new(),
             dmarc_failure: None,
-            history: Some(History::default()),
+            history: Histories::stranger(),
         }
     }
 }

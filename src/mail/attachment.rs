@@ -71,7 +71,7 @@ impl<'m> Attachment<'m> {
             declared_type: part.content_type.clone(),
             kind: if is_enclosed_message { "eml" } else { kind },
             size,
-            is_inline: part.disposition != "attachment" && (part.disposition == "inline" || node.content.has_id),
+            is_inline: part.disposition != "attachment" && (part.disposition == "inline" || node.content.id.is_some()),
             body: node.body,
             transfer: node.transfer,
             digest: OnceLock::new(),
@@ -166,6 +166,15 @@ fn size_and_kind(node: &Node<'_>, defects: &mut Defects) -> (usize, &'static str
         transfer::base64_length(node.body),
         kind::of(&transfer::base64(head).0, &tail),
     )
+}
+
+/// How many bytes a part has, decoded.
+pub(super) fn size(node: &Node<'_>) -> usize {
+    match node.transfer {
+        Transfer::Identity => node.body.len(),
+        Transfer::Base64 => transfer::base64_length(node.body),
+        Transfer::QuotedPrintable => node.transfer.decode(node.body).0.len(),
+    }
 }
 
 fn note_broken(transfer: Transfer, broken: bool, defects: &mut Defects) {

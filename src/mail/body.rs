@@ -12,10 +12,11 @@ use super::link::{self, Link, Origin};
 use super::page::{Form, Image, Page};
 use super::parameter::Parameters;
 use super::part::{Kind, Node, Part, Tree};
-use super::transfer::Transfer;
+use super::transfer::{self, Transfer};
 use super::wording::Wording;
 use super::{html, text};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// Everything that rendering finds.
 #[derive(Debug, Default)]
@@ -154,9 +155,10 @@ impl<'m> Body<'m> {
                 }
             }
         }
-        let in_subject = link::scan(subject).map(|found| Link::bare(found.url, Origin::Header));
+        let in_subject = link::scan(subject).map(|found| Link::bare(found, Origin::Header));
         body.links.extend(in_subject.take(limits.links));
         body.take(page, limits);
+        size_images(&mut body.images, tree);
         body
     }
 
@@ -210,7 +212,7 @@ impl<'m> Body<'m> {
         let text_cut = page.text.is_cut() || page.hidden.is_cut();
         let (text, quoted) = std::mem::take(&mut page.text).finish();
         let newest = text::newest(&text, &quoted);
-        let (links, links_cut) = page.links(&text);
+        let (links, links_cut) = page.links(&text, &newest.history);
         self.defects.add_if(text_cut, Defect::TEXT_LIMIT);
         (self.text, self.newest, self.quotes) = (text, newest.text, newest.quotes);
         // Text that was cut may have held links too.
@@ -225,6 +227,45 @@ impl<'m> Body<'m> {
         self.hidden = page.hidden.finish().0;
         (self.images, self.forms) = (page.images, page.forms);
     }
+}
+
+/// Tells the bytes of images that are parts of the message (RFC 2392), or stand in their own URL (RFC 2397).
+fn size_images(images: &mut [Image], tree: &Tree<'_>) {
+    let is = |image: &Image, scheme: &str| {
+        let head = image.source.get(..scheme.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+    };
+    for image in images.iter_mut().filter(|image| is(image, "data:")) {
+        image.size = image
+            .source
+            .split_once(',')
+            .map(|(head, data)| match head.ends_with(";base64") {
+                true => transfer::base64_length(data.as_bytes()),
+                false => transfer::percent(data.as_bytes()).len(),
+            });
+    }
+    if !images.iter().any(|image| is(image, "cid:")) {
+        return;
+    }
+    let named = tree
+        .nodes
+        .iter()
+        .filter_map(|node| Some((bare_id(node.content.id?), node)));
+    let parts: HashMap<&[u8], &Node<'_>> = named.collect();
+    for image in images.iter_mut().filter(|image| is(image, "cid:")) {
+        let id = image.source.get(4..).unwrap_or("").trim();
+        let part = parts
+            .get(id.as_bytes())
+            .or_else(|| parts.get(transfer::percent(id.as_bytes()).as_slice()));
+        image.size = part.map(|node| attachment::size(node));
+    }
+}
+
+/// A Content-ID without white space and angle brackets.
+fn bare_id(raw: &[u8]) -> &[u8] {
+    let id = raw.trim_ascii();
+    let id = id.strip_prefix(b"<").unwrap_or(id);
+    id.strip_suffix(b">").unwrap_or(id)
 }
 
 /// `format=flowed` (RFC 3676).

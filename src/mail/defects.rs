@@ -95,6 +95,10 @@ impl Defects {
         other.0.iter().for_each(|defect| self.add(*defect));
     }
 
+    pub(super) fn contains(&self, defect: Defect) -> bool {
+        self.0.contains(&defect)
+    }
+
     /// By word, so that the order doesn't hang on the order of the parse.
     pub(super) fn sorted(mut self) -> Vec<Defect> {
         self.0.sort_unstable();

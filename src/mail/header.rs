@@ -80,7 +80,7 @@ impl<'m> HeaderReader<'m> {
             self.position = start;
         }
         if let Some(line) = self.line(self.position)
-            && (line.content.starts_with(b"From ") || line.content.starts_with(b">From "))
+            && is_mbox_line(line.content)
         {
             defects.add(Defect::MBOX_FROM_LINE);
             self.position = line.next;
@@ -168,6 +168,13 @@ fn is_folded(line: &[u8]) -> bool {
     matches!(line.first(), Some(b' ' | b'\t'))
 }
 
+/// `From ` and an address, which mboxes put before each message; a field's name is followed by a colon.
+fn is_mbox_line(line: &[u8]) -> bool {
+    let line = line.strip_prefix(b">").unwrap_or(line);
+    line.strip_prefix(b"From ")
+        .is_some_and(|rest| !rest.trim_ascii_start().starts_with(b":"))
+}
+
 /// Whether a line is a field that messages start with. A name alone won't do: `http:` is one too.
 fn starts_message(line: &[u8]) -> bool {
     const NAMES: &[&str] = &[
@@ -237,6 +244,13 @@ mod tests {
                 b"From x@example.org Mon\nA: 1\n\n",
                 vec![one("A", "1")],
                 "mbox-from-line",
+            ),
+            // The author, however it is spaced: a message can't hide it as the envelope line of an mbox.
+            (b"From : a@b\n\n", vec![one("From", "a@b")], "header-space-before-colon"),
+            (
+                b"From \t : a@b\n\n",
+                vec![one("From", "a@b")],
+                "header-space-before-colon",
             ),
             (
                 b"A: 1\nnonsense\nB: 2\n\n",

@@ -2,14 +2,17 @@
 //!
 //! Enters: decoded HTML. Leaves, on a [`Page`]: one line a block, hidden text kept apart, links,
 //! images and forms. Builds no tree and never recurses: a stack of open elements says what is hidden,
-//! quoted or skipped. Knows nothing of style sheets: only `style` attributes hide here.
+//! quoted or skipped, by attributes and by what style sheets say of an element alone. Knows nothing of layout.
 
-use super::attribute::Attributes;
+use super::attribute::{Attributes, Name};
 use super::charset;
+use super::colour::Colour;
 use super::element::{Element, SLOTS};
+use super::link;
 use super::page::{Form, Image, Page};
 use super::pausing_reader::PausingReader;
 use super::quiet_emitter::QuietEmitter;
+use super::sheet::{SHEET_BYTES, Sheet};
 use super::style;
 use super::url::Url;
 use html5gum::emitters::callback::{Callback, CallbackEvent};
@@ -34,23 +37,46 @@ pub(super) fn render(source: &str, page: &mut Page) {
 /// Open elements that are kept track of. Deeper ones inherit what their ancestors say.
 const OPEN_ELEMENTS: usize = 10_000;
 
+/// Links that are read out of what one click runs.
+const CLICK_TARGETS: usize = 10;
+
+/// As browsers show links.
+const LINK_COLOUR: Colour = Colour::Paint(0, 0, 238);
+
 /// How far up the stack a start tag looks for an element that it closes by implication.
 const IMPLIED_SEARCH: usize = 64;
 
 /// What an element says about the text in it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Mood {
     gone: bool,
     sizeless: bool,
     invisible: bool,
+    /// Whether its colour is that of what lies behind it.
+    lost: bool,
     skipped: bool,
     quoted: bool,
     preformatted: bool,
+    /// What text is painted with, where somebody said so, and on what.
+    ink: Option<Colour>,
+    paper: Colour,
 }
 
 impl Mood {
+    const FRESH: Self = Self {
+        gone: false,
+        sizeless: false,
+        invisible: false,
+        lost: false,
+        skipped: false,
+        quoted: false,
+        preformatted: false,
+        ink: None,
+        paper: Colour::WHITE,
+    };
+
     fn hidden(self) -> bool {
-        self.gone || self.sizeless || self.invisible
+        self.gone || self.sizeless || self.invisible || self.lost
     }
 }
 
@@ -74,7 +100,20 @@ struct Renderer<'p> {
     /// The anchor that is open, and where its text starts.
     anchor: Option<(Url, usize, bool)>,
     base: Option<Url>,
+    sheet: Sheet,
+    /// The text of the `<style>` element that is open.
+    css: Option<String>,
+    /// The beginning of the name of the element that is starting, for style sheets.
+    name: [u8; ELEMENT_NAME],
+    name_length: usize,
+    /// Which of its attributes leads somewhere, where it is none of the usual.
+    leads_by: Option<Name>,
+    /// Whether what is in it is a style sheet.
+    is_style: bool,
 }
+
+/// Longer names of elements are cut.
+const ELEMENT_NAME: usize = 16;
 
 impl Callback<State, ()> for Renderer<'_> {
     fn handle_event(&mut self, event: CallbackEvent<'_>, _: Span<()>) -> Option<State> {
@@ -83,15 +122,29 @@ impl Callback<State, ()> for Renderer<'_> {
                 self.element = Element::from_name(name);
                 self.attributes.clear();
                 self.raw_text = raw_text(name);
+                self.leads_by = leads_by(name);
+                self.is_style = name == b"style";
+                if !self.sheet.is_empty() {
+                    self.keep_name(name);
+                }
             }
             CallbackEvent::AttributeName { name } => self.attributes.name(name),
             CallbackEvent::AttributeValue { value } => self.attributes.value(value),
             CallbackEvent::CloseStartTag { .. } => {
                 self.start(self.element);
+                if self.is_style {
+                    self.css = Some(String::new());
+                }
                 return self.raw_text.take();
             }
-            CallbackEvent::EndTag { name } => self.end(Element::from_name(name)),
+            CallbackEvent::EndTag { name } => {
+                if self.css.is_some() {
+                    self.sheet.add(&self.css.take().unwrap_or_default());
+                }
+                self.end(Element::from_name(name));
+            }
             CallbackEvent::String { value } => self.text(&charset::utf8_lossy(value)),
+            CallbackEvent::Comment { value } if is_conditional(value) => self.conditional(&charset::utf8_lossy(value)),
             CallbackEvent::Comment { .. } | CallbackEvent::Doctype { .. } | CallbackEvent::Error(_) => {}
         }
         None
@@ -110,6 +163,23 @@ fn raw_text(name: &[u8]) -> Option<State> {
     }
 }
 
+/// `<!--[if mso]>…<![endif]-->`: a comment to all but Outlook, which shows what is in it.
+fn is_conditional(comment: &[u8]) -> bool {
+    comment.trim_ascii_start().starts_with(b"[if")
+}
+
+/// The attribute by which an element leads somewhere, of those that aren't there for it alone. Mail of Office draws its
+/// buttons with elements such as `v:roundrect`.
+fn leads_by(name: &[u8]) -> Option<Name> {
+    match name {
+        b"iframe" | b"frame" | b"embed" => Some(Name::Src),
+        b"object" => Some(Name::Data),
+        b"button" | b"input" => Some(Name::FormAction),
+        b"image" | b"use" => Some(Name::XlinkHref),
+        _ => name.contains(&b':').then_some(Name::Href),
+    }
+}
+
 impl<'p> Renderer<'p> {
     fn new(page: &'p mut Page) -> Self {
         Self {
@@ -119,15 +189,37 @@ impl<'p> Renderer<'p> {
             raw_text: None,
             open: Vec::with_capacity(64),
             counts: Box::new([0; SLOTS]),
-            mood: Mood::default(),
+            mood: Mood::FRESH,
             history: false,
             anchor: None,
             base: None,
+            sheet: Sheet::default(),
+            css: None,
+            name: [0; ELEMENT_NAME],
+            name_length: 0,
+            leads_by: None,
+            is_style: false,
         }
+    }
+
+    fn keep_name(&mut self, name: &[u8]) {
+        self.name_length = name.len().min(ELEMENT_NAME);
+        if let (Some(kept), Some(name)) = (self.name.get_mut(..self.name_length), name.get(..self.name_length)) {
+            kept.copy_from_slice(name);
+        }
+    }
+
+    /// The name of the element that is starting.
+    fn name(&self) -> &str {
+        let name = self.name.get(..self.name_length).unwrap_or_default();
+        std::str::from_utf8(name).unwrap_or("")
     }
 
     fn text(&mut self, text: &str) {
         if self.mood.skipped {
+            if let Some(css) = self.css.as_mut().filter(|css| css.len() < SHEET_BYTES) {
+                css.push_str(text);
+            }
             return;
         }
         let canvas = if self.mood.hidden() {
@@ -164,15 +256,19 @@ impl<'p> Renderer<'p> {
             Element::Meta => self.meta(),
             Element::Form => self.form(),
             Element::Input => self.input(),
-            Element::Area => self.link("href", true),
-            Element::Base if self.base.is_none() => self.base = self.attributes.get("href").map(Url::read),
+            Element::Area => self.link(Name::Href, true),
+            Element::Base if self.base.is_none() => self.base = self.attributes.get(Name::Href).map(Url::read),
             _ => {}
         }
+        if let Some(attribute) = self.leads_by {
+            self.link(attribute, true);
+        }
+        self.click();
         if !element.is_void() {
             self.push(element);
         }
         if element == Element::Anchor
-            && let Some(target) = self.target("href")
+            && let Some(target) = self.target(Name::Href).or_else(|| self.target(Name::XlinkHref))
         {
             self.anchor = Some((target, self.page.text.len(), self.mood.hidden() || self.mood.skipped));
         }
@@ -190,11 +286,30 @@ impl<'p> Renderer<'p> {
             *count += 1;
         }
         self.history |= self.attributes.starts_history();
-        let seen = self.attributes.visibility();
+        let seen = self.attributes.visibility(&self.sheet, self.name());
+        // Links have a colour of their own unless somebody says otherwise.
+        let of_links = (element == Element::Anchor).then_some(LINK_COLOUR);
+        let ink = seen
+            .ink
+            .filter(|ink| *ink != Colour::Unknown)
+            .or(of_links)
+            .or(self.mood.ink);
+        let paper = seen
+            .paper
+            .filter(|paper| *paper != Colour::Clear)
+            .unwrap_or(self.mood.paper);
+        let lost = if seen.paints() || of_links.is_some() {
+            !self.sheet.is_doubtful && ink.is_some_and(|ink| ink.is_lost_on(paper))
+        } else {
+            self.mood.lost
+        };
         let mood = Mood {
             gone: self.mood.gone || seen.gone,
             sizeless: seen.sizeless.unwrap_or(self.mood.sizeless),
             invisible: seen.invisible.unwrap_or(self.mood.invisible),
+            lost,
+            ink,
+            paper,
             skipped: self.mood.skipped || matches!(element, Element::Skipped(_)),
             quoted: self.mood.quoted || element == Element::Blockquote || self.attributes.quotes(),
             preformatted: self.mood.preformatted || element == Element::Preformatted,
@@ -263,7 +378,7 @@ impl<'p> Renderer<'p> {
         }
     }
 
-    fn target(&self, attribute: &'static str) -> Option<Url> {
+    fn target(&self, attribute: Name) -> Option<Url> {
         let written = self.attributes.get(attribute)?.trim();
         if written.is_empty() || written.starts_with('#') {
             return None;
@@ -271,8 +386,40 @@ impl<'p> Renderer<'p> {
         Some(Url::read(written).resolve(self.base.as_ref()))
     }
 
+    /// Links in a comment that Outlook reads as HTML. Mostly they are the page's own once more, so that their text isn't
+    /// taken up.
+    fn conditional(&mut self, comment: &str) {
+        const HREF: &str = "href=";
+        let mut rest = comment;
+        while let Some(at) = rest.find(HREF) {
+            rest = rest.get(at + HREF.len()..).unwrap_or("").trim_start();
+            let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+            let inner = rest.get(usize::from(quote.is_some())..).unwrap_or("");
+            let ends = |c: char| quote.map_or(c.is_whitespace() || c == '>', |quote| c == quote);
+            let written = inner.get(..inner.find(ends).unwrap_or(inner.len())).unwrap_or("");
+            rest = inner.get(written.len()..).unwrap_or("");
+            let target = Url::read(&written.replace("&amp;", "&")).resolve(self.base.as_ref());
+            if target.domain.is_some() {
+                let here = self.page.text.len();
+                self.page.add_anchor(target, here, true);
+            }
+        }
+    }
+
+    /// What a click runs may lead somewhere too.
+    fn click(&mut self) {
+        let Some(script) = self.attributes.get(Name::OnClick) else {
+            return;
+        };
+        let targets: Vec<Url> = link::scan(script).map(|found| found.url).take(CLICK_TARGETS).collect();
+        let here = self.page.text.len();
+        targets
+            .into_iter()
+            .for_each(|target| self.page.add_anchor(target, here, true));
+    }
+
     /// A link that has no text of its own.
-    fn link(&mut self, attribute: &'static str, hidden: bool) {
+    fn link(&mut self, attribute: Name, hidden: bool) {
         if let Some(target) = self.target(attribute) {
             let here = self.page.text.len();
             self.page.add_anchor(target, here, hidden);
@@ -280,26 +427,27 @@ impl<'p> Renderer<'p> {
     }
 
     fn image(&mut self) {
-        let source = self.attributes.get("src").unwrap_or("").trim().to_owned();
+        let source = self.attributes.get(Name::Src).unwrap_or("").trim().to_owned();
         if source.is_empty() {
             return;
         }
         let url = Url::read(&source).resolve(self.base.as_ref());
-        let small = |side: &'static str| {
+        let small = |side: Name, property: &str| {
             let stated = self
                 .attributes
                 .get(side)
                 .and_then(|value| value.trim().trim_end_matches("px").parse().ok());
             stated
-                .or_else(|| style::pixels(self.attributes.get("style").unwrap_or(""), side))
+                .or_else(|| style::pixels(self.attributes.get(Name::Style).unwrap_or(""), property))
                 .is_some_and(|size| size <= 2.0)
         };
-        let is_tracking_size = small("width") && small("height");
+        let is_tracking_size = small(Name::Width, "width") && small(Name::Height, "height");
         let is_remote = url.domain.is_some() && !matches!(&*url.scheme, "cid" | "data");
         self.page.add_image(Image {
             source,
             is_remote,
             is_tracking_size,
+            size: None,
         });
     }
 
@@ -307,9 +455,9 @@ impl<'p> Renderer<'p> {
     fn meta(&mut self) {
         let refresh = self
             .attributes
-            .get("http-equiv")
+            .get(Name::HttpEquiv)
             .is_some_and(|value| value.trim().eq_ignore_ascii_case("refresh"));
-        let content = self.attributes.get("content").unwrap_or("");
+        let content = self.attributes.get(Name::Content).unwrap_or("");
         if refresh && let Some((_, written)) = content.split_once([';', ',']) {
             let written = written.trim();
             let written = match written.get(..3) {
@@ -325,18 +473,18 @@ impl<'p> Renderer<'p> {
     }
 
     fn form(&mut self) {
-        let action = self.target("action").unwrap_or_default();
+        let action = self.target(Name::Action).unwrap_or_default();
         self.page.add_form(Form {
             action,
             has_password: false,
         });
-        self.link("action", true);
+        self.link(Name::Action, true);
     }
 
     fn input(&mut self) {
         let asks = self
             .attributes
-            .get("type")
+            .get(Name::Type)
             .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("password"));
         if asks {
             if self.page.forms.is_empty() {
@@ -357,177 +505,4 @@ impl Drop for Renderer<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::limits::Limits;
-    use super::*;
-
-    fn page(source: &str) -> Page {
-        let mut page = Page::new(&Limits::default());
-        render(source, &mut page);
-        page
-    }
-
-    fn text(source: &str) -> String {
-        page(source).text.finish().0
-    }
-
-    #[test]
-    fn renders_one_line_a_block() {
-        for (source, expected) in [
-            ("<p>One</p><p>Two  three</p>", "One\nTwo three"),
-            ("a<br>b<br/>c", "a\nb\nc"),
-            ("<ul><li>one<li>two</ul>after", "one\ntwo\nafter"),
-            ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</table>", "a b\nc"),
-            ("caf&eacute;&nbsp;&#x41;&amp;", "caf\u{e9} A&"),
-            ("<style>p{}</style><script>x<p></script><title>t</title>body", "body"),
-            ("<b>bo</b>ld <span>P</span><span>ay</span>", "bold Pay"),
-            ("<!-- no --><noscript>yes</noscript>", "yes"),
-            ("<pre>a\n b</pre>", "a\nb"),
-            ("<textarea><b>x</textarea>", "<b>x"),
-            ("<template>no</template>yes", "yes"),
-            ("<p>one<div>two</div>", "one\ntwo"),
-            ("unclosed <b", "unclosed"),
-            ("", ""),
-        ] {
-            assert_eq!(text(source), expected, "{source}");
-        }
-    }
-
-    #[test]
-    fn hidden_text_is_kept_apart() {
-        for (source, shown, hidden) in [
-            ("a<div style='DISPLAY : none'>b<p>c</p></div>d", "a\nd", "b\nc"),
-            ("a<span hidden>b</span>c", "ac", "b"),
-            ("a<span style='font-size:0'>b<br>c</span>", "a", "b\nc"),
-            (
-                "<td style='font-size:0'>a<div style='font-size:13px'>b</div></td>",
-                "b",
-                "a",
-            ),
-            (
-                "<div style='visibility:hidden'>a<i style='visibility:visible'>b</i></div>",
-                "b",
-                "a",
-            ),
-            ("<p style='display:none'>a<p>b", "b", "a"),
-            ("<div style='display:none'><span>a</div>b", "b", "a"),
-            ("<div style='color:red' style='display:none'>a</div>", "a", ""),
-        ] {
-            let page = page(source);
-            assert_eq!(
-                (page.text.finish().0.as_str(), page.hidden.finish().0.as_str()),
-                (shown, hidden),
-                "{source}"
-            );
-        }
-    }
-
-    #[test]
-    fn links_images_and_forms_are_found() {
-        let mut page = page(
-            "<base href='https://base.example/x/'><a href='https://evil.example/?a=1&amp;b=2'>www.bank.example</a> \
-             <a href=y>rel</a><area href='//area.example'><a href='#top'>top</a> <a name=n>n</a> \
-             <meta http-equiv=Refresh content='0; URL=https://meta.example/'> \
-             <form action='https://form.example/'><input type=PASSWORD></form> \
-             <img src='https://img.example/p.gif' width=1 height=1px><img src='cid:1'>see http://text.example/",
-        );
-        let text = std::mem::take(&mut page.text).finish().0;
-        let (links, cut) = page.links(&text);
-        let domains: Vec<_> = links
-            .iter()
-            .filter_map(|link| link.target.domain.as_ref().map(|d| d.as_str()))
-            .collect();
-        let expected = [
-            "evil.example",
-            "base.example",
-            "area.example",
-            "meta.example",
-            "form.example",
-            "text.example",
-        ];
-        assert_eq!((domains.as_slice(), cut), (&expected[..], false));
-        let first = links.first().unwrap();
-        assert_eq!(
-            (first.shown.as_str(), first.target.query.as_str()),
-            ("www.bank.example", "a=1&b=2")
-        );
-        assert_eq!(first.shown_domain.as_ref().unwrap().as_str(), "www.bank.example");
-        assert!(page.forms.first().unwrap().has_password);
-        let images: Vec<_> = page
-            .images
-            .iter()
-            .map(|image| (image.is_remote, image.is_tracking_size))
-            .collect();
-        assert_eq!(images, [(true, true), (false, false)]);
-    }
-
-    #[test]
-    fn links_come_in_reading_order_and_covered_ones_once() {
-        let source = "http://one.example/ <a href='http://two.example/'>http://covered.example/</a> http://three.example/ \
-                      <a href='http://four.example/'>x <a href='http://five.example/'>y</a> www.six.example";
-        for (limit, kept, cut) in [(9, 6, false), (6, 6, false), (5, 5, true), (1, 1, true)] {
-            let mut page = Page::new(&Limits {
-                links: limit,
-                ..Limits::default()
-            });
-            render(source, &mut page);
-            let text = std::mem::take(&mut page.text).finish().0;
-            let (links, was_cut) = page.links(&text);
-            let names = links
-                .iter()
-                .filter_map(|link| link.target.domain.as_ref().map(|domain| domain.as_str()));
-            let expected = [
-                "one.example",
-                "two.example",
-                "three.example",
-                "four.example",
-                "five.example",
-            ];
-            let expected = expected.into_iter().chain(["www.six.example"]).take(kept);
-            assert!(names.eq(expected) && was_cut == cut, "{limit}: {links:?}");
-        }
-    }
-
-    #[test]
-    fn links_are_limited() {
-        for (count, cut) in [(9, false), (10, false), (11, true)] {
-            let mut page = Page::new(&Limits {
-                links: 10,
-                ..Limits::default()
-            });
-            render(&"<a href='http://a.example'>x</a>".repeat(count), &mut page);
-            let (links, was_cut) = page.links("");
-            assert_eq!((links.len(), was_cut), (count.min(10), cut));
-        }
-    }
-
-    /// Were the end of the text looked for from each line end to the next tag, this would take many minutes.
-    #[test]
-    fn lone_line_ends_cost_their_length() {
-        for unit in ["\r", "x\r", "\r\n", "\n"] {
-            let source = format!("{}<b>end", unit.repeat(400_000));
-            assert!(text(&source).ends_with("end"));
-        }
-    }
-
-    #[test]
-    fn depth_and_unclosed_tags_cost_their_length() {
-        for unit in [
-            "<div>",
-            "<p>",
-            "<a href=x>",
-            "<table><tr><td>",
-            "</div>",
-            "<b><p>",
-            "<!--",
-            "<a a=",
-            "<b a=\"1\" ",
-            "<li>",
-            "&",
-        ] {
-            let _ = text(&unit.repeat(30_000));
-        }
-        let deep = format!("{}x{}", "<i>".repeat(100_000), "</i>".repeat(100_000));
-        assert_eq!(text(&deep), "x");
-    }
-}
+mod tests;

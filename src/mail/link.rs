@@ -1,11 +1,14 @@
 //! Links as written: their type, and the scanner that finds them in text.
 //!
 //! Enters: rendered text. Leaves: where each URL stands in it. Finds `http`, `https` and `ftp` URLs,
-//! `www.` names, and `name.tld/path` where the public suffix list knows the suffix. Linear in the
-//! text. Knows nothing of redirectors or of what a link is worth.
+//! `www.` names, and `name.tld/path` where the public suffix list knows the suffix; and the same where somebody
+//! took their edge off, as in `hxxp://evil[.]test`. Linear in the text. Knows nothing of what a link is worth.
 
-use super::{Domain, Url};
+use super::unwrap::{self, Via};
+use super::{Domain, Url, link_hosts};
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// A link as written.
 #[derive(Debug, Clone, Default)]
@@ -14,10 +17,17 @@ pub struct Link {
     pub shown: String,
     /// The domain that the shown text names, if it names one.
     pub shown_domain: Option<Domain>,
-    /// The target as it came, entities decoded.
+    /// Where it leads: within whatever redirectors and gateways say so in their URLs.
     pub target: Url,
+    /// These, outermost first.
+    pub via: Vec<Via>,
     /// Where it stood.
     pub origin: Origin,
+    /// Whether it can't be followed as it is written: `hxxp://evil[.]test`.
+    pub is_defanged: bool,
+    /// Whether it stands in the newest part of the thread.
+    pub in_new: bool,
+    within: OnceLock<Option<Box<Url>>>,
 }
 
 /// Where a link stood.
@@ -30,15 +40,92 @@ pub enum Origin {
     Header,
 }
 
-impl Link {
-    /// A link that is its own text.
-    pub(super) fn bare(target: Url, origin: Origin) -> Self {
-        Self {
-            shown: target.url.clone(),
-            shown_domain: target.domain.clone(),
-            target,
-            origin,
+/// How the domain that a link shows and the one that it leads to differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mismatch {
+    /// They don't, or one of them isn't there.
+    None,
+    /// The same label under another suffix, as of a firm in two countries.
+    Suffix,
+    /// The target is a mailer's that counts who follows.
+    Tracker,
+    /// The target is a link shortener.
+    Shortener,
+    /// Another site altogether.
+    Site,
+}
+
+impl Mismatch {
+    /// Every way, with its meaning.
+    pub const ALL: [(Self, &str); 5] = [
+        (Self::None, "none, or the text shows no domain"),
+        (Self::Suffix, "the same label under another suffix"),
+        (Self::Tracker, "the target is a mailer's that counts who follows links"),
+        (Self::Shortener, "the target is a link shortener"),
+        (Self::Site, "another site, and none of the above"),
+    ];
+
+    /// The word that rules see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Suffix => "suffix",
+            Self::Tracker => "tracker",
+            Self::Shortener => "shortener",
+            Self::Site => "site",
         }
+    }
+}
+
+impl Link {
+    /// A link to a URL, or to what that wraps.
+    pub(super) fn to(outer: Url, shown: String, shown_domain: Option<Domain>, origin: Origin) -> Self {
+        let mut via = Vec::new();
+        Self {
+            shown,
+            shown_domain,
+            target: unwrap::unwrap(outer, &mut via),
+            via,
+            origin,
+            is_defanged: false,
+            in_new: true,
+            within: OnceLock::new(),
+        }
+    }
+
+    /// A link that is its own text.
+    pub(super) fn bare(found: Found, origin: Origin) -> Self {
+        let (shown, domain) = (found.url.url.clone(), found.url.domain.clone());
+        Self {
+            is_defanged: found.is_defanged,
+            ..Self::to(found.url, shown, domain, origin)
+        }
+    }
+
+    /// Whether the target is a link shortener.
+    pub fn is_shortener(&self) -> bool {
+        self.target.domain.as_ref().is_some_and(link_hosts::is_shortener)
+    }
+
+    /// How what is shown and where it leads differ, by their sites.
+    pub fn mismatch(&self) -> Mismatch {
+        let (Some(shown), Some(target)) = (&self.shown_domain, &self.target.domain) else {
+            return Mismatch::None;
+        };
+        let is_same = shown == target || (shown.site().is_some() && shown.site() == target.site());
+        match () {
+            () if is_same => Mismatch::None,
+            () if link_hosts::is_tracker(target) => Mismatch::Tracker,
+            () if link_hosts::is_shortener(target) => Mismatch::Shortener,
+            () if shown.label().is_some() && shown.label() == target.label() => Mismatch::Suffix,
+            () => Mismatch::Site,
+        }
+    }
+
+    /// A URL that stands within the target, where an open redirect would lead.
+    pub fn within(&self) -> Option<&Url> {
+        let found = || unwrap::within(&self.target).map(Box::new);
+        self.within.get_or_init(found).as_deref()
     }
 }
 
@@ -47,22 +134,88 @@ impl Link {
 pub(super) struct Found {
     pub(super) place: Range<usize>,
     pub(super) url: Url,
+    pub(super) is_defanged: bool,
 }
 
 /// Every URL in a text, in order.
 pub(super) fn scan(text: &str) -> impl Iterator<Item = Found> {
     words(text).filter_map(|(start, word)| {
+        if is_defanged(word)
+            && let Some(found) = defanged(start, word)
+        {
+            return Some(found);
+        }
         let (offset, written, has_scheme) = candidate(word)?;
-        let url = if has_scheme {
-            Url::read(written)
-        } else {
-            Url::read_schemeless(written)
-        };
+        let url = read(written, has_scheme);
         let start = start + offset;
         url.domain.is_some().then(|| Found {
             place: start..start + written.len(),
             url,
+            is_defanged: false,
         })
+    })
+}
+
+fn read(written: &str, has_scheme: bool) -> Url {
+    match has_scheme {
+        true => Url::read(written),
+        false => Url::read_schemeless(written),
+    }
+}
+
+/// What people write in place of a dot, and of `://`, so that nobody follows a link by mistake.
+const DOTS: &[&str] = &["[.]", "(.)", "{.}", "[dot]", "(dot)"];
+const MARKS: &[&str] = &["[://]", "[:]//", "(:)//", "[:]", "[/]"];
+
+/// Whether somebody took the edge off a word. Nearly every word is told by having no bracket, and by how it begins.
+fn is_defanged(word: &str) -> bool {
+    let has_bracket = memchr::memchr3(b'[', b'(', b'{', word.as_bytes()).is_some();
+    if !has_bracket && word.starts_with(|c: char| c.is_ascii_alphanumeric() && !matches!(c, 'h' | 'H')) {
+        return false;
+    }
+    let inner = word.trim_start_matches(OPENING);
+    let begins = inner.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("hxxp"));
+    if !has_bracket {
+        return begins && word.contains(':');
+    }
+    // A path may hold anything.
+    let after = inner.find("://").map_or(0, |at| at + 3);
+    let end = inner.get(after..).and_then(|rest| rest.find('/'));
+    let host = end
+        .filter(|_| after > 0)
+        .and_then(|end| inner.get(..after + end))
+        .unwrap_or(inner);
+    begins || DOTS.iter().chain(MARKS).any(|mark| host.contains(mark))
+}
+
+/// A link with its edge put back on; its place is the whole word's.
+fn defanged(start: usize, word: &str) -> Option<Found> {
+    let inner = word.trim_start_matches(OPENING);
+    let mut whole = Cow::Borrowed(inner);
+    for (marks, plain) in [(DOTS, "."), (MARKS, "://")] {
+        for mark in marks.iter().filter(|mark| inner.contains(**mark)) {
+            let plain = if *mark == "[/]" { "/" } else { plain };
+            whole = Cow::Owned(whole.replace(mark, plain));
+        }
+    }
+    let scheme = ["hxxps:", "hxxp:"].into_iter().find(|scheme| {
+        let head = whole.get(..scheme.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+    });
+    if let Some(scheme) = scheme {
+        let rest = whole.get(scheme.len()..)?.trim_start_matches([':', '/']);
+        whole = Cow::Owned(format!("{}://{rest}", scheme.trim_end_matches(':').replace("xx", "tt")));
+    }
+    let (has_scheme, written) = match candidate(&whole) {
+        Some((_, written, has_scheme)) => (has_scheme, written.to_owned()),
+        // A name alone is a link to those who take its edge off.
+        None => (false, bare_domain(&whole)?.as_str().to_owned()),
+    };
+    let url = read(&written, has_scheme);
+    url.domain.is_some().then(|| Found {
+        place: start + (word.len() - inner.len())..start + word.len(),
+        url,
+        is_defanged: true,
     })
 }
 
@@ -108,7 +261,8 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
             let word = rest.get(start..end)?;
             let start = position + start;
             position += end;
-            if word.len() > 3 {
+            // Behind the mark at the end of a sentence nothing stands that a link would need.
+            if word.len() > 3 && end > mark + 1 {
                 return Some((start, word));
             }
         }
@@ -221,6 +375,52 @@ mod tests {
     }
 
     #[test]
+    fn links_without_their_edge_are_found() {
+        for (text, expected) in [
+            ("see hxxp://evil.test/x.", Some("http://evil.test/x")),
+            ("HXXPS[:]//evil[.]test/a", Some("https://evil.test/a")),
+            ("evil[.]com", Some("evil.com")),
+            ("(www.evil[dot]com/pay)", Some("www.evil.com/pay")),
+            ("hxxps://login.evil(.)com", Some("https://login.evil.com")),
+            ("http://evil[.]test", Some("http://evil.test")),
+            ("a[.]b", None),
+            ("list[0].name (see 1.2)", None),
+            ("hxxp alone", None),
+            ("exxon.com", None),
+        ] {
+            let found = scan(text).find(|found| found.is_defanged);
+            assert_eq!(found.map(|found| found.url.url).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_and_where_it_leads_are_compared_by_site() {
+        for (shown, target, expected) in [
+            ("https://www.bank.co.uk", "https://bank.co.uk/login", Mismatch::None),
+            ("www.bank.co.uk", "https://evil.test/", Mismatch::Site),
+            ("bank.co.uk", "https://bank.de/", Mismatch::Suffix),
+            (
+                "bank.co.uk",
+                "https://u1.ct.sendgrid.net/ls/click?upn=1",
+                Mismatch::Tracker,
+            ),
+            ("bank.co.uk", "https://bit.ly/1", Mismatch::Shortener),
+            (
+                "bank.co.uk",
+                "https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Fbank.co.uk%2F",
+                Mismatch::None,
+            ),
+            ("Click here", "https://evil.test/", Mismatch::None),
+            ("bank.co.uk", "mailto:a@evil.test", Mismatch::None),
+            ("192.0.2.1", "https://192.0.2.1/", Mismatch::None),
+            ("http://192.0.2.1/", "https://192.0.2.2/", Mismatch::Site),
+        ] {
+            let link = Link::to(Url::read(target), shown.to_owned(), shown_domain(shown), Origin::Body);
+            assert_eq!(link.mismatch(), expected, "{shown} {target}");
+        }
+    }
+
+    #[test]
     fn shown_text_may_name_a_domain() {
         for (shown, expected) in [
             ("https://www.bank.example/login", Some("www.bank.example")),
@@ -238,7 +438,7 @@ mod tests {
 
     #[test]
     fn hostile_words_cost_their_length() {
-        for unit in [")", "://", "www.", ".", "a.b/", "\u{3002}"] {
+        for unit in [")", "://", "www.", ".", "a.b/", "\u{3002}", "[.]", "hxxp:", "(dot)."] {
             let _ = scan(&unit.repeat(50_000)).count();
         }
         assert_eq!(urls(&")".repeat(50_000)).len(), 0);

@@ -23,6 +23,8 @@ pub struct Mailbox {
 #[derive(Debug, Default)]
 pub(super) struct Mailboxes {
     pub(super) list: Vec<Mailbox>,
+    /// Addresses beside angled ones: to some readers they are a display name, to others whom the field names.
+    pub(super) beside: Vec<Mailbox>,
     /// Readers may differ about who is named.
     pub(super) is_ambiguous: bool,
     /// More mailboxes stood there than are read.
@@ -194,8 +196,16 @@ impl Reader {
         let has_at = std::mem::take(&mut self.has_at);
         let mailbox = match self.angle.take() {
             Some(angle) => {
-                // A bare address before an angled one is a display name to some and the author to others.
-                self.found.is_ambiguous |= has_at && !same_address(&bare, &angle);
+                // A bare address beside an angled one is a display name to some and the author to others.
+                if has_at && !same_address(&bare, &angle) {
+                    self.found.is_ambiguous = true;
+                    let (_, address) = split_off_address(bare.trim());
+                    let beside =
+                        Some(Mailbox::new("", address)).filter(|_| self.found.beside.len() < limits::MAILBOXES);
+                    self.found
+                        .beside
+                        .extend(beside.filter(|mailbox| mailbox.domain.is_some()));
+                }
                 let name = if phrase.trim().is_empty() { &comment } else { &phrase };
                 Mailbox::new(name, &angle)
             }
@@ -254,8 +264,15 @@ fn split_at_domain(address: &str) -> Option<(&str, &str)> {
 
 /// `Some Words user@domain` is read as a name and an address, as many mail programs do.
 fn split_off_address(text: &str) -> (&str, &str) {
-    if text.contains('"') {
-        return ("", text);
+    if let Some((quoted, after)) = text.rsplit_once('"') {
+        // A quoted local part goes on with its `@`; behind anything else quoted stands the address.
+        let address = after.trim_start_matches([',', ' ', '\t']);
+        let is_address = !after.starts_with('@') && address.contains('@') && !address.contains([' ', '\t']);
+        return if is_address {
+            (quoted.trim_matches('"'), address)
+        } else {
+            ("", text)
+        };
     }
     match text.rsplit_once([' ', '\t']) {
         Some((before, last)) if last.contains('@') => (before, last),
@@ -319,6 +336,11 @@ mod tests {
                 &[("bank@example.com", "a@example.org")],
             ),
             ("Ann ann@example.org", &[("Ann", "ann@example.org")]),
+            ("\"Ann\" ann@example.org", &[("Ann", "ann@example.org")]),
+            (
+                "\"bank@example.com\", a@example.org",
+                &[("bank@example.com", "a@example.org")],
+            ),
             ("Example, Ann <ann@example.org>", &[("Example, Ann", "ann@example.org")]),
             (
                 "\"bank@example.com\", <a@example.org>",

@@ -8,12 +8,13 @@ pub use super::attachment::Attachment;
 pub use super::defects::Defect;
 pub use super::header::Field;
 pub use super::limits::Limits;
-pub use super::link::{Link, Origin};
+pub use super::link::{Link, Mismatch, Origin};
 pub use super::mailbox::Mailbox;
 pub use super::page::{Form, Image};
 pub use super::part::Part;
 pub use super::received::Hop;
 pub use super::thread::Thread;
+pub use super::unwrap::{Via, Wrapping};
 pub use super::url::Url;
 
 use super::body::{Body, Choice};
@@ -22,7 +23,7 @@ use super::header::HeaderReader;
 use super::mailbox::Mailboxes;
 use super::part::{self, Content, Tree};
 use super::thread::{self, Subject};
-use super::{attachment, mailbox, received};
+use super::{attachment, bank, crypto, language, mailbox, phone, received};
 use jiff::Timestamp;
 use std::sync::OnceLock;
 
@@ -44,8 +45,18 @@ pub struct Message<'m> {
     thread: OnceLock<Thread>,
     choice: OnceLock<Choice>,
     body: OnceLock<Body<'m>>,
+    told: Told,
     attachments: OnceLock<(Vec<Attachment<'m>>, Defects)>,
     defects: OnceLock<Vec<Defect>>,
+}
+
+/// What the text tells, kept once it was asked for.
+#[derive(Debug, Default)]
+struct Told {
+    languages: OnceLock<Vec<&'static str>>,
+    phones: OnceLock<Vec<String>>,
+    bank_details: OnceLock<Vec<String>>,
+    crypto_addresses: OnceLock<Vec<String>>,
 }
 
 impl<'m> Message<'m> {
@@ -69,6 +80,7 @@ impl<'m> Message<'m> {
             thread: OnceLock::new(),
             choice: OnceLock::new(),
             body: OnceLock::new(),
+            told: Told::default(),
             attachments: OnceLock::new(),
             defects: OnceLock::new(),
         }
@@ -109,6 +121,14 @@ impl<'m> Message<'m> {
     /// Every candidate author when From is ambiguous or has several.
     pub fn authors(&self) -> &[Mailbox] {
         &self.read_authors().0
+    }
+
+    /// Whether readers may take different authors from the From fields.
+    pub fn is_from_ambiguous(&self) -> bool {
+        let defects = &self.read_authors().1;
+        [Defect::FROM_AMBIGUOUS, Defect::DUPLICATE_FROM]
+            .into_iter()
+            .any(|defect| defects.contains(defect))
     }
 
     /// The Sender field.
@@ -221,6 +241,28 @@ impl<'m> Message<'m> {
     /// `body.html`: the decoded sources, in order.
     pub fn html(&self) -> &str {
         &self.body().html
+    }
+
+    /// Languages that the text is written in, by their codes, the most written first.
+    pub fn languages(&self) -> &[&'static str] {
+        self.told.languages.get_or_init(|| language::languages(self.text()))
+    }
+
+    /// Telephone numbers in the text, in the international form.
+    pub fn phones(&self) -> &[String] {
+        self.told.phones.get_or_init(|| phone::numbers(self.text()))
+    }
+
+    /// Sort codes with accounts, and IBANs, in the text.
+    pub fn bank_details(&self) -> &[String] {
+        self.told.bank_details.get_or_init(|| bank::details(self.text()))
+    }
+
+    /// Addresses of cryptocurrencies in the text.
+    pub fn crypto_addresses(&self) -> &[String] {
+        self.told
+            .crypto_addresses
+            .get_or_init(|| crypto::addresses(self.text()))
     }
 
     /// Links: those in the subject, then those in the body, in order.
@@ -367,7 +409,7 @@ fn read_from(raw: &[u8], authors: &mut Vec<Mailbox>, defects: &mut Defects) {
         Vec::new()
     };
     authors.extend(found.list);
-    for mailbox in other.into_iter().chain(lookalikes) {
+    for mailbox in found.beside.into_iter().chain(other).chain(lookalikes) {
         // Bounded twice: by the field's mailboxes, and by how few of them a field usually has.
         let known = authors.iter().take(100).any(|known| known.address == mailbox.address);
         if !known && mailbox.domain.is_some() {
@@ -384,4 +426,8 @@ fn bracketed(text: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
+mod authors;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod threads;

@@ -2,17 +2,22 @@
 //!
 //! [`Mail`] is what the wire gave us and is never changed; [`Message`] is how it reads. Within:
 //! `header` gives fields and `part` the MIME tree at once; on demand `mailbox`, `received` and `thread`
-//! read fields, `body` renders parts through `text` and `html` onto a `page`, `attachment` names files
+//! read fields, `body` renders parts through `text` and `html` onto a `page`, `link` finds links and `unwrap` what
+//! they wrap, `language`, `phone`, `bank` and `crypto` look at the text that came of it, `attachment` names files
 //! and `kind` what is in them; `defects` is what a strict reader would object to. Knows nothing of
 //! sessions, rules, policy or storage, and does no I/O.
 
 pub mod address;
 mod attachment;
 mod attribute;
+mod bank;
 mod body;
 mod canvas;
 mod charset;
+mod colour;
+mod crypto;
 mod defects;
+mod digits;
 pub mod domain;
 mod element;
 mod encoded_word;
@@ -20,20 +25,27 @@ pub mod envelope;
 mod header;
 mod html;
 mod kind;
+mod language;
 mod limits;
 mod link;
+mod link_hosts;
 mod mailbox;
 pub mod message;
 mod page;
 mod parameter;
 mod part;
 mod pausing_reader;
+mod phone;
+#[cfg(test)]
+mod properties;
 mod quiet_emitter;
 mod received;
+mod sheet;
 mod style;
 mod text;
 mod thread;
 mod transfer;
+mod unwrap;
 mod url;
 mod wording;
 
@@ -41,7 +53,8 @@ pub use address::Address;
 pub use domain::Domain;
 pub use envelope::{Envelope, Parameter, Recipient};
 pub use message::{
-    Attachment, Defect, Field, Form, Hop, Image, Limits, Link, Mailbox, Message, Origin, Part, Thread, Url,
+    Attachment, Defect, Field, Form, Hop, Image, Limits, Link, Mailbox, Message, Mismatch, Origin, Part, Thread, Url,
+    Via, Wrapping,
 };
 
 use bytes::Bytes;

@@ -27,6 +27,8 @@ pub struct Image {
     pub is_remote: bool,
     /// Whether its stated size is at most 2 by 2 pixels.
     pub is_tracking_size: bool,
+    /// Bytes of an image that comes with the message.
+    pub size: Option<usize>,
 }
 
 /// The page under construction.
@@ -79,12 +81,7 @@ impl Page {
             .to_owned();
         let shown_domain = link::shown_domain(&shown);
         self.places.push(start..self.text.len().max(start));
-        self.anchors.push(Link {
-            shown,
-            shown_domain,
-            target,
-            origin: Origin::Body,
-        });
+        self.anchors.push(Link::to(target, shown, shown_domain, Origin::Body));
     }
 
     pub(super) fn add_image(&mut self, image: Image) {
@@ -99,11 +96,24 @@ impl Page {
         }
     }
 
-    /// The links of the HTML and those that the text itself holds, in reading order; and whether
-    /// some were left out.
-    pub(super) fn links(&mut self, text: &str) -> (Vec<Link>, bool) {
-        let (anchors, places) = (std::mem::take(&mut self.anchors), std::mem::take(&mut self.places));
-        let bare = self.bare_links(text, &places);
+    /// The links of the HTML and those that the text itself holds, in reading order, with whether each stands in
+    /// the text's history; and whether some were left out.
+    pub(super) fn links(&mut self, text: &str, history: &[Range<usize>]) -> (Vec<Link>, bool) {
+        let (mut anchors, places) = (std::mem::take(&mut self.anchors), std::mem::take(&mut self.places));
+        let mut bare = self.bare_links(text, &places);
+        if !history.is_empty() {
+            let is_new = |at: usize| {
+                let after = history.partition_point(|stretch| stretch.end <= at);
+                history.get(after).is_none_or(|stretch| stretch.start > at)
+            };
+            // Before an anchor's text the line break may stand that parts it from what is new.
+            let at = |place: &Range<usize>| place.end.saturating_sub(1).max(place.start);
+            let of_anchors = anchors.iter_mut().zip(places.iter().map(at));
+            let of_bare = bare.iter_mut().map(|(start, link)| (link, *start));
+            of_anchors
+                .chain(of_bare)
+                .for_each(|(link, at)| link.in_new = is_new(at));
+        }
         let is_in_order = places.is_sorted_by_key(|place| place.start);
         let mut links = match bare.is_empty() && is_in_order {
             // Nearly always, and then none needs to be moved.
@@ -133,7 +143,7 @@ impl Page {
             }
             found.place.start >= covered
         });
-        let bare = apart.map(|found| (found.place.start, Link::bare(found.url, Origin::Body)));
+        let bare = apart.map(|found| (found.place.start, Link::bare(found, Origin::Body)));
         bare.take(self.limit + 1).collect()
     }
 }

@@ -60,7 +60,8 @@ pub(super) struct Content<'m> {
     pub(super) types: Vec<&'m [u8]>,
     pub(super) dispositions: Vec<&'m [u8]>,
     pub(super) encodings: Vec<&'m [u8]>,
-    pub(super) has_id: bool,
+    /// The first Content-ID.
+    pub(super) id: Option<&'m [u8]>,
 }
 
 impl<'m> Content<'m> {
@@ -80,7 +81,9 @@ impl<'m> Content<'m> {
         } else if rest.eq_ignore_ascii_case(b"transfer-encoding") {
             &mut self.encodings
         } else {
-            self.has_id |= rest.eq_ignore_ascii_case(b"id");
+            if rest.eq_ignore_ascii_case(b"id") {
+                self.id = self.id.or(Some(lines.body));
+            }
             return;
         };
         if fields.len() < limits::CONTENT_FIELDS {

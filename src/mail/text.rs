@@ -34,26 +34,31 @@ pub(super) struct Newest {
     /// The text without history; `None` when nothing was left out, or nothing else is there.
     pub(super) text: Option<String>,
     pub(super) quotes: bool,
+    /// What was left out, in order.
+    pub(super) history: Vec<Range<usize>>,
 }
 
 /// Leaves the history out of rendered text; `quoted` are the stretches that its markup quotes.
 pub(super) fn newest(text: &str, quoted: &[Range<usize>]) -> Newest {
     let lines = lines(text, quoted);
     let mut kept: Vec<&str> = Vec::with_capacity(lines.len());
-    let mut quotes = false;
+    let mut history = Vec::new();
     let mut at = 0;
     while let Some(line) = lines.get(at) {
         let following = lines.get(at + 1..).unwrap_or_default();
         if line.quoted {
-            quotes = true;
+            history.push(line.place());
         } else if starts_older_message(line.text, following) {
-            quotes = true;
+            history.push(line.start..text.len());
             break;
         } else if let Some(length) = attribution(line.text, following) {
-            quotes = true;
             at += length;
             // Without quote marks below, all that follows is the older message.
-            if lines.get(at).is_some_and(|next| !next.quoted) {
+            let next = lines.get(at);
+            let is_whole = next.is_some_and(|next| !next.quoted);
+            let end = next.filter(|_| !is_whole).map_or(text.len(), |next| next.start);
+            history.push(line.start..end);
+            if is_whole {
                 break;
             }
             continue;
@@ -62,15 +67,26 @@ pub(super) fn newest(text: &str, quoted: &[Range<usize>]) -> Newest {
         }
         at += 1;
     }
+    let quotes = !history.is_empty();
+    let has_news = quotes && kept.iter().any(|line| !line.trim().is_empty());
     Newest {
-        text: (quotes && kept.iter().any(|line| !line.trim().is_empty())).then(|| kept.join("\n")),
+        text: has_news.then(|| kept.join("\n")),
         quotes,
+        history: if has_news { history } else { Vec::new() },
     }
 }
 
 struct Line<'t> {
     text: &'t str,
+    start: usize,
     quoted: bool,
+}
+
+impl Line<'_> {
+    /// Its bytes, with the line end behind.
+    fn place(&self) -> Range<usize> {
+        self.start..self.start + self.text.len() + 1
+    }
 }
 
 fn lines<'t>(text: &'t str, quoted: &[Range<usize>]) -> Vec<Line<'t>> {
@@ -84,9 +100,10 @@ fn lines<'t>(text: &'t str, quoted: &[Range<usize>]) -> Vec<Line<'t>> {
         let covers = stretches
             .peek()
             .is_some_and(|stretch| stretch.start <= start + 1 && stretch.end > start);
-        start = end + 1;
+        let from = std::mem::replace(&mut start, end + 1);
         Line {
             text: line,
+            start: from,
             quoted: covers,
         }
     }));
@@ -117,10 +134,41 @@ const RULERS: &[&str] = &[
     "messaggio inoltrato",
     "ursprungligt meddelande",
     "wiadomość oryginalna",
+    "neges wreiddiol",
+    "neges a anfonwyd ymlaen",
+    "neges wedi'i hanfon ymlaen",
+    "neges wedi’i hanfon ymlaen",
+];
+
+/// Lines that say so without dashes around.
+const OPENINGS: &[&str] = &[
+    "begin forwarded message",
+    "anfang der weitergeleiteten nachricht",
+    "début du message réexpédié",
+    "début du message transféré",
+    "inicio del mensaje reenviado",
+    "início da mensagem reencaminhada",
+    "início da mensagem encaminhada",
+    "begin doorgestuurd bericht",
+    "inizio messaggio inoltrato",
+    "dechrau'r neges a anfonwyd ymlaen",
+    "dechrau neges a anfonwyd ymlaen",
 ];
 
 /// First words of the header that Outlook writes above an older message, and of its later lines.
-const FROM_WORDS: &[&str] = &["from:", "von:", "de:", "de :", "da:", "van:", "fra:", "från:", "od:"];
+const FROM_WORDS: &[&str] = &[
+    "from:",
+    "von:",
+    "de:",
+    "de :",
+    "da:",
+    "van:",
+    "fra:",
+    "från:",
+    "od:",
+    "oddi wrth:",
+    "gan:",
+];
 const LATER_WORDS: &[&str] = &[
     "sent:",
     "date:",
@@ -152,18 +200,34 @@ const LATER_WORDS: &[&str] = &[
     "till:",
     "wysłano:",
     "do:",
+    "anfonwyd:",
+    "at:",
+    "pwnc:",
+    "dyddiad:",
+    "data:",
+    "fecha:",
+    "date :",
+    "enviado em:",
+    "cc:",
+    "reply-to:",
+];
+
+/// Dashes of every length.
+const DASHES: &[char] = &[
+    '-', '_', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2015}',
 ];
 
 fn starts_older_message(line: &str, following: &[Line<'_>]) -> bool {
     if line.len() > 200 {
         return false;
     }
-    if begins(line, "begin forwarded message") {
-        return true;
+    let mut letters = line.chars();
+    if letters.next().is_some_and(|c| DASHES.contains(&c)) && letters.next().is_some_and(|c| DASHES.contains(&c)) {
+        let inner = line.trim_matches(|c| c == ' ' || DASHES.contains(&c));
+        return RULERS.iter().any(|ruler| begins(inner, ruler)) || (begins(inner, "on ") && inner.ends_with(" wrote"));
     }
-    if line.starts_with("--") || line.starts_with("__") {
-        let inner = line.trim_matches(['-', '_', ' ']);
-        return RULERS.iter().any(|ruler| begins(inner, ruler));
+    if OPENINGS.iter().any(|opening| begins(line, opening)) {
+        return true;
     }
     let starts = |text: &str, words: &[&str]| words.iter().any(|word| begins(text.trim_start_matches('*'), word));
     if !starts(line, FROM_WORDS) {
@@ -203,6 +267,21 @@ const ATTRIBUTIONS: &[(&str, &[&str])] = &[
     ("il ", &["ha scritto:"]),
     ("den ", &["skrev:"]),
     ("w dniu ", &["napisał:", "napisała:", "pisze:"]),
+    ("ar ", &["ysgrifennodd:"]),
+    ("no dia ", &["escreveu:"]),
+];
+
+/// The verbs alone, where the name or the date comes first: `Ann Example <ann@example.org> schrieb am 6. Januar:`.
+const VERBS: &[&str] = &[
+    " wrote",
+    " schrieb",
+    " a écrit",
+    " escribió",
+    " escreveu",
+    " schreef",
+    " ha scritto",
+    " skrev",
+    " ysgrifennodd",
 ];
 
 /// How many lines the attribution of a quotation takes, if one stands here. `Am … schrieb Ann:` has
@@ -211,7 +290,9 @@ fn attribution(line: &str, following: &[Line<'_>]) -> Option<usize> {
     if line.len() > 200 {
         return None;
     }
-    let (_, ends) = ATTRIBUTIONS.iter().find(|(start, _)| begins(line, start))?;
+    let Some((_, ends)) = ATTRIBUTIONS.iter().find(|(start, _)| begins(line, start)) else {
+        return is_verbal(line).then_some(1);
+    };
     let mut joined = line.to_lowercase();
     let is_complete =
         |text: &str| text.ends_with(':') && ends.iter().any(|end| text.contains(end.trim_end_matches([':', ' '])));
@@ -226,6 +307,15 @@ fn attribution(line: &str, following: &[Line<'_>]) -> Option<usize> {
         joined.push_str(&next.text.to_lowercase());
     }
     None
+}
+
+/// One line with an address, a verb of writing and a colon at its end.
+fn is_verbal(line: &str) -> bool {
+    let line = line.trim_end();
+    line.ends_with(':') && line.contains('@') && {
+        let lower = line.to_lowercase();
+        VERBS.iter().any(|verb| lower.contains(verb))
+    }
 }
 
 #[cfg(test)]
@@ -269,6 +359,54 @@ mod tests {
             ("neu\n-----Urspr\u{fc}ngliche Nachricht-----\nalt", "neu"),
             ("new\nFrom: Ann\nSent: Monday\nTo: Bob\nSubject: x\nold", "new"),
             ("new\nVon: Ann\nGesendet: Montag\nAn: Bob\nalt", "new"),
+            (
+                "newydd\nOddi wrth: Ann\nAnfonwyd: Dydd Llun\nAt: Bob\nPwnc: x\nhen",
+                "newydd",
+            ),
+            (
+                "newydd\nAr ddydd Llun 5 Ionawr 2026, ysgrifennodd Ann <a@example.org>:\nhen",
+                "newydd",
+            ),
+            ("newydd\n-----Neges wreiddiol-----\nhen", "newydd"),
+            (
+                "novo\nEm seg., 5 de jan. de 2026, Ann <a@example.org> escreveu:\n> velho",
+                "novo",
+            ),
+            (
+                "novo\nDe: Ann\nEnviado em: segunda-feira\nPara: Bob\nAssunto: x\nvelho",
+                "novo",
+            ),
+            ("novo\nDe: Ann\nData: segunda-feira\nAssunto: x\nvelho", "novo"),
+            (
+                "nieuw\nOp ma 5 jan 2026 om 10:00 schreef Ann <a@example.org>:\noud",
+                "nieuw",
+            ),
+            ("nieuw\nVan: Ann\nVerzonden: maandag\nAan: Bob\noud", "nieuw"),
+            (
+                "neuf\nLe lun. 5 janv. 2026 \u{e0} 10:00, Ann <a@example.org> a \u{e9}crit :\nvieux",
+                "neuf",
+            ),
+            ("neuf\nDe : Ann\nEnvoy\u{e9} : lundi\n\u{c0} : Bob\nvieux", "neuf"),
+            (
+                "nuevo\nEl lun, 5 ene 2026 a las 10:00, Ann (<a@example.org>) escribi\u{f3}:\nviejo",
+                "nuevo",
+            ),
+            ("nuevo\nDe: Ann\nEnviado el: lunes\nPara: Bob\nviejo", "nuevo"),
+            ("new\nBegin forwarded message:\nFrom: x\nold", "new"),
+            ("neu\nAnfang der weitergeleiteten Nachricht:\nalt", "neu"),
+            (
+                "neu\nAnn Example <a@example.org> schrieb am 6. Januar 2026:\n> alt",
+                "neu",
+            ),
+            (
+                "new\n---- On Mon, 05 Jan 2026 10:00:00 +0000 Ann <a@example.org> wrote ----\nold",
+                "new",
+            ),
+            (
+                "new\n\u{2010}\u{2010}\u{2010}\u{2010} Original Message \u{2010}\u{2010}\u{2010}\u{2010}\nold",
+                "new",
+            ),
+            ("new\n*From:* Ann\n*Sent:* Monday\n*To:* Bob\nold", "new"),
         ] {
             let newest = newest_of(text);
             assert_eq!(
@@ -286,6 +424,8 @@ mod tests {
             "On Monday we met.\nIt rained.",
             "From: here\nto there",
             "-- \nAnn",
+            "She wrote to a@example.org: it rained.",
+            "At: noon\nFrom: Leeds\nGan: pawb",
             "> only old",
             "",
         ] {
@@ -293,6 +433,30 @@ mod tests {
         }
         assert!(newest_of("> only old").quotes);
         assert!(!newest(">> in HTML this is an arrow", &[]).quotes);
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_by_its_place() {
+        for (text, expected) in [
+            ("new\n> old\nbelow\n> older", &["> old\n", "> older"][..]),
+            (
+                "On Monday, Ann wrote:\n> old\nbelow",
+                &["On Monday, Ann wrote:\n", "> old\n"],
+            ),
+            (
+                "new\n-----Original Message-----\nold\nolder",
+                &["-----Original Message-----\nold\nolder"],
+            ),
+            ("new\nOn Monday, Ann wrote:\nold", &["On Monday, Ann wrote:\nold"]),
+            ("> only old", &[]),
+        ] {
+            let (text, quoted) = rendered(text, false);
+            let history = newest(&text, &quoted).history;
+            let left_out = history
+                .iter()
+                .map(|place| text.get(place.start..place.end.min(text.len())).unwrap());
+            assert!(left_out.eq(expected.iter().copied()), "{text}: {history:?}");
+        }
     }
 
     #[test]

@@ -103,19 +103,7 @@ impl Url {
         };
         let (host, port) = split_port(host_port);
         self.port = port.parse().ok();
-        if let Some(address) = ip_address(host) {
-            self.is_ip = true;
-            self.domain = Some(Domain::from_ip(address));
-        } else {
-            let host = percent_decoded(host);
-            match ip_address(&host) {
-                Some(address) => {
-                    self.is_ip = true;
-                    self.domain = Some(Domain::from_ip(address));
-                }
-                None => self.domain = Domain::parse(&host),
-            }
-        }
+        (self.is_ip, self.domain) = named(&percent_decoded(host));
         self.path_and_more(rest, special);
     }
 
@@ -176,6 +164,23 @@ fn starts_like_host(text: &str) -> bool {
     host.contains('.') && (named || Domain::parse(host).is_some_and(|domain| domain.has_known_suffix()))
 }
 
+/// Whether the host is an address, and its name or the address in its usual notation.
+fn named(host: &str) -> (bool, Option<Domain>) {
+    if let Some(address) = ip_address(host) {
+        return (true, Some(Domain::from_ip(address)));
+    }
+    // Digits of other scripts are digits once they are mapped.
+    let name = Domain::parse(host);
+    let address = name
+        .as_ref()
+        .filter(|_| !host.is_ascii())
+        .and_then(|name| ip_address(name.as_str()));
+    match address {
+        Some(address) => (true, Some(Domain::from_ip(address))),
+        None => (false, name),
+    }
+}
+
 fn split_port(host_port: &str) -> (&str, &str) {
     match host_port.rsplit_once(':') {
         Some((host, port)) if host.ends_with(']') || !host.contains(':') => (host, port),
@@ -195,6 +200,8 @@ fn percent_decoded(host: &str) -> Cow<'_, str> {
 fn ip_address(host: &str) -> Option<IpAddr> {
     if let Some(inner) = host.strip_prefix('[') {
         let inner = inner.strip_suffix(']').unwrap_or(inner);
+        // A zone is told to nobody else.
+        let inner = inner.split('%').next().unwrap_or(inner);
         return inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
     }
     if !host.starts_with(|c: char| c.is_ascii_digit()) {
@@ -265,6 +272,13 @@ mod tests {
             ("http://0300.0.02.01/", Some("192.0.2.1")),
             ("http://192.0.513/", Some("192.0.2.1")),
             ("http://[2001:db8::1]:80/", Some("2001:db8::1")),
+            ("http://[2001:db8::1%25eth0]/", Some("2001:db8::1")),
+            ("http://[::ffff:192.0.2.1]/", Some("::ffff:192.0.2.1")),
+            ("http://\u{2460}\u{2468}\u{2461}.\u{ff10}.2.1/", Some("192.0.2.1")),
+            ("http://0xc0000201/", Some("192.0.2.1")),
+            ("http://192.0.2.1./", Some("192.0.2.1")),
+            ("http://192.0.2.256/", Some("192.0.2.256")),
+            ("http://0x1.example/", Some("0x1.example")),
             ("http://1.2.3.4.example.org/", Some("1.2.3.4.example.org")),
             ("javascript:alert(1)", None),
             ("data:text/html,x", None),

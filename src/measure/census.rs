@@ -311,6 +311,7 @@ pub(super) mod tests {
         Judged {
             action,
             score: Score(0),
+            category: None,
             findings: matched.iter().map(|id| finding(id)).collect(),
             undecided: undecided
                 .iter()

@@ -1,21 +1,27 @@
 //! What authors of rules measure with: archived mail in, counts and comparisons out.
 //!
 //! [`Bench`] judges a message that somebody kept as the gate would have; `census` counts what came of
-//! many, `moves` compares what two sets of rules make of it, `archive` reads what a archived message lacks. Pure. Knows
-//! nothing of files, threads, or how results look.
+//! many, `sets` what came of each labelled set, `moves` compares what two sets of rules make of it; `archive` reads what
+//! a archived message lacks, `traps` takes out what gives its label away. Pure. Knows nothing of files, threads, or how
+//! results look.
 
 mod archive;
 mod census;
 mod moves;
+mod sets;
+mod traps;
 
 pub use archive::Reading;
 pub use census::{Census, Count, Label, Partner, RuleCounts, Share, precision};
 pub use moves::{How, Moves, Turn, differing};
+pub use sets::{Outcomes, Set, Sets};
+pub use traps::{FieldNames, Traps, VERDICT_FIELDS};
 
+use crate::evidence::identity::{Identity, Protected};
 use crate::evidence::{Evidence, Outside};
 use crate::mail::{Message, message};
 use crate::rules::workbench::profile::{Profile, Stopwatch};
-use crate::rules::{Action, Finding, Findings, RuleInfo, RuleSet, Score, Status, Undecided};
+use crate::rules::{Action, Category, Finding, Findings, RuleInfo, RuleSet, Score, Status, Undecided};
 use crate::verdict::{self, Checked, Policy, Pulled, Verdict};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -43,6 +49,8 @@ pub struct Judged {
     pub action: Action,
     /// The sum of points.
     pub score: Score,
+    /// Of the strongest rule that speaks against it.
+    pub category: Option<Category>,
     /// Rules that matched, active and shadow.
     pub findings: Vec<Finding>,
     /// Rules that stayed undecided, and for want of which fact.
@@ -80,7 +88,7 @@ pub type TextDigest = u128;
 impl Bench {
     /// Has somebody look at a archived message as evidence.
     pub fn see<T>(&self, bytes: Vec<u8>, look: impl FnOnce(&Evidence<'_, '_>) -> T) -> T {
-        self.see_timed(self.reading.prepared(bytes), || (), look)
+        self.see_timed(self.reading.prepared(bytes), Protected::nobody(), || (), look)
     }
 
     /// What a set of rules costs on it.
@@ -89,8 +97,9 @@ impl Bench {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let begun = clock();
         let mut parsed = begun;
+        let protected = rules.protected();
         let look = |evidence: &Evidence<'_, '_>| Profile::of(rules, evidence, clock, reading_the_clock);
-        let rules = self.see_timed(bytes, || parsed = clock(), look);
+        let rules = self.see_timed(bytes, protected, || parsed = clock(), look);
         Cost {
             bytes: size,
             parsing: parsed.saturating_sub(begun),
@@ -98,7 +107,14 @@ impl Bench {
         }
     }
 
-    fn see_timed<T>(&self, bytes: Bytes, parsed: impl FnOnce(), look: impl FnOnce(&Evidence<'_, '_>) -> T) -> T {
+    /// With a stop watch that is told when the message was parsed.
+    fn see_timed<T>(
+        &self,
+        bytes: Bytes,
+        protected: &Protected,
+        parsed: impl FnOnce(),
+        look: impl FnOnce(&Evidence<'_, '_>) -> T,
+    ) -> T {
         let message = Message::parse(&bytes, &self.parsing);
         let (mail, kept) = self.reading.mail(&bytes, &message, self.now);
         parsed();
@@ -110,11 +126,13 @@ impl Bench {
             message: &message,
             outside,
             kept,
+            identity: Identity::against(protected),
         })
     }
 
     /// What a set of rules makes of it.
     pub fn judge(&self, rules: &RuleSet, evidence: &Evidence<'_, '_>) -> Judged {
+        let evidence = &evidence.against(rules.protected());
         let findings = rules.evaluate(evidence);
         let verdict = self.decide(&findings, evidence);
         let mut sole_causes = verdict.sole_causes;
@@ -129,6 +147,7 @@ impl Bench {
         Judged {
             action: verdict.action,
             score: verdict.score,
+            category: verdict.category,
             findings: findings.matched,
             undecided: findings.undecided,
             sole_causes,

@@ -98,8 +98,10 @@ fn what_archived_mail_lacks_is_unknown_unless_it_is_read_from_the_header() {
     );
     let from_headers = Reading {
         relays: Some(Vec::new()),
-        strips_verdicts: true,
-        masked: Vec::new(),
+        traps: Traps {
+            verdicts: true,
+            ..Traps::default()
+        },
     };
     let read = judged(&set, "x", from_headers);
     assert_eq!(ids(&read), ["CLIENT", "BOUNCE", "AGE"]);

@@ -7,6 +7,7 @@
 mod accounts;
 mod desk;
 mod disclosure;
+mod history;
 mod loops;
 mod record;
 mod relay;
@@ -15,6 +16,7 @@ mod settings;
 
 pub use desk::{GateDesk, Profile};
 pub use disclosure::{Detail, DisclosureSettings};
+pub use history::release_lesson;
 pub use record::{finding as finding_event, judged};
 pub use relay::{RelayGuard, RelaySettings};
 pub use relays::behind as client_behind;
@@ -24,14 +26,15 @@ use crate::action::{self, Assignment, LateAnswers, Marking, Means, Outcome, Plan
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::compute::Compute;
-use crate::evidence::{Evidence, Fact, Inquiry, Kept, MethodResult, Outside, Probes};
+use crate::evidence::identity::Identity;
+use crate::evidence::{Evidence, Fact, Inquiry, Kept, MethodResult, Outside, Probes, Secret};
 use crate::mail::{Direction, Mail, Mailbox, Message, message};
 use crate::rules::held::Held;
 use crate::rules::stop_watch::CpuTime;
 use crate::rules::{Action, Finding, Findings, RuleSet, RuleSpent, Status};
 use crate::smtp::Reply;
-use crate::store::Store;
 use crate::store::journal::Journal;
+use crate::store::{HistorySettings, Lesson, Store};
 use crate::telemetry::{Telemetry, UnscannedEvent};
 use crate::upstream::{Transaction, Upstreams};
 use crate::verdict::breaker::Breaker;
@@ -63,6 +66,8 @@ pub struct Live {
     pub sealer: Option<Arc<Sealer>>,
     /// Who we are in headers.
     pub stamp: Arc<Stamp>,
+    /// What is remembered of correspondents.
+    pub history: HistorySettings,
     /// The most bytes of a message.
     pub message_size: u64,
     /// How long judging and keeping may take.
@@ -94,6 +99,8 @@ pub struct Gate {
     pub store: Arc<dyn Store>,
     /// Records on their way to the store.
     pub journal: Journal,
+    /// What makes the names of correspondents unreadable before they are remembered.
+    pub secret: Secret,
     /// Upstream's answers that came too late for their senders.
     pub late: Arc<LateAnswers>,
     /// Which rules cost or catch too much.
@@ -127,6 +134,8 @@ pub struct Judgement {
     pub author: String,
     /// The subject, decoded.
     pub subject: String,
+    /// Bank details that may be remembered.
+    pub bank_details: Vec<String>,
     /// What was found of who vouches for it.
     pub results: Vec<MethodResult>,
     /// Our seal on that.
@@ -146,6 +155,7 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Time
         message: &message,
         outside,
         kept: Kept::just(!mail.envelope.recipients.is_empty()),
+        identity: Identity::against(criteria.rules.protected()),
     };
     let findings = criteria
         .rules
@@ -168,6 +178,7 @@ pub fn inspect(mail: &Mail, criteria: &Criteria, mut outside: Outside, now: Time
         unscanned,
         author: message.from().map(|author| author.address.clone()).unwrap_or_default(),
         subject: message.subject().to_owned(),
+        bank_details: history::bank_details(&message, &evidence.outside, &criteria.rules),
         results,
         seal: String::new(),
     }
@@ -220,7 +231,7 @@ pub async fn handle(
     if loops::is_looping(&mail.bytes, &live.stamp.hostname) {
         gate.telemetry.rejected("loop", "message");
         let outcome = turned_away(&seen, live, Turned::Looping, now);
-        return conclude(outcome, &[("read", read)], gate);
+        return conclude(outcome, None, &[("read", read)], gate);
     }
     // A bypass is for the day when judging is what goes wrong: mail then goes on unjudged.
     let bypassed = live.criteria.levers.bypass(now).is_some();
@@ -231,7 +242,7 @@ pub async fn handle(
     let Some(judgement) = judgement else {
         gate.telemetry.rejected("deadline", "message");
         let outcome = turned_away(&seen, live, Turned::Late, now);
-        return conclude(outcome, &[("read", read), ("judge", begun.elapsed())], gate);
+        return conclude(outcome, None, &[("read", read), ("judge", begun.elapsed())], gate);
     };
     let judged = Instant::now();
     gate.account(&judgement, &seen, now);
@@ -264,7 +275,9 @@ pub async fn handle(
     };
     let outcome = action::perform(assignment, leg, means).await;
     let stages = [("read", read), ("judge", judged - begun), ("act", judged.elapsed())];
-    conclude(outcome, &stages, gate)
+    let lesson = history::lesson(&mail, &judgement, &outcome.event, gate, live);
+    let lesson = lesson.map(|lesson| (lesson, live.history.entries));
+    conclude(outcome, lesson, &stages, gate)
 }
 
 /// Why a message is answered without having been judged.
@@ -319,8 +332,13 @@ fn turned_away(mail: &Mail, live: &Live, why: Turned, now: Timestamp) -> Outcome
     }
 }
 
-/// One journal record, one log line, one count of each kind.
-fn conclude(mut outcome: Outcome, stages: &[(&'static str, Duration)], gate: &Gate) -> Reply {
+/// One journal record, one log line, one count of each kind, one lesson at most.
+fn conclude(
+    mut outcome: Outcome,
+    lesson: Option<(Lesson, u64)>,
+    stages: &[(&'static str, Duration)],
+    gate: &Gate,
+) -> Reply {
     for &(stage, took) in stages {
         gate.telemetry.stage(stage, took.as_secs_f64());
         outcome
@@ -335,26 +353,36 @@ fn conclude(mut outcome: Outcome, stages: &[(&'static str, Duration)], gate: &Ga
     if !outcome.journalled {
         gate.journal.record(outcome.event);
     }
+    if let Some((lesson, entries_max)) = lesson {
+        gate.journal.learn(lesson, entries_max);
+    }
     outcome.reply
 }
 
-/// Asks what is to be asked of it, then judges inline or on the pool; `None` when there was no turn in time. A
+/// Asks DNS and the store what is to be asked of it, then judges inline or on the pool; `None` when there was no turn in time. A
 /// parser that panics leaves a message that nobody judged: unknown, never clean.
 async fn judge(mail: &Arc<Mail>, gate: &Gate, live: &Arc<Live>, now: Timestamp) -> Option<Judgement> {
     let until = Instant::now() + live.deadlines.judging.0;
     let panicked = || unjudged(mail, live, "panic", now);
     let read = {
         let (mail, live) = (Arc::clone(mail), Arc::clone(live));
-        move || Inquiry::of(&mail, &live.probes, &live.criteria.parsing)
+        let secret = gate.secret.clone();
+        move || {
+            let inquiry = Inquiry::of(&mail, &live.probes, &live.criteria.parsing);
+            (inquiry, history::Inquiry::of(&mail, &secret, &live))
+        }
     };
-    let Some(inquiry) = work(mail, gate, until, read).await? else {
+    let Some((inquiry, of_store)) = work(mail, gate, until, read).await? else {
         return Some(panicked());
     };
-    let answers = inquiry.ask(&live.probes).await;
+    let (answers, history) = tokio::join!(inquiry.ask(&live.probes), of_store.ask(gate, live, now));
     let judge = {
         let (mail, live) = (Arc::clone(mail), Arc::clone(live));
         move || {
-            let outside = answers.outside(&mail, &live.probes, now);
+            let outside = Outside {
+                history,
+                ..answers.outside(&mail, &live.probes, now)
+            };
             let judgement = inspect(&mail, &live.criteria, outside, now);
             sealed(judgement, &mail, &live, now)
         }
@@ -405,6 +433,7 @@ fn unjudged(mail: &Mail, live: &Live, cause: &str, now: Timestamp) -> Judgement 
         unscanned,
         author: String::new(),
         subject: String::new(),
+        bank_details: Vec::new(),
         results: Vec::new(),
         seal: String::new(),
     }
@@ -418,7 +447,7 @@ fn marking(judgement: &Judgement, plan: &Plan, live: &Live) -> Marking {
     Marking {
         verdict: judgement.verdict.action.as_str(),
         score: judgement.verdict.score.points(),
-        required: live.criteria.policy.tag_threshold().points(),
+        required: live.criteria.policy.thresholds().tag.points(),
         rules: counted.map(|finding| finding.rule.id.clone()).collect(),
         tagged: matches!(plan, Plan::Relay { tagged: true, .. }),
         shown: live.criteria.policy.mode() != Mode::Observe && !judgement.verdict.bypassed,

@@ -62,6 +62,7 @@ impl House {
             stamp: Arc::new(Stamp {
                 hostname: "gate.example".into(),
             }),
+            history: HistorySettings::default(),
             message_size: 1_000_000,
             deadlines: Deadlines::default(),
         };
@@ -72,6 +73,7 @@ impl House {
             live: ArcSwap::from_pointee(live),
             journal: Journal::start(Arc::clone(&store) as Arc<dyn Store>, telemetry.clone()),
             store: Arc::clone(&store) as Arc<dyn Store>,
+            secret: Secret::new(&[1; Secret::BYTES]),
             late: Arc::default(),
             breaker: Mutex::default(),
             telemetry,
@@ -89,11 +91,9 @@ impl House {
 
     fn desk(&self, peer_relays: bool, upstream: Option<&str>) -> GateDesk {
         let profile = Profile {
-            listener: "inbound".into(),
-            direction: Direction::Inbound,
             peer_relays,
             upstream: upstream.map(Into::into),
-            trusted_relays: Arc::from([]),
+            ..inbound()
         };
         GateDesk::new(Arc::clone(&self.gate), profile)
     }
@@ -136,11 +136,18 @@ impl House {
     }
 }
 
+mod history;
+
 fn rules() -> RuleSet {
-    let folder = tempfile::tempdir().unwrap();
-    let rule = "[[rule]]\nid = 'BUY'\nsummary = 'x'\ncategory = 'spam'\nseverity = 'critical'\nscore = 20.0\naction = 'reject'\n\
+    rules_of(BUY)
+}
+
+const BUY: &str = "[[rule]]\nid = 'BUY'\nsummary = 'x'\ncategory = 'spam'\nseverity = 'critical'\nscore = 20.0\naction = 'reject'\n\
                 when = \"subject.contains('buy')\"\n";
-    std::fs::write(folder.path().join("own.toml"), rule).unwrap();
+
+fn rules_of(text: &str) -> RuleSet {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("own.toml"), text).unwrap();
     let loaded = RuleSet::load(&[folder.path().to_owned()], jiff::Timestamp::UNIX_EPOCH);
     loaded.unwrap().set
 }
@@ -424,6 +431,16 @@ async fn every_word_that_is_counted_is_in_the_catalogue() {
     assert!(scrape.contains("stage_duration_seconds_count{stage=\"act\"} 2"));
 }
 
+fn inbound() -> Profile {
+    Profile {
+        listener: "inbound".into(),
+        direction: Direction::Inbound,
+        peer_relays: false,
+        upstream: None,
+        trusted_relays: Arc::from([]),
+    }
+}
+
 fn message_of(bytes: Bytes) -> Mail {
     Mail {
         id: uuid::Uuid::nil(),
@@ -450,12 +467,5 @@ async fn open(house: &House) -> Transaction {
 
 async fn handle_one(house: &House, bytes: Bytes, leg: Transaction) -> Reply {
     let live = house.gate.live.load_full();
-    let profile = Profile {
-        listener: "inbound".into(),
-        direction: Direction::Inbound,
-        peer_relays: false,
-        upstream: None,
-        trusted_relays: Arc::from([]),
-    };
-    handle(message_of(bytes), Duration::ZERO, &house.gate, &live, leg, &profile).await
+    handle(message_of(bytes), Duration::ZERO, &house.gate, &live, leg, &inbound()).await
 }

@@ -7,10 +7,11 @@ use super::compile::{Atoms, SET_TOO_LARGE};
 use super::diagnostic::{self, Diagnostic, Level, nearest};
 use super::files::{self, File};
 use super::link::{self, Catalogue, Linked, Named};
-use super::list_entry::{BuiltList, ListEntry};
+use super::list_entry::{self, BuiltList, Change, ListEntry, Stated};
 use super::lists::List;
-use super::overlay::{self, ExceptionEntry, ListOverrideEntry};
+use super::overlay::{self, ExceptionEntry};
 use super::pack::{self, Manifest, RuleEntry, RuleFile};
+use super::protected::{mistaken, protected};
 use super::set::{Details, ListInfo, Loaded, Parts, RuleSet};
 use super::source::{Root, Source};
 use super::stock::{KnownList, Origin, Stock};
@@ -35,7 +36,7 @@ pub(super) struct Options {
     /// Whether overrides and exceptions count; tests go without.
     pub overlays: bool,
     /// Entries that replace those of a list, by its name.
-    pub lists: Vec<(String, Vec<String>)>,
+    pub lists: Vec<(String, Stated)>,
     /// One more rule, that stands in no file.
     pub asked: Option<Asked>,
     /// What may be taken over where it is unchanged.
@@ -219,7 +220,7 @@ pub(super) struct Lists {
 }
 
 /// The changes to one list, each with its file.
-type Changes<'f> = Vec<(&'f ListOverrideEntry, &'f Arc<File>)>;
+type Changes<'f> = Vec<(Change<'f>, &'f Arc<File>)>;
 
 /// The lists of all files, changed as the house wants them.
 pub(super) fn lists(
@@ -231,7 +232,16 @@ pub(super) fn lists(
     let mut changes: HashMap<&str, Changes<'_>> = HashMap::new();
     for file in files.iter().filter(|_| options.overlays) {
         for change in &file.content.list_overrides {
-            changes.entry(&change.list.value).or_default().push((change, file));
+            let text = change.file.as_ref().and_then(|path| {
+                let root = roots.get_mut(file.root)?;
+                list_entry::read_file(root, path, &file.source, diagnostics)
+            });
+            let whole = Change {
+                entry: change,
+                source: &file.source,
+                text,
+            };
+            changes.entry(&change.list.value).or_default().push((whole, file));
         }
     }
     let mut lists = Lists::default();
@@ -247,12 +257,13 @@ pub(super) fn lists(
             let changed = changes.remove(name.as_str()).unwrap_or_default();
             let stated = options.lists.iter().find(|(stated, _)| stated == name);
             let built = match stated {
-                Some((_, values)) => entry.restated(values, &file.source, diagnostics),
+                Some((_, stated)) => entry.restated(stated, &file.source, diagnostics),
                 None => lists.take((file, at, entry), root, &changed, &options.before, diagnostics),
             };
             let Some(BuiltList { list, source }) = built else {
                 continue;
             };
+            diagnostics.extend(mistaken(entry, &file.source));
             lists.infos.push(ListInfo {
                 name: list.name().to_owned(),
                 kind: list.kind(),
@@ -268,7 +279,7 @@ pub(super) fn lists(
             let near = nearest(name, known.map(|list| list.name.value.as_str()));
             let message = format!("there is no list `{}`", plain(name));
             let help = near.map(|near| format!("did you mean `{near}`?"));
-            let error = Diagnostic::error("unknown-list", &file.source, change.list.span.clone(), message);
+            let error = Diagnostic::error("unknown-list", &file.source, change.entry.list.span.clone(), message);
             diagnostics.push(error.maybe_help(help));
         }
     }
@@ -291,18 +302,19 @@ impl Lists {
             // What can't be read is told when the list is built.
             entries: entry.file.as_ref().and_then(|path| root.list(&path.value).ok()),
             changes: changes.iter().map(|(_, file)| Arc::clone(file)).collect(),
+            added: changes.iter().filter_map(|(change, _)| change.text.clone()).collect(),
         };
         let name = &entry.name.value;
         let told = diagnostics.len();
         let built = match before.list(name, &origin) {
             Some((list, warnings)) => {
                 diagnostics.extend_from_slice(warnings);
-                let source = origin.entries.as_ref().unwrap_or(&file.source);
+                let source = origin.added.last().or(origin.entries.as_ref()).unwrap_or(&file.source);
                 let source = Arc::clone(source);
                 BuiltList { list, source }
             }
             None => {
-                let changes: Vec<_> = changes.iter().map(|(change, file)| (*change, &file.source)).collect();
+                let changes: Vec<&Change<'_>> = changes.iter().map(|(change, _)| change).collect();
                 entry.build(&file.source, root, &changes, diagnostics)?
             }
         };
@@ -397,6 +409,7 @@ fn parts(
         linked,
         order,
         scanner,
+        protected: protected(lists),
         exceptions: (0..rules.len()).map(|at| own_exceptions(exceptions.get(&at))).collect(),
         tests: rules.iter().map(|(_, rule)| Arc::clone(&rule.tests)).collect(),
         verdict_tests: files

@@ -76,6 +76,10 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     ("foreign-word", "a word of another language that has no meaning here"),
     (
+        "identity-list",
+        "a list that `identity` goes by is of another kind, or has no column of names",
+    ),
+    (
         "impossible-value",
         "a string is compared with a field that is never written so (warning)",
     ),

@@ -4,8 +4,8 @@
 //! leaves out is a plausible stranger's. Knows nothing of rules.
 
 use super::source::Root;
-use super::test_entry::{Scene, Sketch};
-use crate::evidence::{Auth, Fact, History, Outside};
+use super::test_entry::{Earlier, Scene, Sketch};
+use crate::evidence::{Auth, BankDetails, BankMemory, Fact, Histories, History, Outside};
 use crate::mail::{Address, Client, Direction, Domain, Envelope, Mail, Recipient};
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -86,10 +86,26 @@ pub(super) fn outside(scene: &Scene) -> Outside {
         },
         results: stranger.results,
         dmarc_failure: stranger.dmarc_failure,
-        history: Some(History {
-            messages_before: scene.history.0,
-            sent_before: scene.history.1,
-        }),
+        history: Histories {
+            bank_details: BankMemory::Stated(match scene.history.bank_details {
+                Some([known, seen, new]) => Fact::Known(BankDetails { known, seen, new }),
+                None => Fact::Absent,
+            }),
+            ..Histories::alike(earlier(&scene.history))
+        },
+    }
+}
+
+fn earlier(stated: &Earlier) -> History {
+    History {
+        messages_before: stated.messages,
+        first_seen: stated.first_seen,
+        last_seen: stated.last_seen,
+        quarantined_before: stated.quarantined,
+        released_before: stated.released,
+        sent_before: Fact::Known(stated.sent),
+        // Who is written to and never wrote was written to first.
+        sent_first: Fact::Known(stated.sent_first.unwrap_or(stated.sent > 0 && stated.messages == 0)),
     }
 }
 

@@ -17,6 +17,8 @@ const FILES: &[(&str, &str)] = shipped![
     "authentication.toml",
     "credential-phishing.toml",
     "extortion.toml",
+    "form.toml",
+    "identity.toml",
     "impersonation.toml",
     "lists/cheap-tlds.txt",
     "lists/free-hosting.txt",

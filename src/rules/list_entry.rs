@@ -5,6 +5,7 @@
 
 use super::diagnostic::Diagnostic;
 use super::keys;
+use super::list_rows::{self, Row, Rows, rows};
 use super::lists::{Cell, Entry, List, ListKind, TableProblem};
 use super::overlay::ListOverrideEntry;
 use super::pack::{check_word, words};
@@ -13,7 +14,6 @@ use super::table::{Located, Reader, Section, plain};
 use jiff::civil::Date;
 use std::ops::Range;
 use std::sync::Arc;
-use toml::de::DeValue;
 
 /// Entries of one list.
 pub const ENTRIES_MAX: usize = 1_000_000;
@@ -26,6 +26,23 @@ pub(super) struct BuiltList {
     pub list: Arc<List>,
     /// The file that its entries come from.
     pub source: Arc<Source>,
+}
+
+/// What the house changes about a list.
+#[derive(Debug)]
+pub(super) struct Change<'f> {
+    pub entry: &'f ListOverrideEntry,
+    /// Where that stands.
+    pub source: &'f Arc<Source>,
+    /// The list file whose entries it adds.
+    pub text: Option<Arc<Source>>,
+}
+
+/// The entries of a list as a test states them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Stated {
+    Values(Vec<String>),
+    Rows(Vec<Vec<(String, Cell)>>),
 }
 
 /// The entries of a list, each with its place.
@@ -47,15 +64,28 @@ pub(super) struct ListEntry {
 }
 
 /// What an override adds to a list: values, or rows of a table.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(super) struct Entries {
     pub values: Vec<Located<String>>,
     pub rows: Vec<Row>,
 }
 
 impl Entries {
+    /// Those that a test states under a list's name: one entry, several, or rows.
+    pub(super) fn of_test(reader: &mut Reader, lists: Section<'_, '_>, name: &str) -> Self {
+        let is_one = lists.table.get(name).is_some_and(|value| value.get_ref().is_str());
+        let read = match is_one {
+            true => reader.strings(lists, name, true).map(|values| Self {
+                values,
+                rows: Vec::new(),
+            }),
+            false => Self::read(reader, lists, name),
+        };
+        read.unwrap_or_default()
+    }
+
     /// Those under a key.
-    pub(super) fn read(reader: &mut Reader, section: Section<'_, '_>, key: &'static str) -> Option<Self> {
+    pub(super) fn read(reader: &mut Reader, section: Section<'_, '_>, key: &str) -> Option<Self> {
         let items = section.table.get(key).and_then(|value| value.get_ref().as_array());
         let has_rows = items.is_some_and(|items| items.iter().any(|item| item.get_ref().is_table()));
         if has_rows {
@@ -75,13 +105,14 @@ impl Entries {
     pub(super) fn is_empty(&self) -> bool {
         self.values.is_empty() && self.rows.is_empty()
     }
-}
 
-/// A row of a table list.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub cells: Vec<(Located<String>, Cell)>,
-    pub span: Range<usize>,
+    /// As a test states them.
+    pub(super) fn stated(&self) -> Stated {
+        match self.rows.is_empty() {
+            true => Stated::Values(self.values.iter().map(|value| value.value.clone()).collect()),
+            false => Stated::Rows(self.rows.iter().map(Row::named).collect()),
+        }
+    }
 }
 
 impl ListEntry {
@@ -92,17 +123,11 @@ impl ListEntry {
             located.len() == others.len() && pairs.into_iter().all(|(one, other)| one.value == other.value)
         };
         let file = |entry: &Self| entry.file.as_ref().map(|file| file.value.clone());
-        let columns = |entry: &Self| -> Vec<(String, String)> {
-            let columns = entry.columns.iter();
-            columns
-                .map(|(name, kind)| (name.value.clone(), kind.value.clone()))
-                .collect()
-        };
         let rows = self.rows.iter().zip(&other.rows);
         self.kind == other.kind
             && file(self) == file(other)
             && texts(&self.values, &other.values)
-            && columns(self) == columns(other)
+            && self.typed_columns() == other.typed_columns()
             && self.rows.len() == other.rows.len()
             && rows.into_iter().all(|(one, other)| one.says_same(other))
     }
@@ -112,31 +137,25 @@ impl ListEntry {
         &self,
         source: &Arc<Source>,
         root: &mut Root,
-        changes: &[(&ListOverrideEntry, &Arc<Source>)],
+        changes: &[&Change<'_>],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<BuiltList> {
+        let text = match &self.file {
+            Some(file) => Some(read_file(root, file, source, diagnostics)?),
+            None => None,
+        };
         if self.kind == ListKind::Table {
-            return self.build_table(source, changes, diagnostics);
+            return self.build_table(source, text, changes, diagnostics);
         }
         let mut gathered = Gathered::default();
-        let mut from = Arc::clone(source);
-        if let Some(file) = &self.file {
-            match root.list(&file.value) {
-                Ok(text) => {
-                    gathered.lines(&text, diagnostics);
-                    from = text;
-                }
-                Err(why) => {
-                    let message = format!("the list file `{}` can't be read: {why}", plain(&file.value));
-                    diagnostics.push(Diagnostic::error("list-file", source, file.span.clone(), message));
-                    return None;
-                }
-            }
+        if let Some(text) = &text {
+            gathered.lines(text, diagnostics);
         }
         gathered.values(source, &self.values, diagnostics);
-        for (change, file) in changes {
-            gathered.change(&self.name.value, change, file, diagnostics);
+        for change in changes {
+            gathered.change(&self.name.value, change, diagnostics);
         }
+        let from = newest(source, text, changes);
         if gathered.entries.len() > ENTRIES_MAX {
             let message = format!(
                 "a list has at most {ENTRIES_MAX} entries, this one {}",
@@ -160,68 +179,76 @@ impl ListEntry {
     /// The list with other entries, as a test states them.
     pub(super) fn restated(
         &self,
-        values: &[String],
+        stated: &Stated,
         source: &Arc<Source>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<BuiltList> {
-        let entries: Vec<Entry> = values
-            .iter()
-            .map(|value| Entry {
-                value: value.clone(),
-                expires: None,
-            })
-            .collect();
-        let gathered = Gathered::default();
-        match List::new(&self.name.value, self.kind, &entries) {
+        let entry = |value: &String| Entry {
+            value: value.clone(),
+            expires: None,
+        };
+        let built = match (stated, self.kind) {
+            (Stated::Rows(rows), ListKind::Table) => List::table(&self.name.value, &self.typed_columns(), rows)
+                .map_err(|problem| vec![(0, problem.to_string())]),
+            (Stated::Rows(_), _) => Err(vec![(0, "it is no table, and takes no rows".to_owned())]),
+            (Stated::Values(values), ListKind::Table) if values.is_empty() => {
+                List::table(&self.name.value, &self.typed_columns(), &[])
+                    .map_err(|problem| vec![(0, problem.to_string())])
+            }
+            (Stated::Values(values), kind) => {
+                List::new(&self.name.value, kind, &values.iter().map(entry).collect::<Vec<_>>())
+            }
+        };
+        match built {
             Ok(list) => Some(BuiltList {
                 list: Arc::new(list),
                 source: Arc::clone(source),
             }),
             Err(problems) => {
-                gathered.complain(&self.name, source, problems, diagnostics);
+                Gathered::default().complain(&self.name, source, problems, diagnostics);
                 None
             }
         }
     }
 
+    fn typed_columns(&self) -> Vec<(String, String)> {
+        let columns = self.columns.iter();
+        columns
+            .map(|(name, kind)| (name.value.clone(), kind.value.clone()))
+            .collect()
+    }
+
     fn build_table(
         &self,
         source: &Arc<Source>,
-        changes: &[(&ListOverrideEntry, &Arc<Source>)],
+        text: Option<Arc<Source>>,
+        changes: &[&Change<'_>],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<BuiltList> {
-        let mut rows: Vec<(&Row, &Arc<Source>)> = self.rows.iter().map(|row| (row, source)).collect();
-        for (change, file) in changes {
-            change_rows(&mut rows, &self.name.value, change, file, diagnostics);
+        let columns = self.typed_columns();
+        let mut rows = Rows::new(&self.name.value, &columns);
+        if let Some(text) = &text {
+            rows.add_lines(text, diagnostics);
         }
-        let columns: Vec<(String, String)> = self
-            .columns
-            .iter()
-            .map(|(name, kind)| (name.value.clone(), kind.value.clone()))
-            .collect();
-        let cells: Vec<Vec<(String, Cell)>> = rows
-            .iter()
-            .map(|(row, _)| {
-                row.cells
-                    .iter()
-                    .map(|(name, cell)| (name.value.clone(), cell.clone()))
-                    .collect()
-            })
-            .collect();
-        match List::table(&self.name.value, &columns, &cells) {
+        rows.add(&self.rows, source);
+        for change in changes {
+            rows.change(change, diagnostics);
+        }
+        match List::table(&self.name.value, &columns, &rows.cells()) {
             Ok(list) => Some(BuiltList {
                 list: Arc::new(list),
-                source: Arc::clone(source),
+                source: newest(source, text, changes),
             }),
             Err(problem) => {
                 let (place, message) = match problem {
                     TableProblem::Column(at, why) => {
-                        (self.columns.get(at).map(|(_, kind)| (kind.span.clone(), source)), why)
+                        let column = self.columns.get(at);
+                        (column.map(|(_, kind)| (kind.span.clone(), Arc::clone(source))), why)
                     }
-                    TableProblem::Row(at, why) => (rows.get(at).map(|(row, file)| (row.span.clone(), *file)), why),
+                    TableProblem::Row(at, why) => (rows.place(at), why),
                 };
-                let (span, file) = place.unwrap_or_else(|| (self.name.span.clone(), source));
-                diagnostics.push(Diagnostic::error("bad-list-entry", file, span, message));
+                let (span, file) = place.unwrap_or_else(|| (self.name.span.clone(), Arc::clone(source)));
+                diagnostics.push(Diagnostic::error("bad-list-entry", &file, span, message));
                 None
             }
         }
@@ -255,6 +282,27 @@ impl ListEntry {
     }
 }
 
+/// A list file's text; a file that can't be read is told.
+pub(super) fn read_file(
+    root: &mut Root,
+    file: &Located<String>,
+    source: &Arc<Source>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Arc<Source>> {
+    let read = root.list(&file.value);
+    read.map_err(|why| {
+        let message = format!("the list file `{}` can't be read: {why}", plain(&file.value));
+        diagnostics.push(Diagnostic::error("list-file", source, file.span.clone(), message));
+    })
+    .ok()
+}
+
+/// The file by which a list's age is told: the house's own where it has one.
+fn newest(source: &Arc<Source>, text: Option<Arc<Source>>, changes: &[&Change<'_>]) -> Arc<Source> {
+    let added = changes.iter().rev().find_map(|change| change.text.clone());
+    added.or(text).unwrap_or_else(|| Arc::clone(source))
+}
+
 fn list(reader: &mut Reader, section: Section<'_, '_>, name: Located<String>) -> Option<ListEntry> {
     reader.check(section, &keys::LIST);
     let _ = (reader.string(section, "summary"), reader.string(section, "owner"));
@@ -264,11 +312,7 @@ fn list(reader: &mut Reader, section: Section<'_, '_>, name: Located<String>) ->
     let file = reader.string(section, "file");
     let columns = columns(reader, section);
     let rows = rows(reader, section, "rows");
-    let misplaced: &[&str] = if is_table {
-        &["values", "file"]
-    } else {
-        &["columns", "rows"]
-    };
+    let misplaced: &[&str] = if is_table { &["values"] } else { &["columns", "rows"] };
     for key in misplaced {
         if let Some(value) = section.table.get(*key) {
             let message = format!("a list of kind {} has no `{key}`", kind.as_str());
@@ -319,91 +363,6 @@ fn columns(reader: &mut Reader, section: Section<'_, '_>) -> Vec<(Located<String
         .collect()
 }
 
-/// A table as the house wants it: rows replaced, taken out by one of their cells, and added.
-fn change_rows<'r>(
-    rows: &mut Vec<(&'r Row, &'r Arc<Source>)>,
-    name: &str,
-    change: &'r ListOverrideEntry,
-    file: &'r Arc<Source>,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
-    let strings = change
-        .replace
-        .iter()
-        .chain([&change.add])
-        .flat_map(|entries| &entries.values);
-    for value in strings {
-        let message = format!("${name} is a table, and `{}` is no row", plain(&value.value));
-        let error = Diagnostic::error("list-override", file, value.span.clone(), message);
-        diagnostics.push(error.help("write a row with its columns: { name = \"…\" }"));
-    }
-    if let Some(replace) = &change.replace {
-        *rows = replace.rows.iter().map(|row| (row, file)).collect();
-    }
-    for value in &change.remove {
-        let before = rows.len();
-        rows.retain(|(row, _)| !row.holds(&value.value));
-        if rows.len() == before {
-            diagnostics.push(nothing_to_remove(name, value, file));
-        }
-    }
-    rows.extend(change.add.rows.iter().map(|row| (row, file)));
-}
-
-fn nothing_to_remove(name: &str, value: &Located<String>, file: &Arc<Source>) -> Diagnostic {
-    let message = format!("`{}` isn't in ${name}", plain(&value.value));
-    Diagnostic::warning("nothing-to-remove", file, value.span.clone(), message)
-}
-
-impl Row {
-    fn says_same(&self, other: &Self) -> bool {
-        let cells = self.cells.iter().zip(&other.cells);
-        self.cells.len() == other.cells.len()
-            && cells
-                .into_iter()
-                .all(|((name, cell), (other, same))| name.value == other.value && cell == same)
-    }
-
-    /// Whether one of its cells is this text, in any case.
-    fn holds(&self, text: &str) -> bool {
-        self.cells
-            .iter()
-            .any(|(_, cell)| matches!(cell, Cell::One(one) if one.eq_ignore_ascii_case(text.trim())))
-    }
-}
-
-fn rows(reader: &mut Reader, section: Section<'_, '_>, key: &str) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for row in reader.tables(section, key, "row") {
-        let mut cells = Vec::new();
-        for (name, value) in row.table {
-            let cell = match value.get_ref() {
-                DeValue::String(text) => Some(Cell::One(text.to_string())),
-                DeValue::Integer(number) => Some(Cell::One(number.to_string())),
-                DeValue::Array(items) => items
-                    .iter()
-                    .map(|item| item.get_ref().as_str().map(ToOwned::to_owned))
-                    .collect::<Option<Vec<_>>>()
-                    .map(Cell::Many),
-                _ => None,
-            };
-            let name = Located {
-                value: name.get_ref().to_string(),
-                span: name.span(),
-            };
-            match cell {
-                Some(cell) => cells.push((name, cell)),
-                None => reader.wrong_type(&name.value, "a string or a list of strings", value, None),
-            }
-        }
-        rows.push(Row {
-            cells,
-            span: row.start..row.start + 1,
-        });
-    }
-    rows
-}
-
 impl Gathered {
     /// The lines of a list file: an entry each, `#` begins a comment at a line's start or after a space.
     fn lines(&mut self, source: &Arc<Source>, diagnostics: &mut Vec<Diagnostic>) {
@@ -449,13 +408,9 @@ impl Gathered {
         }
     }
 
-    fn change(
-        &mut self,
-        name: &str,
-        change: &ListOverrideEntry,
-        source: &Arc<Source>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) {
+    fn change(&mut self, name: &str, change: &Change<'_>, diagnostics: &mut Vec<Diagnostic>) {
+        let (text, source) = (&change.text, change.source);
+        let change = change.entry;
         for row in change
             .replace
             .iter()
@@ -481,8 +436,11 @@ impl Gathered {
             let mut kept = keep.iter().copied();
             self.places.retain(|_| kept.next().unwrap_or(true));
             if self.entries.len() == before {
-                diagnostics.push(nothing_to_remove(name, value, source));
+                diagnostics.push(list_rows::nothing_to_remove(name, value, source));
             }
+        }
+        if let Some(text) = text {
+            self.lines(text, diagnostics);
         }
         self.values(source, &change.add.values, diagnostics);
     }
@@ -510,7 +468,7 @@ impl Gathered {
 }
 
 /// The line up to a `#` that begins it or follows white space: URLs hold others.
-fn without_comment(line: &str) -> &str {
+pub(super) fn without_comment(line: &str) -> &str {
     let mut before = ' ';
     for (at, c) in line.char_indices() {
         if c == '#' && before.is_whitespace() {

@@ -14,6 +14,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::hash::Hash;
 use std::net::IpAddr;
 
@@ -81,7 +82,7 @@ pub struct Entry {
 }
 
 /// A cell of a table as written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Cell {
     /// One value.
     One(String),
@@ -315,6 +316,13 @@ pub enum TableProblem {
     Column(usize, String),
     /// With the row of this index.
     Row(usize, String),
+}
+
+impl fmt::Display for TableProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Column(_, why) | Self::Row(_, why)) = self;
+        formatter.write_str(why)
+    }
 }
 
 impl Index {

@@ -19,7 +19,7 @@ pub struct Memory {
     pub needles: usize,
     /// Regexes, those that were never run in what is kept of their text alone.
     pub regexes: usize,
-    /// Entries of lists that some condition uses, and the tables by which they are looked up.
+    /// Entries of lists that some condition uses, and the tables by which they and what resembles them are looked up.
     pub lists: usize,
     /// Conditions, what is known of rules, and files as read, their tests among them.
     pub rules: usize,
@@ -63,7 +63,7 @@ pub(super) fn fixed(set: &RuleSet) -> Memory {
     Memory {
         needles: set.scanner().heap_bytes(),
         regexes: 0,
-        lists: lists.map(|list| list.heap_bytes()).sum(),
+        lists: lists.map(|list| list.heap_bytes()).sum::<usize>() + set.protected().heap_bytes(),
         rules: set.conditions().map(Condition::heap_bytes).sum::<usize>()
             + set.own_bytes()
             + set.stock.files.iter().map(|file| of_file(file)).sum::<usize>(),
@@ -83,6 +83,7 @@ fn of_file(file: &File) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::identity::Identity;
     use crate::evidence::{Evidence, Kept, Outside};
     use crate::mail::message::Limits;
     use crate::mail::{Client, Direction, Envelope, Mail, Message};
@@ -114,8 +115,11 @@ mod tests {
         let needles: Vec<String> = (0..100).map(|number| format!("'pay {number}'")).collect();
         let needles = format!("body.text.icontains({})", needles.join(", "));
         let entries = entries(1_000) + &rule("ONE", "from.domain in $bad");
+        let protected = entries
+            .replace("lists.bad", "lists.partner_domains")
+            .replace("$bad", "$partner_domains");
         let comment = format!("# {}\n{}", "x".repeat(10_000), rule("ONE", "is_bulk"));
-        let cases: [(&str, String, Part, usize); 4] = [
+        let cases: [(&str, String, Part, usize); 5] = [
             ("needles", rule("ONE", &needles), |memory| memory.needles, 100 * 5),
             (
                 "regexes",
@@ -125,6 +129,8 @@ mod tests {
             ),
             // Each entry stands there as written and as it is looked up.
             ("lists", entries, |memory| memory.lists, 1_000 * 2 * 17),
+            // Domains are watched for look-alikes too: under several keys, and without each of their letters.
+            ("lists", protected, |memory| memory.lists, 1_000 * 17 * 6),
             ("texts", comment, |memory| memory.texts, 10_000),
         ];
         for (part, text, of, more) in cases {
@@ -168,6 +174,7 @@ mod tests {
                 message: &Message::parse(&mail.bytes, &Limits::default()),
                 outside: Outside::stranger(),
                 kept: Kept::ALL,
+                identity: Identity::against(set.protected()),
             });
             let now = set.memory();
             assert_eq!(now.regexes > before.regexes, more, "{subject}");

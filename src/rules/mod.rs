@@ -19,12 +19,14 @@ pub mod held;
 pub mod keys;
 mod link;
 mod list_entry;
+mod list_rows;
 pub mod lists;
 mod memory;
 #[cfg(test)]
 mod naive;
 mod overlay;
 pub mod pack;
+pub mod protected;
 mod read_ahead;
 pub mod schema;
 pub mod set;

@@ -41,6 +41,8 @@ pub(super) struct ListOverrideEntry {
     pub add: Entries,
     pub remove: Vec<Located<String>>,
     pub replace: Option<Entries>,
+    /// A list file of entries to add.
+    pub file: Option<Located<String>>,
 }
 
 #[derive(Debug)]
@@ -104,6 +106,7 @@ impl ListOverrideEntry {
             add: Entries::read(reader, section, "add").unwrap_or_default(),
             remove: reader.strings(section, "remove", false).unwrap_or_default(),
             replace: Entries::read(reader, section, "replace"),
+            file: reader.string(section, "file"),
             list: reader.string(section, "list")?,
         };
         if entry.replace.is_some() && !(entry.add.is_empty() && entry.remove.is_empty()) {

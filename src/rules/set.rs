@@ -21,6 +21,7 @@ use super::test_entry::{TestEntry, VerdictTest};
 use super::wakers::Wakers;
 use super::{Finding, Findings, Memory, RuleInfo, RuleSpent, Status, Undecided, embedded, snapshot};
 use crate::evidence::Evidence;
+use crate::evidence::identity::Protected;
 use jiff::Timestamp;
 use ring::digest::{Context, SHA256};
 use std::cell::OnceCell;
@@ -57,6 +58,7 @@ pub struct RuleSet {
     packs: Vec<Manifest>,
     lists: Vec<ListInfo>,
     needs: Vec<(&'static str, Cost)>,
+    protected: Protected,
     /// Told when it is first asked for: what tests run on never is.
     sha256: OnceLock<String>,
     pub(super) roots: Vec<Root>,
@@ -124,6 +126,8 @@ pub(super) struct Parts {
     pub scanner: Scanner,
     /// Name and end of each rule's exceptions, in the order of [`Linked::own`].
     pub exceptions: Vec<Vec<(String, Timestamp)>>,
+    /// Whom the lists protect.
+    pub protected: Protected,
     pub tests: Vec<Arc<[TestEntry]>>,
     pub verdict_tests: Vec<(usize, VerdictTest)>,
     pub roots_of_rules: Vec<usize>,
@@ -291,6 +295,7 @@ impl RuleSet {
             packs,
             lists,
             needs,
+            protected: parts.protected,
             sha256: OnceLock::new(),
             roots,
             tests: parts.tests,
@@ -527,6 +532,11 @@ impl RuleSet {
     /// Lower-case hex SHA-256 of everything loaded: the files' contents in order.
     pub fn sha256(&self) -> &str {
         self.sha256.get_or_init(|| digest(&self.roots))
+    }
+
+    /// Whom its lists protect: what the evidence that it is asked about must be gathered against.
+    pub fn protected(&self) -> &Protected {
+        &self.protected
     }
 
     /// The schema names of the fields that any condition reads, and what they cost, sorted.

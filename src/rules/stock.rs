@@ -41,6 +41,8 @@ pub(super) struct Origin {
     pub entries: Option<Arc<Source>>,
     /// The files whose changes were made to it, in order.
     pub changes: Vec<Arc<File>>,
+    /// The files whose entries these add, in order.
+    pub added: Vec<Arc<Source>>,
 }
 
 impl KnownList {
@@ -57,12 +59,16 @@ impl Origin {
     /// Whether a list of each would be the same. Files that are alike are one.
     fn is_same(&self, other: &Self) -> bool {
         let changes = self.changes.iter().zip(&other.changes);
+        let is_text = |one: &Arc<Source>, other: &Arc<Source>| Arc::ptr_eq(one, other) || one.text == other.text;
         let entries = match (&self.entries, &other.entries) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one.text == other.text,
+            (Some(one), Some(other)) => is_text(one, other),
             (None, None) => true,
             _ => false,
         };
+        let added = self.added.iter().zip(&other.added);
         entries
+            && self.added.len() == other.added.len()
+            && added.into_iter().all(|(one, other)| is_text(one, other))
             && self.says_same(other)
             && self.changes.len() == other.changes.len()
             && changes.into_iter().all(|(one, other)| Arc::ptr_eq(one, other))

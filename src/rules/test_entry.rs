@@ -6,6 +6,7 @@
 use super::Action;
 use super::diagnostic::nearest;
 use super::keys;
+use super::list_entry::Entries;
 use super::schema::FIELDS;
 use super::source::Source;
 use super::table::{Located, Reader, Section, plain};
@@ -116,14 +117,54 @@ pub struct Scene {
     pub arc_vouched: Option<bool>,
     /// Domains that block lists have.
     pub listings: Vec<Listing>,
-    /// Messages from this author before, and to them.
-    pub history: (u64, u64),
+    /// Earlier mail.
+    pub history: Earlier,
     /// Lists whose entries this test replaces.
-    pub lists: Vec<(Located<String>, Vec<Located<String>>)>,
+    pub(super) lists: Vec<(Located<String>, Entries)>,
     /// Facts that could not be found out, by schema name.
     pub unknown: Vec<Located<String>>,
     /// When it is judged; `None` is [`super::testing::NOW`].
     pub now: Option<Timestamp>,
+}
+
+/// Earlier mail between author and recipient.
+#[derive(Debug, Clone, Default, Hash)]
+pub struct Earlier {
+    /// Messages from the author.
+    pub messages: u64,
+    /// How many of them were quarantined.
+    pub quarantined: u64,
+    /// How many of these were released.
+    pub released: u64,
+    /// Messages to the author.
+    pub sent: u64,
+    /// Whether the first of all was to the author.
+    pub sent_first: Option<bool>,
+    /// When the author's first came.
+    pub first_seen: Option<Timestamp>,
+    /// When the author's last came.
+    pub last_seen: Option<Timestamp>,
+    /// Bank details that the author's domain has shown, those of the mail among them, and its others.
+    pub bank_details: Option<[u64; 3]>,
+}
+
+impl Earlier {
+    fn read(reader: &mut Reader, section: Section<'_, '_>) -> Self {
+        reader.check(section, &keys::HISTORY);
+        Self {
+            messages: count(reader, section, "messages_before"),
+            quarantined: count(reader, section, "quarantined_before"),
+            released: count(reader, section, "released_before"),
+            sent: count(reader, section, "sent_before"),
+            sent_first: reader.boolean(section, "sent_first"),
+            first_seen: time(reader, section, "first_seen"),
+            last_seen: time(reader, section, "last_seen"),
+            bank_details: reader.table(section, "bank_details", "bank details").map(|details| {
+                reader.check(details, &keys::BANK_DETAILS);
+                ["known", "seen", "new"].map(|key| count(reader, details, key))
+            }),
+        }
+    }
 }
 
 /// A mail in few words.
@@ -225,11 +266,7 @@ impl Scene {
             scene.listings.extend(read_listing(reader, listing));
         }
         if let Some(history) = reader.table(section, "history", "history") {
-            reader.check(history, &keys::HISTORY);
-            scene.history = (
-                count(reader, history, "messages_before"),
-                count(reader, history, "sent_before"),
-            );
+            scene.history = Earlier::read(reader, history);
         }
         if let Some(lists) = reader.table(section, "lists", "lists") {
             for name in lists.table.keys() {
@@ -237,8 +274,8 @@ impl Scene {
                     value: name.get_ref().to_string(),
                     span: name.span(),
                 };
-                let values = reader.strings(lists, &key.value, true).unwrap_or_default();
-                scene.lists.push((key, values));
+                let entries = Entries::of_test(reader, lists, &key.value);
+                scene.lists.push((key, entries));
             }
         }
         scene.unknown = reader.strings(section, "unknown", true).unwrap_or_default();
@@ -250,7 +287,7 @@ impl Scene {
                 reader.error_help("bad-word", fact.span.clone(), message, help);
             }
         }
-        scene.now = time(reader, section);
+        scene.now = time(reader, section, "now");
         scene
     }
 
@@ -458,15 +495,15 @@ fn count(reader: &mut Reader, section: Section<'_, '_>, key: &str) -> u64 {
     })
 }
 
-fn time(reader: &mut Reader, section: Section<'_, '_>) -> Option<Timestamp> {
-    let value = section.table.get("now")?;
+fn time(reader: &mut Reader, section: Section<'_, '_>, key: &str) -> Option<Timestamp> {
+    let value = section.table.get(key)?;
     let time = match value.get_ref() {
         DeValue::Datetime(datetime) => datetime.to_string().parse::<Timestamp>().ok(),
         _ => None,
     };
     if time.is_none() {
         let help = "write a time with its offset: 2026-11-05T09:00:00Z";
-        reader.wrong_type("now", "a time", value, Some(help));
+        reader.wrong_type(key, "a time", value, Some(help));
     }
     time
 }

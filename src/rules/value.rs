@@ -3,9 +3,9 @@
 //! A value is known, absent (the message has no such thing) or unknown (it could not be found
 //! out, and why). Knows nothing of fields' names or of how values are compared.
 
-use crate::evidence::{History, Listing};
+use crate::evidence::{BankDetails, History, Listing};
 use crate::mail::Domain;
-use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Part, Thread, Url};
+use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Part, Thread, Url, Via};
 use crate::units::Span;
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -140,6 +140,8 @@ pub enum Kind {
     Thread,
     /// What the store remembers of a correspondent.
     History,
+    /// How bank details compare with those shown before.
+    BankDetails,
     /// What a block list has of a domain.
     Listing,
 }
@@ -164,6 +166,7 @@ impl Kind {
             Self::Form => "form",
             Self::Thread => "thread",
             Self::History => "history",
+            Self::BankDetails => "bank details",
             Self::Listing => "listing",
         }
     }
@@ -229,6 +232,8 @@ pub enum Record<'e> {
     Link(&'e Link),
     /// See [`Kind::Url`].
     Url(&'e Url),
+    /// See [`Kind::Via`].
+    Via(&'e Via),
     /// See [`Kind::Attachment`].
     Attachment(&'e Attachment<'e>),
     /// See [`Kind::Part`].
@@ -243,6 +248,8 @@ pub enum Record<'e> {
     Thread(&'e Thread),
     /// See [`Kind::History`].
     History(&'e History),
+    /// See [`Kind::BankDetails`].
+    BankDetails(BankDetails),
     /// See [`Kind::Listing`].
     Listing(&'e Listing),
     /// A row of a table list.
@@ -363,6 +370,7 @@ impl fmt::Display for Record<'_> {
             Self::Mailbox(mailbox) => write!(formatter, "{} <{}>", mailbox.name, mailbox.address),
             Self::Link(link) => formatter.write_str(&link.target.url),
             Self::Url(url) => formatter.write_str(&url.url),
+            Self::Via(outer) => formatter.write_str(&outer.url.url),
             Self::Attachment(attachment) => formatter.write_str(&attachment.name),
             Self::Part(part) => formatter.write_str(&part.content_type),
             Self::Hop(hop) => formatter.write_str(&hop.from),
@@ -370,6 +378,7 @@ impl fmt::Display for Record<'_> {
             Self::Form(form) => formatter.write_str(&form.action.url),
             Self::Thread(_) => formatter.write_str("thread"),
             Self::History(history) => write!(formatter, "{} messages before", history.messages_before),
+            Self::BankDetails(details) => write!(formatter, "{} new of {}", details.new, details.new + details.seen),
             Self::Listing(listing) => write!(formatter, "{} in {}/{}", listing.domain, listing.list, listing.meaning),
             Self::Row(row) => match row.first() {
                 Some(first) => write!(formatter, "{first}"),

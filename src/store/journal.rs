@@ -1,10 +1,10 @@
-//! The way into the journal for mail that isn't quarantined: records gather into group commits, so
-//! that no message waits for a disk.
+//! The way into the journal for mail that isn't quarantined, and into the store's memory of correspondents: records
+//! and lessons gather into group commits, so that no message waits for a disk.
 //!
-//! [`Journal::record`] never blocks and never fails. What doesn't fit, or outlasts a failing store,
+//! [`Journal::record`] and [`Journal::learn`] never block and never fail. What doesn't fit, or outlasts a failing store,
 //! is dropped and counted; mail goes on. A SIGKILL may lose the last group, never mail.
 
-use super::Store;
+use super::{Lesson, Store};
 use crate::telemetry::{MessageEvent, Telemetry};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -58,6 +58,7 @@ impl Journal {
         let shared = Arc::new(Shared {
             telemetry,
             dropped: AtomicU64::new(0),
+            entries_max: AtomicU64::new(u64::MAX),
             flushes: AtomicUsize::new(0),
             hurry: Notify::new(),
         });
@@ -74,6 +75,15 @@ impl Journal {
     pub fn record(&self, event: MessageEvent) {
         if self.entries.try_send(Entry::Record(Box::new(event))).is_err() {
             self.shared.drop_records(1);
+        }
+    }
+
+    /// Has the store learn from a message, soon, after its record, and remember at most so many entries. Never blocks; a
+    /// lesson that finds no room is dropped and counted.
+    pub fn learn(&self, lesson: Lesson, entries_max: u64) {
+        self.shared.entries_max.store(entries_max, Ordering::Relaxed);
+        if self.entries.try_send(Entry::Learn(Box::new(lesson))).is_err() {
+            self.shared.telemetry.history_dropped(1);
         }
     }
 
@@ -97,6 +107,7 @@ impl Journal {
 #[derive(Debug)]
 enum Entry {
     Record(Box<MessageEvent>),
+    Learn(Box<Lesson>),
     Flush(oneshot::Sender<()>),
 }
 
@@ -104,6 +115,8 @@ enum Entry {
 struct Shared {
     telemetry: Telemetry,
     dropped: AtomicU64,
+    /// Entries that the store may remember, as last said.
+    entries_max: AtomicU64,
     /// Callers waiting in [`Journal::flush`].
     flushes: AtomicUsize,
     /// Ends a pause between tries when a caller begins to wait.
@@ -138,6 +151,13 @@ impl Drop for Hurry<'_> {
     }
 }
 
+/// What is committed together.
+#[derive(Debug, Default)]
+struct Group {
+    records: Vec<MessageEvent>,
+    lessons: Vec<Lesson>,
+}
+
 struct Task {
     store: Arc<dyn Store>,
     grouping: Grouping,
@@ -148,7 +168,9 @@ impl Task {
     async fn run(self, mut waiting: mpsc::Receiver<Entry>) {
         while let Some(first) = waiting.recv().await {
             let (group, flush) = self.gather(first, &mut waiting).await;
-            self.commit(group).await;
+            self.commit(group.records).await;
+            // Only what is recorded is learned, so that it is learned once.
+            self.learn(group.lessons).await;
             if let Some(answer) = flush {
                 answer.send(()).ok();
             }
@@ -156,27 +178,37 @@ impl Task {
     }
 
     /// Gathers a group: until it is full, the wait is over, or somebody wants it written.
-    async fn gather(
-        &self,
-        first: Entry,
-        waiting: &mut mpsc::Receiver<Entry>,
-    ) -> (Vec<MessageEvent>, Option<oneshot::Sender<()>>) {
+    async fn gather(&self, first: Entry, waiting: &mut mpsc::Receiver<Entry>) -> (Group, Option<oneshot::Sender<()>>) {
         let end = Instant::now() + self.grouping.wait_max;
-        let mut group = Vec::new();
+        let mut group = Group::default();
         let mut next = Some(first);
         loop {
             match next {
-                Some(Entry::Record(event)) => group.push(*event),
+                Some(Entry::Record(event)) => group.records.push(*event),
+                Some(Entry::Learn(lesson)) => group.lessons.push(*lesson),
                 Some(Entry::Flush(answer)) => return (group, Some(answer)),
                 None => return (group, None),
             }
-            if group.len() >= self.grouping.records_max {
+            if group.records.len().max(group.lessons.len()) >= self.grouping.records_max {
                 return (group, None);
             }
             next = match tokio::time::timeout_at(end, waiting.recv()).await {
                 Ok(entry) => entry,
                 Err(_) => return (group, None),
             };
+        }
+    }
+
+    /// Once: correspondents write again, and records wait behind.
+    async fn learn(&self, lessons: Vec<Lesson>) {
+        if lessons.is_empty() {
+            return;
+        }
+        let count = lessons.len() as u64;
+        let entries_max = self.shared.entries_max.load(Ordering::Relaxed);
+        match self.store.learn(lessons, entries_max).await {
+            Ok(learned) => self.shared.telemetry.history_evicted(learned.dropped),
+            Err(_) => self.shared.telemetry.history_dropped(count),
         }
     }
 

@@ -3,10 +3,12 @@
 //! It answers at once and in order, so that a seed replays a run. Knows nothing of files.
 
 use super::custody::{self, Custody};
+use super::history::{Acquaintance, Experience};
 use super::{
-    AuditEntry, Claim, Due, Hold, JournalQuery, QuarantineQuery, Quarantined, ReleaseOutcome, State, Store, StoreError,
-    Summary, Totals, search,
+    AuditEntry, Claim, Due, Hold, JournalQuery, Learned, Lesson, QuarantineQuery, Quarantined, Recalled,
+    ReleaseOutcome, State, Store, StoreError, Summary, Totals, search,
 };
+use crate::evidence::{Key, Secret};
 use crate::mail::Envelope;
 use crate::telemetry::MessageEvent;
 use crate::verdict::Lever;
@@ -48,6 +50,12 @@ pub enum Operation {
     Expire,
     /// [`Store::keep_lever`] and [`Store::remove_lever`]
     Levers,
+    /// [`Store::recall`] and [`Store::history_secret`]
+    Recall,
+    /// [`Store::learn`]
+    Learn,
+    /// [`Store::forget`]
+    Forget,
     /// Every method that only reads.
     Read,
 }
@@ -97,6 +105,11 @@ struct Kept {
     recorded: HashMap<String, usize>,
     audit: Vec<AuditEntry>,
     levers: BTreeMap<What, Lever>,
+    secret: Option<[u8; Secret::BYTES]>,
+    experience: Experience,
+    history: BTreeMap<Key, Acquaintance>,
+    /// Messages that were learned.
+    learned: HashSet<String>,
     failures: HashMap<Operation, Failures>,
     closed: bool,
 }
@@ -341,6 +354,7 @@ impl Store for MemoryStore {
             undelivered: held().filter(|kept| kept.custody.state == State::Undelivered).count() as u64,
             bytes: held().map(|kept| kept.size).sum(),
             oldest: held().map(|kept| kept.message.received).min(),
+            history_entries: kept.history.len() as u64,
         })
     }
 
@@ -363,7 +377,7 @@ impl Store for MemoryStore {
     async fn expire(&self, due: Due) -> Result<u64, StoreError> {
         let mut kept = self.begin(Operation::Expire)?;
         let kept = &mut *kept;
-        let count = |kept: &Kept| kept.journal.len() + kept.messages.len() + kept.audit.len();
+        let count = |kept: &Kept| kept.journal.len() + kept.messages.len() + kept.audit.len() + kept.history.len();
         let before = count(kept);
         let on_hold = || kept.messages.iter().filter(|kept| kept.custody.on_hold);
         let records: HashSet<String> = on_hold().map(|kept| kept.message.event.id.clone()).collect();
@@ -378,6 +392,7 @@ impl Store for MemoryStore {
         kept.audit.retain(|entry| {
             entry.time >= due.audit || entry.message.is_some_and(|message| messages.contains(&message))
         });
+        kept.history.retain(|_, known| known.touched >= due.history);
         Ok((before - count(kept)) as u64)
     }
 
@@ -397,6 +412,65 @@ impl Store for MemoryStore {
         kept.levers.remove(&what);
         kept.audit.push(audit);
         Ok(())
+    }
+
+    async fn history_secret(&self, fresh: [u8; Secret::BYTES]) -> Result<[u8; Secret::BYTES], StoreError> {
+        Ok(*self.begin(Operation::Recall)?.secret.get_or_insert(fresh))
+    }
+
+    async fn forget(&self, key: Key, recipient: Option<Key>, audit: AuditEntry) -> Result<u64, StoreError> {
+        let mut kept = self.begin(Operation::Forget)?;
+        let before = kept.history.len();
+        kept.history.retain(|known, _| {
+            let is_theirs = recipient.as_ref().is_some_and(|recipient| known.ends_in(recipient));
+            *known != key && !key.is_above(known) && !is_theirs
+        });
+        kept.audit.push(audit);
+        Ok((before - kept.history.len()) as u64)
+    }
+
+    async fn recall(&self, keys: Vec<Key>, beneath: Option<Key>) -> Result<Recalled, StoreError> {
+        let kept = self.begin(Operation::Recall)?;
+        let below = kept.history.keys();
+        let below = below.filter(|key| beneath.as_ref().is_some_and(|above| above.is_above(key)));
+        let below = below.take(super::history::BENEATH_MAX + 1).cloned();
+        let known = keys.into_iter().chain(below).filter_map(|key| {
+            let known = *kept.history.get(&key)?;
+            Some((key, known))
+        });
+        Ok(Recalled {
+            known: known.collect(),
+            experience: kept.experience,
+        })
+    }
+
+    async fn learn(&self, lessons: Vec<Lesson>, entries_max: u64) -> Result<Learned, StoreError> {
+        let mut kept = self.begin(Operation::Learn)?;
+        for lesson in lessons {
+            if let Some(id) = lesson.message.map(|id| id.to_string()) {
+                if !kept.recorded.contains_key(&id) || !kept.learned.insert(id) {
+                    continue;
+                }
+                kept.experience.take(lesson.is_outbound, lesson.time);
+            }
+            for change in lesson.changes {
+                let known = kept.history.entry(change.key).or_default();
+                known.learn(change.adds, lesson.time);
+            }
+        }
+        let mut dropped = 0;
+        while kept.history.len() as u64 > entries_max {
+            let least = kept
+                .history
+                .iter()
+                .min_by_key(|(_, known)| (known.worth(), known.touched));
+            let Some(least) = least.map(|(key, _)| key.clone()) else {
+                break;
+            };
+            kept.history.remove(&least);
+            dropped += 1;
+        }
+        Ok(Learned { dropped })
     }
 
     async fn close(&self) {

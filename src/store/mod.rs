@@ -1,23 +1,26 @@
-//! What lasts: the quarantine, the journal and the audit log, behind one trait.
+//! What lasts: the quarantine, the journal, the audit log and what is remembered of correspondents, behind one trait.
 //!
 //! [`memory`] serves tests and the simulator, [`sqlite`] the machine; `custody` decides, for both,
 //! what may become of a kept message. [`journal`] gathers records into group commits. Knows nothing
 //! of rules or the wire: it keeps what it is given, durably, and says so only when it is true.
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 mod custody;
+pub mod history;
 pub mod journal;
 pub mod memory;
 mod search;
 pub mod settings;
 pub mod sqlite;
 
+pub use history::{HistorySettings, Learned, Lesson, Recalled};
 pub use journal::Journal;
 pub use memory::MemoryStore;
 pub use settings::{OpenError, Retention, Settings, open};
 pub use sqlite::SqliteStore;
 
+use crate::evidence::{Key, Secret};
 use crate::mail::Envelope;
 use crate::telemetry::MessageEvent;
 use crate::verdict::Lever;
@@ -180,6 +183,8 @@ pub struct Due {
     pub quarantine: Timestamp,
     /// Audit entries written before it.
     pub audit: Timestamp,
+    /// What is remembered of those of whom nothing was heard since.
+    pub history: Timestamp,
 }
 
 /// A person's act on kept mail, or on a lever.
@@ -232,6 +237,8 @@ pub struct Totals {
     pub bytes: u64,
     /// When the oldest of them was received.
     pub oldest: Option<Timestamp>,
+    /// Entries of what is remembered of correspondents.
+    pub history_entries: u64,
 }
 
 /// Why the store could not do it.
@@ -335,7 +342,8 @@ pub trait Store: Send + Sync {
     /// Removes what is due: journal records, audit entries, and quarantine records that are settled;
     /// returns how many went. Settled are held, voided, released and deleted ones; one that is pending,
     /// undelivered or `ReleaseUnknown` waits for a person, however old. A message on hold stays, and so do the
-    /// record of its verdict and the audit entries about it.
+    /// record of its verdict and the audit entries about it. What is remembered of correspondents goes by the last
+    /// that was heard of them.
     async fn expire(&self, due: Due) -> Result<u64, StoreError>;
 
     /// The levers that are kept, by kind and entry.
@@ -346,6 +354,20 @@ pub trait Store: Send + Sync {
 
     /// Removes a lever, if it is there, and appends the audit entry in the same transaction.
     async fn remove_lever(&self, what: What, audit: AuditEntry) -> Result<(), StoreError>;
+
+    /// What the keys of what is remembered are made with. The first call makes `fresh` it; nothing else ever tells.
+    async fn history_secret(&self, fresh: [u8; Secret::BYTES]) -> Result<[u8; Secret::BYTES], StoreError>;
+
+    /// What is remembered under these keys, and directly under one of them, at most [`history::BENEATH_MAX`] and one.
+    async fn recall(&self, keys: Vec<Key>, beneath: Option<Key>) -> Result<Recalled, StoreError>;
+
+    /// Takes in what messages teach, in one transaction, each message once: only one whose journal record is kept,
+    /// and says that it was not learned yet. Beyond so many entries those that are worth least go.
+    async fn learn(&self, lessons: Vec<Lesson>, entries_max: u64) -> Result<Learned, StoreError>;
+
+    /// Forgets what is remembered under this key and beneath it, and every pair that ends in that recipient; appends the
+    /// audit entry in the same transaction. Returns how many entries went.
+    async fn forget(&self, key: Key, recipient: Option<Key>, audit: AuditEntry) -> Result<u64, StoreError>;
 
     /// Why nothing can be kept now, where that is known without trying: an error has shut the store.
     /// Any attempt to change something also tries to open it again.

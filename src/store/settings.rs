@@ -3,7 +3,7 @@
 //! A URL enters, a [`Store`] leaves, or the reason why not in words for an operator. Knows nothing
 //! of who asks for expiry, or when.
 
-use super::{MemoryStore, SqliteStore, Store};
+use super::{HistorySettings, MemoryStore, SqliteStore, Store};
 use crate::telemetry::Telemetry;
 use crate::units::Span;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ pub struct Settings {
     pub url: String,
     /// How long each kind of record is kept.
     pub retention: Retention,
+    /// What is remembered of correspondents.
+    pub history: HistorySettings,
 }
 
 /// `[store.retention]`.
@@ -32,6 +34,8 @@ pub struct Retention {
     pub journal: Span,
     /// From an act to the removal of its entry in the audit log.
     pub audit: Span,
+    /// From the last that was heard of a correspondent to forgetting them.
+    pub history: Span,
 }
 
 impl Default for Settings {
@@ -39,6 +43,7 @@ impl Default for Settings {
         Self {
             url: "sqlite:var/portreeve.db".to_owned(),
             retention: Retention::default(),
+            history: HistorySettings::default(),
         }
     }
 }
@@ -51,6 +56,8 @@ impl Default for Retention {
             journal: Span(DAY * 90),
             // Seven years, two leap days among them.
             audit: Span(DAY * (7 * 365 + 2)),
+            // A year and a month, so that yearly bills meet the one before.
+            history: Span(DAY * 400),
         }
     }
 }

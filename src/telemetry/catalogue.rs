@@ -66,7 +66,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every metric of ours; those of the process (`process_*`) come from the operating system.
-pub const CATALOGUE: [Metric; 45] = [
+pub const CATALOGUE: [Metric; 49] = [
     counter(
         "portreeve_connections_total",
         &["listener", "tls"],
@@ -244,6 +244,26 @@ pub const CATALOGUE: [Metric; 45] = [
         &[],
         "Journal records that were dropped.",
     ),
+    gauge(
+        "portreeve_history_entries",
+        &[],
+        "Addresses, domains and pairs that are remembered.",
+    ),
+    counter(
+        "portreeve_history_unanswered_total",
+        &["cause"],
+        "Messages judged without what is remembered of their sender, because the store did not say.",
+    ),
+    counter(
+        "portreeve_history_evicted_total",
+        &[],
+        "Entries that were dropped for want of room.",
+    ),
+    counter(
+        "portreeve_history_dropped_total",
+        &[],
+        "Messages that the store did not learn from.",
+    ),
     counter(
         "portreeve_events_dropped_total",
         &[],
@@ -333,7 +353,12 @@ pub const STORE_OPERATIONS: &[&str] = &[
     "expire",
     "levers",
     "hold",
+    "recall",
+    "learn",
+    "forget",
 ];
+/// Why the store did not say what it remembers.
+pub const HISTORY_CAUSES: &[&str] = &["failed", "timeout"];
 /// Parts of the byte budget.
 pub const BUDGET_STATES: &[&str] = &["used", "limit"];
 /// What can go unscanned, and why: a fact of the schema counts under the longest of these that it is or stands below.
@@ -347,7 +372,7 @@ pub const UNSCANNED: &[(&str, &[&str])] = &[
     ("auth.dkim", SOUGHT),
     ("auth.dmarc", SOUGHT),
     ("auth.arc", SOUGHT),
-    ("history", &["not-gathered", "timeout", "failed"]),
+    ("history", &["unsettled", "timeout", "failed", "limit"]),
     ("headers", CUT),
     ("body", CUT),
     ("links", CUT),

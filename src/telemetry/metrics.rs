@@ -6,9 +6,9 @@
 
 use super::ListEvent;
 use super::catalogue::{
-    AUTHENTICATION, BUDGET_STATES, CATEGORIES, CLASSES, CONNECTION_STATES, DIRECTIONS, DISABLED, ENTRIES, LOOKUPS,
-    MODES, OTHER, OUTCOMES, REJECTS, RELEASERS, RELOADS, RULESET_PARTS, SEVERITIES, SHADOW, STATUSES, STORE_OPERATIONS,
-    TLS, UNSCANNED, UPSTREAM_STAGES, VERDICTS,
+    AUTHENTICATION, BUDGET_STATES, CATEGORIES, CLASSES, CONNECTION_STATES, DIRECTIONS, DISABLED, ENTRIES,
+    HISTORY_CAUSES, LOOKUPS, MODES, OTHER, OUTCOMES, REJECTS, RELEASERS, RELOADS, RULESET_PARTS, SEVERITIES, SHADOW,
+    STATUSES, STORE_OPERATIONS, TLS, UNSCANNED, UPSTREAM_STAGES, VERDICTS,
 };
 use super::families::{Pairs, Table};
 use super::register::Register;
@@ -76,6 +76,10 @@ pub(super) struct Metrics {
     releases: Table<IntCounter, 2>,
     store_errors: Table<IntCounter, 1>,
     pub(super) journal_dropped: IntCounter,
+    history_entries: IntGauge,
+    history_unanswered: Table<IntCounter, 1>,
+    pub(super) history_evicted: IntCounter,
+    pub(super) history_dropped: IntCounter,
     pub(super) events_dropped: IntCounter,
     memory_budget: Table<IntGauge, 1>,
     certificate_expiry: IntGaugeVec,
@@ -177,6 +181,10 @@ impl Metrics {
             releases: register.counter_table("quarantine_releases_total", [RELEASERS, CATEGORIES]),
             store_errors: register.counter_table("store_errors_total", [STORE_OPERATIONS]),
             journal_dropped: register.counter("journal_dropped_total"),
+            history_entries: register.gauge("history_entries"),
+            history_unanswered: register.counter_table("history_unanswered_total", [HISTORY_CAUSES]),
+            history_evicted: register.counter("history_evicted_total"),
+            history_dropped: register.counter("history_dropped_total"),
             events_dropped: register.counter("events_dropped_total"),
             memory_budget: register.gauge_table("memory_budget_bytes", BUDGET_STATES),
             certificate_expiry: register.gauges("certificate_expiry_timestamp_seconds"),
@@ -488,6 +496,14 @@ impl Metrics {
 
     pub(super) fn store_error(&self, operation: &str) {
         self.store_errors.get([operation]).inc();
+    }
+
+    pub(super) fn history_entries(&self, count: u64) {
+        self.history_entries.set(as_gauge(count));
+    }
+
+    pub(super) fn history_unanswered(&self, cause: &str) {
+        self.history_unanswered.get([cause]).inc();
     }
 
     pub(super) fn memory_budget(&self, state: &str, bytes: u64) {

@@ -288,6 +288,26 @@ impl Telemetry {
         self.metrics.journal_dropped.inc_by(count);
     }
 
+    /// Entries of what is remembered of correspondents.
+    pub fn history_entries(&self, count: u64) {
+        self.metrics.history_entries(count);
+    }
+
+    /// The store could not say what it remembers: `failed` or `timeout`.
+    pub fn history_unanswered(&self, cause: &'static str) {
+        self.metrics.history_unanswered(cause);
+    }
+
+    /// What was remembered of so many was dropped for want of room.
+    pub fn history_evicted(&self, count: u64) {
+        self.metrics.history_evicted.inc_by(count);
+    }
+
+    /// So many messages were not learned from.
+    pub fn history_dropped(&self, count: u64) {
+        self.metrics.history_dropped.inc_by(count);
+    }
+
     /// A release was asked for and how it ended; `delivered` counts.
     pub fn release(&self, by: &'static str, category: &str, outcome: &str) {
         if outcome == "delivered" {

@@ -108,9 +108,9 @@ impl Policy {
         self.general.mode
     }
 
-    /// The points from which mail is tagged, in general.
-    pub const fn tag_threshold(&self) -> Score {
-        self.general.thresholds.tag
+    /// The points from which each action follows, in general.
+    pub const fn thresholds(&self) -> Thresholds {
+        self.general.thresholds
     }
 
     pub(super) const fn general(&self) -> &Terms {

@@ -1,9 +1,12 @@
 //! The parts of the language's reference that are written from tables of the code: keys, fields,
 //! functions and codes. Each stands in docs/rule-language.md between two comments.
 
+use portreeve::evidence::identity::{Likeness, TRICKS};
+use portreeve::mail::Mismatch;
 use portreeve::rules::codes::CODES;
 use portreeve::rules::function::{FUNCTIONS, Receiver};
 use portreeve::rules::keys::{self, Holds, Shape};
+use portreeve::rules::protected::ROLES;
 use portreeve::rules::schema::{ADDRESS, DOMAIN, FIELDS, Field, RECORDS};
 use portreeve::rules::value::Base;
 use std::fmt::Write;
@@ -14,6 +17,8 @@ pub fn rewritten(document: &str) -> String {
         ("keys", keys()),
         ("fields", fields()),
         ("members", members()),
+        ("identity", identity()),
+        ("links", links()),
         ("functions", functions()),
         ("codes", codes()),
     ];
@@ -31,7 +36,41 @@ pub fn rewritten(document: &str) -> String {
     out
 }
 
-const SHAPES: [(&str, &Shape); 14] = [
+/// How what a link shows and where it leads differ.
+fn links() -> String {
+    let mut out = String::from("| `mismatch` | |\n|---|---|\n");
+    for (mismatch, doc) in Mismatch::ALL {
+        let _ = writeln!(out, "| `'{}'` | {doc} |", mismatch.as_str());
+    }
+    out
+}
+
+/// The lists that `identity` goes by, the ways in which a domain resembles another, and the tricks of names.
+fn identity() -> String {
+    let mut out = String::from("| list | kind | columns | what it holds |\n|---|---|---|---|\n");
+    for role in ROLES {
+        let columns: Vec<String> = role.columns.iter().map(|column| format!("`{column}`")).collect();
+        let _ = writeln!(
+            out,
+            "| `${}` | `{}` | {} | {} |",
+            role.list,
+            role.kind.as_str(),
+            columns.join(" "),
+            role.doc
+        );
+    }
+    out.push_str("\n| `identity.lookalike_by` | |\n|---|---|\n");
+    for (likeness, doc) in Likeness::ALL {
+        let _ = writeln!(out, "| `{}` | {doc} |", likeness.as_str());
+    }
+    out.push_str("\n| in `identity.name_tricks` | |\n|---|---|\n");
+    for (word, doc) in TRICKS {
+        let _ = writeln!(out, "| `{word}` | {doc} |");
+    }
+    out
+}
+
+const SHAPES: [(&str, &Shape); 15] = [
     ("`[[rule]]`", &keys::RULE),
     ("`[[rule.test]]`", &keys::TEST),
     ("`[[verdict_test]]`", &keys::VERDICT_TEST),
@@ -41,6 +80,7 @@ const SHAPES: [(&str, &Shape); 14] = [
     ("`envelope` of a test", &keys::ENVELOPE),
     ("`auth` of a test", &keys::AUTH),
     ("`history` of a test", &keys::HISTORY),
+    ("`bank_details` of a test's `history`", &keys::BANK_DETAILS),
     ("`[lists.NAME]`", &keys::LIST),
     ("`[[define]]`", &keys::DEFINE),
     ("`[[override]]`", &keys::OVERRIDE),
@@ -86,6 +126,7 @@ fn holds(holds: Holds) -> String {
         Holds::Tables(_) | Holds::Rows => "tables",
         Holds::Entries => "list of strings, or of rows",
         Holds::Named(_) => "table for each name",
+        Holds::NamedEntries => "table of entries or lists of them",
         Holds::NamedTexts => "table of strings or lists of strings",
         Holds::Columns => return format!("table of `{}`, or `list<…>` of one", keys::column_types().join("` `")),
     };

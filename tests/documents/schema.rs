@@ -112,6 +112,9 @@ fn holds(holds: Holds, definitions: &mut Definitions) -> Value {
             "additionalProperties": refer(shape, definitions),
         }),
         Holds::NamedTexts => json!({ "type": "object", "additionalProperties": one_or_more(text()) }),
+        Holds::NamedEntries => {
+            json!({ "type": "object", "additionalProperties": one_or_more(json!({ "anyOf": [text(), row()] })) })
+        }
         Holds::Columns => {
             let types = keys::column_types();
             let lists = types.iter().map(|word| format!("list<{word}>"));

@@ -2,12 +2,13 @@
 //!
 //! The resolver is Unbound; what it doesn't know itself comes from a server that lies as a test wants.
 
-use crate::support::dns::{NameServer, Says, a, cname, txt};
+use crate::support::dns::{NameServer, Says, a, cname, ptr_of_octets, txt};
 use crate::support::unbound::Unbound;
 use crate::support::{Client, Gate, Reply, Sink, eventually, mail, programs};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 const TO: &str = "clerk@council.example";
 /// A client that the tests state by XCLIENT.
@@ -326,6 +327,234 @@ when     = 'listings.any(l, l.list == "names" and l.meaning == "phish" and l.ori
     assert!(
         line["unscanned"].to_string().contains("client.listed:dropped"),
         "{line}"
+    );
+}
+
+/// The example of RFC 8463, signed long ago, through the gate and a real resolver.
+#[test]
+fn a_signed_message_passes_and_goes_on_sealed() {
+    let Some([program]) = programs::needed("a_signed_message_passes_and_goes_on_sealed", ["unbound"]) else {
+        return;
+    };
+    let key = "brisbane._domainkey.football.example.com. 60 TXT \"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"\n";
+    let resolver = Unbound::knowing(&program, key, NameServer::start().address);
+    let root = env!("CARGO_MANIFEST_DIR");
+    let seal =
+        format!("domain = \"council.example\"\nselector = \"s\"\nkey = \"{root}/src/action/seal/test-only.pem\"\n");
+    let sink = Sink::start();
+    let gate = gate_asking(resolver.address, &sink, "", &format!("[authentication.seal]\n{seal}"));
+    let message = include_str!("../../src/evidence/auth/tests/rfc8463.eml").replace('\n', "\r\n");
+    let mut session = Client::greeted(gate.smtp);
+    let sent = session.deliver("joe@football.example.com", &[TO], message.as_bytes());
+    assert_eq!(sent.code, 250, "{sent:?}");
+    let told = results(&sink);
+    assert!(told.contains("; dkim=pass  header.d=football.example.com"), "{told}");
+    assert!(told.contains("header.s=brisbane"), "{told}");
+    let received = sink.received().pop().unwrap().bytes;
+    assert!(received.ends_with(message.as_bytes()), "its bytes are as they were");
+    let field = |name: &str| mail::field(&received, name).unwrap_or_default();
+    assert!(
+        field("ARC-Seal").contains("i=1;") && field("ARC-Seal").contains("cv=none"),
+        "{received:?}"
+    );
+    assert!(field("ARC-Message-Signature").contains("d=council.example"));
+    assert!(field("ARC-Authentication-Results").contains("dkim=pass"));
+
+    // A key that can't be used is told, and what served goes on serving.
+    let file = gate.folder().join("portreeve.toml");
+    let settings = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, settings.replace("test-only.pem", "gone.pem")).unwrap();
+    let output = gate.command(&["reload"]);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.code() == Some(78) && said.contains("gone.pem"), "{said}");
+    let sent = Client::greeted(gate.smtp).deliver("joe@football.example.com", &[TO], message.as_bytes());
+    assert_eq!(sent.code, 250);
+    assert!(mail::field(&sink.received().pop().unwrap().bytes, "ARC-Seal").is_some());
+}
+
+/// The reply and the log line, where DNS says this of the key in a world that hasn't that of the other signature.
+fn judged_by_key(program: &Path, case: &str, says: Says) -> (Reply, serde_json::Value) {
+    let circle = || Says::Records(vec![cname("key.circle.example."), cname("circle.example.")]);
+    let policy = Says::Records(vec![txt(&["v=DMARC1; p=reject"])]);
+    let server = NameServer::start();
+    server
+        .say("brisbane._domainkey.football.example.com", RecordType::TXT, says)
+        .say("_dmarc.football.example.com", RecordType::TXT, policy)
+        .say("circle.example", RecordType::TXT, circle())
+        .say("key.circle.example", RecordType::TXT, circle());
+    let resolver = Unbound::knowing(program, "", server.address);
+    // Lies meant for the gate don't come from its own resolver.
+    let asked = if case == "lies" {
+        server.address
+    } else {
+        resolver.address
+    };
+    let sink = Sink::start();
+    let settings = "resolver.lookup = \"1s\"\nresolver.total = \"2s\"\npolicy.dmarc = \"reject\"\n";
+    let gate = gate_asking(asked, &sink, "", settings);
+    let mut message = include_str!("../../src/evidence/auth/tests/rfc8463.eml").replace('\n', "\r\n");
+    if case == "changed" {
+        message = message.replace("hungry", "angry");
+    }
+    let sent = Client::greeted(gate.smtp).deliver("joe@football.example.com", &[TO], message.as_bytes());
+    let line = eventually("the log line", || gate.message_lines().pop());
+    (sent, line)
+}
+
+/// The same message under a policy that would have it refused, by what DNS says of its key. What can't be found out is
+/// no reason to refuse anybody.
+#[test]
+fn what_a_key_is_worth_decides_and_a_missing_answer_does_not() {
+    let test = "what_a_key_is_worth_decides_and_a_missing_answer_does_not";
+    let Some([program]) = programs::needed(test, ["unbound"]) else {
+        return;
+    };
+    let key = || txt(&["v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="]);
+    let other = || txt(&["v=DKIM1; k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]);
+    let string = "x".repeat(255);
+    let bulk = vec![string.as_str(); 250];
+    let into_circle = Says::Records(vec![cname("key.circle.example.")]);
+    for (case, says, dkim, dmarc, code) in [
+        ("its key", Says::Records(vec![key()]), "pass", "pass", 250),
+        ("changed", Says::Records(vec![key()]), "fail", "fail", 550),
+        ("another key", Says::Records(vec![other()]), "fail", "fail", 550),
+        ("lies", Says::AmongForgeries(vec![key()], other()), "pass", "pass", 250),
+        (
+            "revoked",
+            Says::Records(vec![txt(&["v=DKIM1; p="])]),
+            "permerror",
+            "fail",
+            550,
+        ),
+        ("no key", Says::Records(vec![]), "permerror", "fail", 550),
+        ("64 KB", Says::OverTcp(vec![txt(&bulk)]), "permerror", "fail", 550),
+        (
+            "64 KB and its key",
+            Says::OverTcp(vec![txt(&bulk), key()]),
+            "pass",
+            "pass",
+            250,
+        ),
+        (
+            "failure",
+            Says::Error(ResponseCode::ServFail),
+            "temperror",
+            "temperror",
+            250,
+        ),
+        (
+            "refusal",
+            Says::Error(ResponseCode::Refused),
+            "temperror",
+            "temperror",
+            250,
+        ),
+        ("silence", Says::Silence, "temperror", "temperror", 250),
+        ("a circle", into_circle, "temperror", "temperror", 250),
+    ] {
+        let (sent, line) = judged_by_key(&program, case, says);
+        let told = list(&line, "authentication").join(", ");
+        assert_eq!(sent.code, code, "{case}: {sent:?}: {told}");
+        assert!(
+            told.starts_with(&format!("spf=none football.example.com, dkim={dkim} ")),
+            "{case}: {told}"
+        );
+        assert!(
+            told.ends_with(&format!("dmarc={dmarc} football.example.com")),
+            "{case}: {told}"
+        );
+        let is_unscanned = !list(&line, "unscanned").is_empty();
+        assert_eq!(is_unscanned, dkim == "temperror", "{case}: {line}");
+    }
+}
+
+/// What a forwarder found and sealed, at a gate behind it: SPF no longer holds there, and the author's policy would have the
+/// mail refused.
+#[test]
+fn a_trusted_forwarders_seal_is_believed_and_no_others() {
+    let Some([program]) = programs::needed("a_trusted_forwarders_seal_is_believed_and_no_others", ["unbound"]) else {
+        return;
+    };
+    let (first, rest) = include_str!("../../src/action/seal/test-only.pub").trim().split_at(200);
+    let zone = format!("{WORLD}s._domainkey.council.example. 60 TXT \"v=DKIM1; k=rsa; p={first}\" \"{rest}\"\n");
+    let resolver = Unbound::knowing(&program, &zone, NameServer::start().address);
+    let root = env!("CARGO_MANIFEST_DIR");
+    let seal = format!(
+        "[authentication.seal]\ndomain = \"council.example\"\nselector = \"s\"\nkey = \"{root}/src/action/seal/test-only.pem\"\n"
+    );
+    let between = Sink::start();
+    let forwarder = gate_asking(resolver.address, &between, "", &seal);
+    assert_eq!(send(&forwarder, "pass.example", CLIENT).code, 250);
+    let sealed = String::from_utf8(between.received().pop().unwrap().bytes).unwrap();
+    assert!(
+        sealed.contains("ARC-Seal:") && sealed.contains("dmarc=pass"),
+        "{sealed}"
+    );
+
+    let changed = sealed.replace("Some text.", "Some other text.");
+    let promoted = sealed.replace("cv=none", "cv=pass");
+    let unsealed = sealed.replace("ARC-", "Arc-was-");
+    for (trusted, message, code) in [
+        ("council.example", &sealed, 250),
+        ("else.example", &sealed, 550),
+        ("", &sealed, 550),
+        ("council.example", &changed, 550),
+        ("council.example", &promoted, 550),
+        ("council.example", &unsealed, 550),
+    ] {
+        let sink = Sink::start();
+        let trusted = if trusted.is_empty() {
+            String::new()
+        } else {
+            format!("\"{trusted}\"")
+        };
+        let settings = format!("policy.dmarc = \"reject\"\nauthentication.trusted_sealers = [{trusted}]\n");
+        let gate = gate_asking(resolver.address, &sink, "", &settings);
+        let mut session = Client::greeted(gate.smtp);
+        assert_eq!(session.say("XCLIENT ADDR=198.51.100.7").code, 220);
+        assert_eq!(session.say("EHLO mx.forwarder.example").code, 250);
+        let sent = session.deliver("ann@pass.example", &[TO], message.as_bytes());
+        assert_eq!(sent.code, code, "{trusted}: {sent:?}\n{message}");
+    }
+}
+
+/// Who runs a network writes the names of its addresses, and may write anything.
+#[test]
+fn a_name_that_a_client_has_given_itself_stays_on_its_line() {
+    let Some(world) = World::new("a_name_that_a_client_has_given_itself_stays_on_its_line") else {
+        return;
+    };
+    let evil = Says::Records(vec![ptr_of_octets(b"a\r\nX-Evil: <b>\x1b[2J")]);
+    world.elsewhere.say("66.2.0.192.in-addr.arpa", RecordType::PTR, evil);
+    let rules = r#"
+[[rule]]
+id       = "EVIL_NAME"
+summary  = "The client's name"
+category = "spam"
+severity = "low"
+score    = 6.0
+when     = 'client.name.matches(/x-evil/) and not client.name_confirmed'
+"#;
+    let sink = Sink::start();
+    let gate = world.gate(&sink, rules, "authentication.checks = \"all\"\n");
+    assert_eq!(send(&gate, "soft.example", "192.0.2.66").code, 250);
+    let line = eventually("the log line", || gate.message_lines().pop());
+    assert!(line["findings"].to_string().contains("EVIL_NAME"), "{line}");
+    let received = String::from_utf8(sink.received().pop().unwrap().bytes).unwrap();
+    let begins = received.to_lowercase();
+    assert!(
+        !begins.contains("\nx-evil") && !received.contains('\x1b'),
+        "{received:?}"
+    );
+    let id = line["id"].as_str().unwrap();
+    let told = eventually("the journal", || {
+        let told = String::from_utf8(gate.command(&["explain", id]).stdout).unwrap();
+        told.contains("EVIL_NAME").then_some(told)
+    });
+    assert!(!told.contains('\x1b'), "{told:?}");
+    assert!(
+        !told.lines().any(|line| line.to_lowercase().starts_with("x-evil")),
+        "{told:?}"
     );
 }
 

@@ -3,7 +3,7 @@
 //! Threads and blocking sockets, so that it serves the program as well as its parts. Knows nothing of who asks.
 
 use hickory_resolver::proto::op::{Message, Query, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, CNAME, MX, TLSA, TXT};
+use hickory_resolver::proto::rr::rdata::{A, CNAME, MX, PTR, TLSA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -93,6 +93,11 @@ pub fn mx(preference: u16, host: &str) -> RData {
 pub fn mx_of_octets(label: &[u8]) -> RData {
     let host = Name::from_labels([label, b"example"]).expect("labels that fit");
     RData::MX(MX::new(10, host))
+}
+
+/// A name of an address, under `example`, whose first label holds any octets.
+pub fn ptr_of_octets(label: &[u8]) -> RData {
+    RData::PTR(PTR(Name::from_labels([label, b"example"]).expect("labels that fit")))
 }
 
 /// An address.

@@ -8,6 +8,7 @@ mod cutover;
 mod facts;
 mod mta_sts;
 mod published;
+mod senders;
 mod web;
 
 use super::exit::Exit;
@@ -59,6 +60,7 @@ pub fn run(shared: &Shared) -> Exit {
             store(&config, &mut lines).await;
             upstreams(&config, &mut lines).await;
             published::compare(&config, shown, &mut lines).await;
+            senders::try_out(&config, &mut lines).await;
         }),
         Err(error) => lines.push(line("upstream", Outcome::Failed, error.to_string())),
     }

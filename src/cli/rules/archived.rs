@@ -1,4 +1,4 @@
-//! What `hunt`, `profile` and `diff` look at: archived mail, labelled or not, and how it is to be read.
+//! What `hunt`, `measure`, `profile` and `diff` look at: archived mail, labelled or not, and how it is to be read.
 
 use crate::cli::exit::Exit;
 use crate::cli::judging::{self, Progress};
@@ -7,7 +7,7 @@ use crate::cli::{Shared, terminal};
 use crate::clock::{Clock, SystemClock};
 use crate::daemon;
 use crate::mail::message;
-use crate::measure::{Bench, Label, Reading};
+use crate::measure::{Bench, FieldNames, Label, Reading, Traps};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -24,6 +24,16 @@ pub struct ArchivedMail {
     /// Messages that are wanted.
     #[arg(long, value_name = "MAIL", num_args = 1..)]
     ham: Vec<PathBuf>,
+    /// Take out what other filters wrote into the header, so that rules are judged and not those.
+    #[arg(long)]
+    strip_verdicts: bool,
+    #[command(flatten)]
+    reading: HowRead,
+}
+
+/// How archived mail is read.
+#[derive(Debug, clap::Args)]
+pub struct HowRead {
     /// Take the client from the Received fields and the reverse-path from Return-Path; otherwise both
     /// are unknown.
     #[arg(long)]
@@ -31,9 +41,9 @@ pub struct ArchivedMail {
     /// Relays of ours that the mail came through: addresses or networks.
     #[arg(long, value_name = "CIDR", requires = "from_headers", value_parser = network, value_delimiter = ',')]
     relay: Vec<IpNet>,
-    /// Take out what other filters wrote into the header, so that rules are judged and not those.
-    #[arg(long)]
-    strip_verdicts: bool,
+    /// Take this header field out too, or those whose names begin so (X-Filter-*).
+    #[arg(long, value_name = "FIELD", value_delimiter = ',')]
+    strip: Vec<FieldNames>,
     /// An address that gives the label away, such as that of a trap: another stands in its place.
     #[arg(long, value_name = "ADDRESS")]
     mask: Vec<String>,
@@ -63,32 +73,18 @@ impl ArchivedMail {
         !self.spam.is_empty() || !self.ham.is_empty()
     }
 
-    /// What it is judged by beside the rules: the policy is that of the settings.
+    /// What it is judged by beside the rules.
     pub fn bench(&self, shared: &Shared) -> Result<Bench, Exit> {
-        let policy = daemon::policy(&shared.settings()?).map_err(|why| {
-            terminal::complain(&why.to_string());
-            Exit::Configuration
-        })?;
-        Ok(Bench {
-            policy,
-            parsing: message::Limits::default(),
-            reading: Reading {
-                relays: self.from_headers.then(|| self.relay.clone()),
-                strips_verdicts: self.strip_verdicts,
-                masked: self.mask.clone(),
-            },
-            now: SystemClock.now(),
-        })
+        self.reading.bench(self.strip_verdicts, shared)
     }
 
-    /// Looks at each message on some core, and tells what was seen in order. `lists` says that results
-    /// are printed meanwhile. Mail that isn't there, or none at all, decides the exit code.
+    /// Looks at each message; see [`each`].
     pub fn each<T: Send>(
         &self,
         shared: &Shared,
         lists: bool,
         look: impl Fn(Source) -> T + Sync,
-        mut tell: impl FnMut(Label, &str, T),
+        tell: impl FnMut(Label, &str, T),
     ) -> Exit {
         let labelled = [
             (Label::None, &self.mails),
@@ -99,28 +95,63 @@ impl ArchivedMail {
             .into_iter()
             .flat_map(|(label, paths)| paths.iter().map(move |path| (label, path.clone())))
             .collect();
-        let (mut exit, mut count) = (Exit::Fine, 0_u64);
-        let mut progress = Progress::new(shared.quiet, lists);
-        let unread = judging::in_order(
-            &paths,
-            |_, source| look(source),
-            |label, path, seen| {
-                count += 1;
-                progress.step();
-                match seen {
-                    Some(seen) => tell(label, path, seen),
-                    None => {
-                        terminal::complain(&format!("{path}: judging it failed, which is a defect of this program"));
-                        exit = exit.worse(Exit::BadData);
-                    }
-                }
-            },
-        );
-        progress.end();
-        if count == 0 && unread.is_empty() {
-            terminal::complain("there is no message in what was named");
-            return Exit::NoInput;
-        }
-        exit.worse(mails::told(&unread))
+        each(&paths, shared, lists, look, tell)
     }
+}
+
+impl HowRead {
+    /// What mail is judged by beside the rules: the policy is that of the settings.
+    pub fn bench(&self, strips_verdicts: bool, shared: &Shared) -> Result<Bench, Exit> {
+        let policy = daemon::policy(&shared.settings()?).map_err(|why| {
+            terminal::complain(&why.to_string());
+            Exit::Configuration
+        })?;
+        Ok(Bench {
+            policy,
+            parsing: message::Limits::default(),
+            reading: Reading {
+                relays: self.from_headers.then(|| self.relay.clone()),
+                traps: Traps {
+                    verdicts: strips_verdicts,
+                    fields: self.strip.clone(),
+                    addresses: self.mask.clone(),
+                },
+            },
+            now: SystemClock.now(),
+        })
+    }
+}
+
+/// Looks at each message on some core, and tells what was seen in order, with what its path is marked with. `lists` says
+/// that results are printed meanwhile. Mail that isn't there, or none at all, decides the exit code.
+pub fn each<M: Copy + Send + Sync, T: Send>(
+    paths: &[(M, PathBuf)],
+    shared: &Shared,
+    lists: bool,
+    look: impl Fn(Source) -> T + Sync,
+    mut tell: impl FnMut(M, &str, T),
+) -> Exit {
+    let (mut exit, mut count) = (Exit::Fine, 0_u64);
+    let mut progress = Progress::new(shared.quiet, lists);
+    let unread = judging::in_order(
+        paths,
+        |_, source| look(source),
+        |mark, path, seen| {
+            count += 1;
+            progress.step();
+            match seen {
+                Some(seen) => tell(mark, path, seen),
+                None => {
+                    terminal::complain(&format!("{path}: judging it failed, which is a defect of this program"));
+                    exit = exit.worse(Exit::BadData);
+                }
+            }
+        },
+    );
+    progress.end();
+    if count == 0 && unread.is_empty() {
+        terminal::complain("there is no message in what was named");
+        return Exit::NoInput;
+    }
+    exit.worse(mails::told(&unread))
 }

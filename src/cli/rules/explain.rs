@@ -51,23 +51,28 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
     };
     let mut exit = Exit::Fine;
     let mut first = true;
-    let unread = look(&arguments.mail, arguments.looking.now, |path, evidence| {
-        let Some(explanation) = bench.explain(&arguments.rule, evidence, extent) else {
-            return;
-        };
-        if outcome(&explanation) == "match" {
-            exit = exit.worse(Exit::Findings);
-        }
-        if shared.json {
-            terminal::print_json(&record(path, &explanation));
-            return;
-        }
-        if !first {
-            terminal::print("");
-        }
-        first = false;
-        print(path, &explanation, arguments.expand);
-    });
+    let unread = look(
+        &arguments.mail,
+        arguments.looking.now,
+        loaded.set.protected(),
+        |path, evidence| {
+            let Some(explanation) = bench.explain(&arguments.rule, evidence, extent) else {
+                return;
+            };
+            if outcome(&explanation) == "match" {
+                exit = exit.worse(Exit::Findings);
+            }
+            if shared.json {
+                terminal::print_json(&record(path, &explanation));
+                return;
+            }
+            if !first {
+                terminal::print("");
+            }
+            first = false;
+            print(path, &explanation, arguments.expand);
+        },
+    );
     exit.worse(unread)
 }
 

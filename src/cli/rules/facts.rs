@@ -1,13 +1,12 @@
 //! `portreeve rules facts`: every field that rules may ask for, and what it is of a message.
 //!
-//! Knows nothing of rules.
+//! The rules are only asked whom a message may pose as.
 
-use super::{look, portraits, tree};
+use super::{Looking, load, look, portraits, tree};
 use crate::cli::exit::Exit;
 use crate::cli::{Shared, terminal};
 use crate::rules::workbench::facts::{Fact, facts};
 use crate::rules::workbench::portrait::{Portrait, reason};
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -23,9 +22,8 @@ pub struct Arguments {
     /// Whole texts, and every item of lists.
     #[arg(long)]
     whole: bool,
-    /// Look as if it were this time, such as 2026-11-05T09:00:00Z.
-    #[arg(long, value_name = "TIME")]
-    now: Option<Timestamp>,
+    #[command(flatten)]
+    looking: Looking,
 }
 
 /// Does it.
@@ -41,19 +39,28 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
         terminal::complain(&format!("there is no field `{unknown}`{}", portraits::nearest(unknown)));
         return Exit::Usage;
     }
+    let loaded = match load(&arguments.looking.paths, shared) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
     let mut first = true;
-    look(&arguments.mail, arguments.now, |path, evidence| {
-        let facts: Vec<Fact> = facts(evidence).into_iter().filter(wanted).collect();
-        if shared.json {
-            terminal::print_json(&json!({ "path": path, "facts": object(&facts) }));
-            return;
-        }
-        if !first {
-            terminal::print("");
-        }
-        first = false;
-        print(path, &facts, arguments.whole);
-    })
+    look(
+        &arguments.mail,
+        arguments.looking.now,
+        loaded.set.protected(),
+        |path, evidence| {
+            let facts: Vec<Fact> = facts(evidence).into_iter().filter(wanted).collect();
+            if shared.json {
+                terminal::print_json(&json!({ "path": path, "facts": object(&facts) }));
+                return;
+            }
+            if !first {
+                terminal::print("");
+            }
+            first = false;
+            print(path, &facts, arguments.whole);
+        },
+    )
 }
 
 fn object(facts: &[Fact]) -> Map<String, Value> {

@@ -11,6 +11,8 @@ mod facts;
 mod fmt;
 mod hunt;
 mod list;
+mod measure;
+mod per_rule;
 mod portraits;
 mod profile;
 mod show;
@@ -24,6 +26,7 @@ use super::{Shared, mails, terminal};
 use crate::chance::{SystemChance, message_id};
 use crate::clock::{Clock, SystemClock};
 use crate::daemon;
+use crate::evidence::identity::{Identity, Protected};
 use crate::evidence::{Evidence, Kept, Outside};
 use crate::mail::message::Limits;
 use crate::mail::{Client, Direction, Envelope, Mail, Message};
@@ -62,6 +65,12 @@ pub enum Arguments {
     /// since campaigns repeat themselves. What archived mail lacks (client, envelope, authentication, history)
     /// is unknown, and rules that ask for it are counted as undecided.
     Hunt(hunt::Arguments),
+    /// How much spam the rules catch and how much ham they touch, folder by folder.
+    ///
+    /// Over labelled folders: what is tagged, quarantined and rejected by the thresholds of the settings, per
+    /// distinct text and per message, and the category that decided. A text counts as the worst that came of it.
+    /// What archived mail lacks is unknown, as for `hunt`; what other filters wrote into it is taken out first.
+    Measure(measure::Arguments),
     /// What rules cost on archived mail: time and steps of each, the dearest first.
     Profile(profile::Arguments),
     /// What a change to rules adds, removes and alters, and what it would have done to archived mail.
@@ -116,6 +125,7 @@ pub fn run(arguments: Arguments, shared: &Shared) -> Exit {
         Arguments::Try(arguments) => try_out::run(&arguments, shared),
         Arguments::Explain(arguments) => explain::run(&arguments, shared),
         Arguments::Hunt(arguments) => hunt::run(&arguments, shared),
+        Arguments::Measure(arguments) => measure::run(&arguments, shared),
         Arguments::Profile(arguments) => profile::run(&arguments, shared),
         Arguments::Diff(arguments) => diff::run(&arguments, shared),
     }
@@ -183,9 +193,14 @@ fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     written
 }
 
-/// Calls `each` with what rules see of every message at the paths: as in `scan`, envelope, client and all
+/// Calls `each` with what rules that protect somebody see of every message at the paths: as in `scan`, envelope, client and all
 /// that isn't in the message are unknown.
-fn look(mail: &[PathBuf], now: Option<Timestamp>, mut each: impl FnMut(&str, &Evidence<'_, '_>)) -> Exit {
+fn look(
+    mail: &[PathBuf],
+    now: Option<Timestamp>,
+    protected: &Protected,
+    mut each: impl FnMut(&str, &Evidence<'_, '_>),
+) -> Exit {
     let now = now.unwrap_or_else(|| SystemClock.now());
     let unread = mails::for_each(mail, |source| {
         let mail = Mail {
@@ -204,6 +219,7 @@ fn look(mail: &[PathBuf], now: Option<Timestamp>, mut each: impl FnMut(&str, &Ev
             message: &message,
             outside: Outside::not_gathered(),
             kept: Kept::NOTHING,
+            identity: Identity::against(protected),
         };
         each(&source.path, &evidence);
     });
@@ -226,10 +242,15 @@ fn tell(diagnostics: &[Diagnostic], shared: &Shared) {
 }
 
 /// The same of a single message; of several none is looked at.
-fn look_at_one<T>(mail: &Path, now: Option<Timestamp>, one: impl Fn(&Evidence<'_, '_>) -> T) -> Result<T, Exit> {
+fn look_at_one<T>(
+    mail: &Path,
+    now: Option<Timestamp>,
+    protected: &Protected,
+    one: impl Fn(&Evidence<'_, '_>) -> T,
+) -> Result<T, Exit> {
     let mut count = 0;
     let mut found = None;
-    let exit = look(&[mail.to_owned()], now, |_, evidence| {
+    let exit = look(&[mail.to_owned()], now, protected, |_, evidence| {
         count += 1;
         if count == 1 {
             found = Some(one(evidence));

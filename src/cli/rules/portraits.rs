@@ -3,9 +3,12 @@
 //! Portraits in, lines out. Knows nothing of where they come from.
 
 use super::tree::{self, Line, WIDTH};
+use crate::cli::terminal;
+use crate::mail::Domain;
 use crate::rules::diagnostic;
 use crate::rules::schema::{self, FIELDS};
 use crate::rules::workbench::portrait::{Portrait, reason};
+use std::borrow::Cow;
 
 /// Where values begin.
 const COLUMN: usize = 24;
@@ -56,7 +59,7 @@ fn at(name: &str, value: &Portrait, whole: Whole, indent: usize, lines: &mut Vec
         Portrait::Bool(truth) => truth.to_string(),
         Portrait::Int(number) => number.to_string(),
         Portrait::Float(number) => number.to_string(),
-        Portrait::Word(word) => tree::cut(word, room),
+        Portrait::Word(word) => tree::cut(&both_spellings(word), room),
         Portrait::Text { text, characters } => quoted(text, *characters, room, whole),
         Portrait::Record { name, .. } => tree::cut(name, room),
         Portrait::Row(_) => String::new(),
@@ -94,6 +97,15 @@ fn below(value: &Portrait, whole: Whole, indent: usize, lines: &mut Vec<Line>) {
             }
         }
         _ => {}
+    }
+}
+
+/// A domain in A-labels with what people see of it beside.
+fn both_spellings(word: &str) -> Cow<'_, str> {
+    let domain = word.rsplit('@').next().filter(|domain| domain.contains("xn--"));
+    match domain.and_then(Domain::parse).map(|domain| domain.unicode()) {
+        Some(shown) if !shown.is_ascii() => Cow::Owned(format!("{word} ({})", terminal::plain(&shown))),
+        _ => Cow::Borrowed(word),
     }
 }
 

@@ -32,9 +32,12 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let made = look_at_one(&arguments.mail, arguments.looking.now, |evidence| {
-        specimen(&loaded.set, &arguments.rule, evidence, &arguments.name)
-    });
+    let made = look_at_one(
+        &arguments.mail,
+        arguments.looking.now,
+        loaded.set.protected(),
+        |evidence| specimen(&loaded.set, &arguments.rule, evidence, &arguments.name),
+    );
     let made = match made {
         Ok(made) => made,
         Err(exit) => return exit,

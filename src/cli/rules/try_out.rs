@@ -53,8 +53,11 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
         }
     };
     let mut exit = Exit::Fine;
-    let unread = look(&arguments.mail, arguments.looking.now, |path, evidence| {
-        match trial.ask(evidence) {
+    let unread = look(
+        &arguments.mail,
+        arguments.looking.now,
+        loaded.set.protected(),
+        |path, evidence| match trial.ask(evidence) {
             Answer::Truth(outcome) => {
                 if outcome.truth == Truth::True {
                     exit = exit.worse(Exit::Findings);
@@ -62,8 +65,8 @@ pub fn run(arguments: &Arguments, shared: &Shared) -> Exit {
                 print_truth(path, &outcome, shared.json);
             }
             Answer::Value(value) => print_value(path, &value, &trial, shared.json),
-        }
-    });
+        },
+    );
     exit.worse(unread)
 }
 
@@ -84,22 +87,29 @@ fn explained(arguments: &Arguments, set: &RuleSet, shared: &Shared) -> Exit {
         references: false,
     };
     let mut exit = Exit::Fine;
-    let unread = look(&arguments.mail, arguments.looking.now, |path, evidence| {
-        let Some(explanation) = bench.explain(&id, evidence, extent) else {
-            return;
-        };
-        let condition = &explanation.condition;
-        if condition.truth == Truth::True {
-            exit = exit.worse(Exit::Findings);
-        }
-        if shared.json {
-            terminal::print_json(&json!({ "path": path, "type": "condition", "condition": tree::record(condition) }));
-            return;
-        }
-        let mut lines = vec![tree::Line::plain(format!("{}:", terminal::plain(path)))];
-        lines.extend(tree::lines(condition));
-        tree::print(&lines);
-    });
+    let unread = look(
+        &arguments.mail,
+        arguments.looking.now,
+        set.protected(),
+        |path, evidence| {
+            let Some(explanation) = bench.explain(&id, evidence, extent) else {
+                return;
+            };
+            let condition = &explanation.condition;
+            if condition.truth == Truth::True {
+                exit = exit.worse(Exit::Findings);
+            }
+            if shared.json {
+                terminal::print_json(
+                    &json!({ "path": path, "type": "condition", "condition": tree::record(condition) }),
+                );
+                return;
+            }
+            let mut lines = vec![tree::Line::plain(format!("{}:", terminal::plain(path)))];
+            lines.extend(tree::lines(condition));
+            tree::print(&lines);
+        },
+    );
     exit.worse(unread)
 }
 

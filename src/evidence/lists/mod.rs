@@ -72,6 +72,24 @@ struct Dropped {
 /// What a list says of a name: the meanings of its answers, or why it says nothing.
 type Said = Result<BTreeSet<String>, &'static str>;
 
+/// What a list's answers say: a new one of its own must not undo those that are known.
+#[derive(Debug, Default)]
+struct Words {
+    meanings: BTreeSet<String>,
+    /// What is wrong with some answer.
+    error: Option<String>,
+}
+
+impl Words {
+    /// The meanings; where there is nothing but an error, that.
+    fn taken(self) -> Result<BTreeSet<String>, String> {
+        match self.error {
+            Some(why) if self.meanings.is_empty() => Err(why),
+            _ => Ok(self.meanings),
+        }
+    }
+}
+
 impl Lists {
     /// Checks settings.
     ///
@@ -112,6 +130,30 @@ impl Lists {
                 .map(|dropped| format!("{}: {}", list.name, dropped.why))
         });
         dropped.collect()
+    }
+
+    /// Asks each list for the two entries that tell whether it works (RFC 5782 §5): one that every list has, and one that
+    /// none has.
+    pub async fn try_out(&self, dns: &dyn Dns) -> Vec<(String, Result<(), String>)> {
+        let tried = self.0.iter().map(|list| async move {
+            let [present, missing] = match list.of {
+                Subject::Addresses => ["127.0.0.2", "127.0.0.1"],
+                Subject::Domains => ["test", "invalid"],
+            };
+            let entry = |name: &str| name.parse().map_or_else(|_| name.to_owned(), reversed);
+            let ask = async |name: &str| match list.said(dns, &entry(name)).await {
+                Ok(said) => said.taken(),
+                Err(fault) => Err(fault.to_string()),
+            };
+            let said = match (ask(present).await, ask(missing).await) {
+                (Err(why), _) | (_, Err(why)) => Err(why),
+                (Ok(said), _) if said.is_empty() => Err(format!("it does not list {present}, as every list should")),
+                (_, Ok(said)) if !said.is_empty() => Err(format!("it lists {missing}, and so everybody")),
+                _ => Ok(()),
+            };
+            (list.name.clone(), said)
+        });
+        join_all(tried).await
     }
 
     fn of(&self, subject: Subject) -> impl Iterator<Item = &List> {
@@ -231,32 +273,40 @@ impl List {
         {
             return Err("dropped");
         }
+        match self.said(dns, name).await {
+            Ok(said) => {
+                match &said.error {
+                    Some(why) => self.erred(why),
+                    None => self.answered(),
+                }
+                said.taken().map_err(|_| "failed")
+            }
+            // No fault of this list's.
+            Err(DnsFault::Down) => Err(DnsFault::Down.as_str()),
+            Err(fault) => {
+                self.erred(&fault.to_string());
+                Err(fault.as_str())
+            }
+        }
+    }
+
+    async fn said(&self, dns: &dyn Dns, name: &str) -> Result<Words, DnsFault> {
         let answer = dns.addresses(&format!("{name}.{}", self.zone), Kind::A).await;
         let answers = match answer {
             Ok(answer) => answer.records,
-            // A name too long to be listed; and what is no fault of this list's.
-            Err(DnsFault::NotAName) => return Ok(BTreeSet::new()),
-            Err(DnsFault::Down) => return Err(DnsFault::Down.as_str()),
-            Err(fault) => {
-                self.erred(&fault.to_string());
-                return Err(fault.as_str());
-            }
+            // A name too long to be listed.
+            Err(DnsFault::NotAName) => Vec::new(),
+            Err(fault) => return Err(fault),
         };
-        let mut said = BTreeSet::new();
-        let mut errors = Vec::new();
+        let mut said = Words::default();
         for answer in answers {
             let IpAddr::V4(answer) = answer else { continue };
             let meanings = self.answers.meanings(answer);
             if meanings.is_empty() {
-                errors.push(answer);
+                said.error = Some(meaning_of(answer));
             }
-            said.extend(meanings.into_iter().map(str::to_owned));
+            said.meanings.extend(meanings.into_iter().map(str::to_owned));
         }
-        if let Some(error) = errors.first() {
-            self.erred(&meaning_of(*error));
-            return if said.is_empty() { Err("failed") } else { Ok(said) };
-        }
-        self.answered();
         Ok(said)
     }
 

@@ -52,6 +52,11 @@ async fn a_client_is_listed_by_whom_and_as_what() {
         ("1.2.0.192.sink.test A 127.255.255.254", vec![], Some("failed")),
         ("1.2.0.192.sink.test A 127.0.0.3", vec![], Some("failed")),
         ("1.2.0.192.sink.test A 203.0.113.1", vec![], Some("failed")),
+        (
+            "1.2.0.192.sink.test A 127.0.0.2\n1.2.0.192.sink.test A 127.0.0.99",
+            vec!["sink", "sink/spam"],
+            None,
+        ),
         ("1.2.0.192.sink.test A !timeout", vec![], Some("timeout")),
         (
             "1.2.0.192.sink.test A 127.255.255.254\n1.2.0.192.other.test A 127.0.0.2",

@@ -29,6 +29,20 @@ fn ask_all(message: &Message<'_>) -> usize {
         + message.message_id().len()
         + message.list_id().len()
         + message.thread().references.len()
+        + message.languages().len()
+        + message.phones().len()
+        + message.bank_details().len()
+        + message.crypto_addresses().len()
+        + message
+            .links()
+            .iter()
+            .filter(|link| link.within().is_some() || link.is_shortener())
+            .count()
+        + message
+            .links()
+            .iter()
+            .map(|link| link.mismatch().as_str().len())
+            .sum::<usize>()
         + mailboxes.iter().map(|list| list.len()).sum::<usize>()
         + usize::from(message.is_auto() || message.is_bulk() || message.links_cut())
         + usize::from(message.date().is_some() || message.sender().is_some())
@@ -66,6 +80,17 @@ const ORDINARY: &str = "Received: from mx.example.org ([192.0.2.7]) by gate.exam
     \r\n\
     JVBERi0xLjcK\r\n\
     --outer--\r\n";
+
+#[test]
+fn images_that_come_with_the_message_have_a_size() {
+    let raw = "Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n\
+               <img src='cid:one@x'><img src='CID:two%40x'><img src='cid:none'><img src='data:image/gif;base64,R0lGODlh'>\
+               <img src='https://a.example/x.gif'>\r\n--b\r\nContent-Type: image/gif\r\nContent-ID: <one@x>\r\n\
+               Content-Transfer-Encoding: base64\r\n\r\nR0lGODlh\r\n--b\r\nContent-Type: image/gif\r\n\
+               Content-ID: <two@x>\r\n\r\nGIF8\r\n--b--\r\n";
+    let sizes: Vec<_> = parse(raw).images().iter().map(|image| image.size).collect();
+    assert_eq!(sizes, [Some(6), Some(4), None, Some(6), None]);
+}
 
 #[test]
 fn an_ordinary_message_reads_as_a_person_would() {
@@ -419,6 +444,65 @@ fn hostile_sizes_stay_within_limits() {
         assert!(message.parts().len() <= limits.parts && message.fields().len() <= limits.header_fields);
         assert!(message.subject().len() <= limits.header_bytes);
     }
+}
+
+/// What HTML and text may be made of to cost more than their size (B13, B14, B17, B18): every view stays within its limit.
+#[test]
+fn bombs_of_markup_and_text_stay_flat() {
+    let limits = Limits::default();
+    let units = [
+        "<div>",
+        "<p>a",
+        "<b x=1>",
+        "<div style='color:#fff;background:#fff'>x",
+        "<style>.a{color:#fff}</style>",
+        "<style>.a .b{display:none}",
+        "<a href='https://href.li/?https://a.example'>x</a>",
+        "<a href='https://eur01.safelinks.protection.outlook.com/?url=",
+        "<a href=\"data:text/html;base64,AAAA\">x</a>",
+        "<base href='https://a.example/'>",
+        "<img src='cid:a'>",
+        "<img src='data:image/gif;base64,R0lGODlh'>",
+        "<form action=a><input type=password>",
+        "<v:roundrect href=https://a.example>",
+        "<div onclick=\"open('https://a.example/')\">",
+        "hxxp://a[.]example ",
+        "a[.]b(.)c[dot]d ",
+        "GB33 ",
+        "20-11-43 55779911 ",
+        "+44 ",
+        "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed ",
+        "1111111111111111111111111111 ",
+        "the and of ",
+        "On x wrote:<br>",
+        "From: x<br>Sent: y<br>",
+        "\u{202e}\u{200b}\u{300}",
+        "&lt;",
+        "<!--",
+        "]]>",
+    ];
+    for unit in units {
+        let body = unit.repeat(400_000 / unit.len());
+        for kind in ["text/html", "text/plain"] {
+            let raw = format!("Content-Type: {kind}; charset=utf-8\r\n\r\n{body}");
+            let message = Message::parse(raw.as_bytes(), &limits);
+            ask_all(&message);
+            assert!(
+                message.text().len() + message.hidden_text().len() <= 2 * body.len(),
+                "{unit}"
+            );
+            assert!(
+                message.links().len() <= limits.links && message.images().len() <= limits.links,
+                "{unit}"
+            );
+            assert!(message.links().iter().all(|link| link.via.len() <= 8), "{unit}");
+            let told = [message.phones(), message.bank_details(), message.crypto_addresses()];
+            assert!(told.iter().all(|list| list.len() <= 100), "{unit}");
+        }
+    }
+    let attributes = format!("<a{} href=https://a.example>x</a>", " a=b".repeat(100_000));
+    let raw = format!("Content-Type: text/html\r\n\r\n{attributes}");
+    assert_eq!(Message::parse(raw.as_bytes(), &limits).links().len(), 1);
 }
 
 mod any_bytes {

@@ -1,7 +1,7 @@
 //! The resolver against a server that says what a test wants.
 
 use super::super::{Bounded, Cached, DnsEvent, Server, Watched};
-use super::name_server::{NameServer, Says, a, cname, mx, mx_of_octets, tlsa, txt};
+use super::name_server::{NameServer, Says, a, cname, mx, mx_of_octets, ptr_of_octets, tlsa, txt};
 use super::*;
 use crate::units::Span;
 use std::net::Ipv4Addr;
@@ -82,14 +82,23 @@ async fn octets_that_no_host_has_are_escaped() {
         b"\xff\xc3\xa9",
         b"\0",
     ] {
-        server.say("odd.example", RecordType::MX, Says::Records(vec![mx_of_octets(label)]));
-        let exchangers = resolver(&[server.address]).exchangers("odd.example").await.unwrap();
-        let host = &exchangers.records[0].host;
-        assert!(
-            host.bytes().all(|octet| octet.is_ascii_graphic()),
-            "{label:?}: {host:?}"
-        );
-        assert_ne!(host, "a.b.example", "a dot within a label parts nothing");
+        server
+            .say("odd.example", RecordType::MX, Says::Records(vec![mx_of_octets(label)]))
+            .say(
+                "1.2.0.192.in-addr.arpa",
+                RecordType::PTR,
+                Says::Records(vec![ptr_of_octets(label)]),
+            );
+        let dns = resolver(&[server.address]);
+        let exchangers = dns.exchangers("odd.example").await.unwrap().records;
+        let names = dns.names(IpAddr::from([192, 0, 2, 1])).await.unwrap().records;
+        for host in [&exchangers[0].host, &names[0]] {
+            assert!(
+                host.bytes().all(|octet| octet.is_ascii_graphic()),
+                "{label:?}: {host:?}"
+            );
+            assert_ne!(host, "a.b.example", "a dot within a label parts nothing");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A house for tests of the language: some lists, some rules with fixed outcomes, a message.
 
 use super::{Atoms, Condition, Names, RuleRef, compile};
+use crate::evidence::identity::{Identity, Protected};
 use crate::evidence::{Evidence, Fact, Kept, Outside};
 use crate::mail::message::Limits;
 use crate::mail::{Address, Client, Direction, Envelope, Mail, Message, Recipient};
@@ -214,7 +215,8 @@ impl Scene {
         Self {
             message: MESSAGE.replace('\n', "\r\n"),
             outside,
-            withheld: Vec::new(),
+            // So that a domain and a list of texts are unknown too.
+            withheld: ["identity.lookalike_of", "body.phones"].map(str::to_owned).into(),
             kept: Kept::ALL,
             limits: Limits::default(),
             steps: crate::rules::evaluate::STEPS_MAX,
@@ -253,6 +255,7 @@ impl Scene {
             message: &message,
             outside: self.outside.clone(),
             kept: self.kept,
+            identity: Identity::against(Protected::nobody()),
         };
         look(&evidence)
     }

@@ -43,6 +43,7 @@ pub(crate) use pattern::{Pattern, quick_pattern};
 pub(crate) use patterns::Patterns;
 
 use super::lists::List;
+use super::schema::FIELDS;
 use super::syntax::tree::Comparison;
 use super::syntax::{Expr, ExprKind, Level, Problem};
 use super::value::{Base, Type, Value};
@@ -409,7 +410,8 @@ impl Compiler<'_> {
 /// Roughly what a node costs, so that of several conditions the cheapest is asked first.
 fn weight(node: &Node) -> u32 {
     match node {
-        Node::Constant(_) | Node::Variable(_) | Node::Field(_) | Node::Entries(_) => 1,
+        Node::Field(place) => FIELDS.get(*place).map_or(1, |field| field.weight),
+        Node::Constant(_) | Node::Variable(_) | Node::Entries(_) => 1,
         Node::Member { base, .. } | Node::Column { base, .. } => weight(base),
         Node::Header { .. } => 5,
         Node::Shared { condition, .. } => weight(condition),

@@ -4,6 +4,7 @@ use super::node::{Derivation, Node};
 use super::{Compiler, Typed, Variable, foreign, shown, source};
 use crate::rules::function::{self, Receiver};
 use crate::rules::lists::{List, ListKind};
+use crate::rules::protected;
 use crate::rules::schema::words::Wording;
 use crate::rules::schema::{self, FIELDS, Field};
 use crate::rules::syntax::{Expr, ExprKind, Problem};
@@ -81,6 +82,11 @@ impl Compiler<'_> {
         let field = FIELDS.get(place)?;
         self.need(field.name, field.cost);
         self.warn_not_gathered(field, span);
+        // What a fact goes by, the condition hangs on as if it named it.
+        for name in protected::lists_of(field.name) {
+            let known = self.lists.iter().any(|list| list.name() == name);
+            self.lists.extend(self.names.list(name).filter(|_| !known));
+        }
         Some(Typed::new(Node::Field(place), field.ty).called(field.name))
     }
 

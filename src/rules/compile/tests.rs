@@ -330,7 +330,7 @@ fn warnings_leave_the_condition() {
         ("links.any(to, to.target.is_ip)", "shadowed-field", 10..12),
         ("links.any(body, body.target.is_ip)", "shadowed-field", 10..14),
         ("antivirus.signature == 'x'", "not-gathered", 0..19),
-        ("links.any(l, l.is_shortener)", "not-gathered", 15..27),
+        ("attachments.any(a, a.encrypted)", "not-gathered", 21..30),
         ("subject.contains('')", "empty-needle", 17..19),
         ("subject == '*invoice*'", "wildcard", 11..22),
         ("subject.matches(/invoice/)", "case-sensitive", 16..25),

@@ -149,8 +149,8 @@ fn absent_and_unknown_decide_nothing_in_comparisons() {
          U identity.lookalike_of == 'x.example'
          U body.phones.any(p, p == '1')
          U body.phones.length > 0
-         U links.any(l, l.is_shortener)
-         U links.all(l, l.in_new)
+         U received.any(r, r.trusted)
+         U received.all(r, r.trusted)
          A links.any(l, l.target.domain == 'nowhere.example')
          T links.any(l, l.target.domain == 'evil.example')
          A links.all(l, l.target.domain != 'nowhere.example')
@@ -176,7 +176,7 @@ fn presence_knowledge_and_defaults_are_asked_for() {
          F known(auth.spf)
          T known(sender)
          T known(subject)
-         F known(links.any(l, l.is_shortener))
+         F known(received.any(r, r.trusted))
          T known(sender.domain == from.domain)
          T (sender.domain ?? from.domain) == 'mail.sender.example'
          T auth.spf ?? 'none' == 'none'
@@ -252,8 +252,8 @@ fn links_are_read() {
          A links.count(l, l.target.domain == 'evil.example') == 1
          T links.count(l, l.target.domain == 'evil.example') >= 1
          F links.count(l, l.target.domain == 'evil.example') >= 3
-         U links.count(l, l.is_shortener) >= 1
-         T links.count(l, l.is_shortener) < 100
+         U received.count(r, r.trusted) >= 1
+         T received.count(r, r.trusted) < 100
          T links.distinct(l, l.target.domain).length >= 2
          T links.distinct(l, l.origin).length == 1
          T links.any(l, l.target.domain.host.contains('evil') and links.any(m, m.target.domain != l.target.domain))
@@ -273,7 +273,7 @@ fn a_list_cut_short_is_never_wholly_seen() {
         ('T', "links.length >= 1"),
         ('U', "links.length > 5"),
         ('F', "links.length < 1"),
-        ('U', "links.count(l, l.is_shortener) < 100"),
+        ('U', "links.count(l, l.target.is_ip) < 100"),
         ('U', "links.distinct(l, l.target.domain).length == 1"),
         ('T', "present(links)"),
     ] {
@@ -621,7 +621,7 @@ fn conditions() -> impl Strategy<Value = String> {
         "subject.icontains('invoice', list_id)",
         "body.text.matches(/\\d+/)",
         "links.any(l, l.target in $bad_urls)",
-        "links.count(l, l.is_shortener) > 1",
+        "received.count(r, r.trusted) > 1",
         "present(sender)",
         "auth.aligned ?? false",
     ]);

@@ -108,7 +108,7 @@ const SHAPES: [Shape; 8] = [
     },
     Shape {
         name: "list_override",
-        keys: &["list", "add", "remove", "replace", "reason", "owner"],
+        keys: &["list", "add", "remove", "replace", "file", "reason", "owner"],
         aligned: true,
     },
     Shape {

@@ -5,6 +5,7 @@
 
 use super::Book;
 use super::tests::differing;
+use crate::evidence::identity::Identity;
 use crate::evidence::{Evidence, Kept, Outside};
 use crate::mail::message::Limits;
 use crate::mail::{Client, Direction, Envelope, Mail, Message};
@@ -62,6 +63,7 @@ fn the_engine_says_what_the_rules_say_of_real_mail() {
                 message: &message,
                 outside,
                 kept: Kept::just(judged % 2 == 0),
+                identity: Identity::against(set.protected()),
             };
             judged += 1;
             let found = differing(&set, &book, &evidence, &[]);

@@ -4,7 +4,8 @@
 
 use super::generate::Choices;
 use super::vocabulary::PIECES;
-use crate::evidence::{Evidence, Fact, History, Kept, Outside};
+use crate::evidence::identity::{Identity, Protected};
+use crate::evidence::{Evidence, Fact, Histories, History, Kept, Outside};
 use crate::mail::message::Limits;
 use crate::mail::{Address, Client, Direction, Envelope, Mail, Message, Recipient};
 use jiff::Timestamp;
@@ -104,6 +105,7 @@ impl Scene {
             message: &message,
             outside: self.outside.clone(),
             kept: Kept::just(self.has_envelope),
+            identity: Identity::against(Protected::nobody()),
         })
     }
 }
@@ -127,9 +129,11 @@ fn outside(choices: &mut Choices<'_>) -> Outside {
     if choices.once_in(3) {
         outside.auth.dkim_domains = Fact::Known(vec!["bank.example".to_owned(), "sender.example".to_owned()]);
         outside.client_listed = Fact::Known(vec!["Pay now".to_owned()].into());
-        outside.history = Some(History {
+        outside.history = Histories::alike(History {
             messages_before: 3,
-            sent_before: 0,
+            first_seen: "2026-12-01T12:00:00Z".parse().ok(),
+            sent_before: Fact::Unknown("unsettled"),
+            ..History::default()
         });
     }
     outside

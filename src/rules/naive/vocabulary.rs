@@ -92,6 +92,8 @@ pub(super) const TEXTS: &[&str] = &[
     "attachments.first.name",
     "antivirus.signature",
     "identity.claims_person",
+    "identity.claims_organisation",
+    "identity.lookalike_by",
     "direction",
 ];
 pub(super) const DOMAINS: &[&str] = &[
@@ -158,6 +160,8 @@ pub(super) const LISTS: &[(&str, Thing)] = &[
     ("links.distinct(d, d.target.domain)", Domain),
     ("yara", Text),
     ("body.phones", Text),
+    ("body.languages", Text),
+    ("identity.name_tricks", Text),
     ("message.defects", Text),
     ("thread.references", Text),
     ("$vips", Row),
@@ -246,7 +250,7 @@ pub(super) fn members((name, thing): &(String, Thing), table: &[&str], is_truth:
     };
     let truths: &[&str] = match thing {
         Domain => &[".is_ip"],
-        Link => &[".target.is_ip", ".is_shortener", ".target.names_recipient"],
+        Link => &[".target.is_ip", ".is_shortener", ".in_new", ".target.names_recipient"],
         Attachment => &[".is_inline", ".encrypted"],
         Hop => &[".trusted"],
         _ => &[],

@@ -3,7 +3,7 @@
 //! Evidence in, values out. What is unknown here is named by its row.
 
 use super::*;
-use crate::evidence::{Gathered, History};
+use crate::evidence::{Fact, Gathered, History};
 use crate::mail::message::{Defect, Mailbox};
 use crate::rules::value::{Items, Record};
 use std::borrow::Cow;
@@ -225,25 +225,51 @@ pub const FIELDS: &[Field] = &[
     field_row("body.html", TEXT, Cost::Text, "the HTML's decoded source", |e| {
         Value::text(e.message.html())
     }),
-    later(
-        "body.languages",
-        TEXTS,
-        Cost::Text,
-        "languages that the text is written in",
+    sought(
+        A_TEXT,
+        field_row(
+            "body.languages",
+            TEXTS,
+            Cost::Text,
+            "languages that the text is written in, the most written first: `en`, `cy`, `de`…",
+            |e| Value::list(e.message.languages().iter().map(|code| Value::text(code))),
+        ),
     ),
-    later("body.phones", TEXTS, Cost::Text, "telephone numbers in the text"),
-    later(
-        "body.bank_details",
-        TEXTS,
-        Cost::Text,
-        "sort codes with accounts, and IBANs",
+    sought(
+        A_TEXT,
+        field_row(
+            "body.phones",
+            TEXTS,
+            Cost::Text,
+            "telephone numbers in the text, as `+442079460123`",
+            |e| texts(e.message.phones()),
+        ),
     ),
-    later("body.crypto_addresses", TEXTS, Cost::Text, "cryptocurrency addresses"),
+    sought(
+        A_TEXT,
+        field_row(
+            "body.bank_details",
+            TEXTS,
+            Cost::Text,
+            "sort codes with their accounts, as `20-11-43 55779911`, and IBANs whose check digits are right",
+            |e| texts(e.message.bank_details()),
+        ),
+    ),
+    sought(
+        A_TEXT,
+        field_row(
+            "body.crypto_addresses",
+            TEXTS,
+            Cost::Text,
+            "cryptocurrency addresses whose checksum is right, and those of Ethereum and Monero by their form",
+            |e| texts(e.message.crypto_addresses()),
+        ),
+    ),
     field_row(
         "links",
         Type::Many(Base::Record(Kind::Link)),
         Cost::Text,
-        "every link, as written",
+        "every link that somebody may follow, redirectors and gateways undone",
         links,
     ),
     field_row(
@@ -335,50 +361,147 @@ pub const FIELDS: &[Field] = &[
         "whether a trusted sealer says that the message passed when it got there",
         |e| fact(&e.outside.auth.arc_vouched, |truth| Value::Bool(*truth)),
     ),
-    later(
-        "identity.claims_organisation",
-        TEXT,
-        Cost::Text,
-        "organisation that the author poses as",
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.claims_organisation",
+            TEXT,
+            Cost::Text,
+            "organisation of ours, a partner or a brand that an author's name holds, who writes from elsewhere",
+            |e| Value::text(&e.claims().organisation),
+        ),
     ),
-    later(
-        "identity.claims_person",
-        TEXT,
-        Cost::Text,
-        "person of ours that the author poses as",
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.claims_person",
+            TEXT,
+            Cost::Text,
+            "person of ours whom an author's name holds, who writes from elsewhere",
+            |e| Value::text(&e.claims().person),
+        ),
     ),
-    later(
-        "identity.lookalike_of",
-        ONE_DOMAIN,
-        Cost::Text,
-        "domain of ours that the author's resembles",
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.claims_role",
+            TEXT,
+            Cost::Text,
+            "role of such a person that an author's name is, who writes from elsewhere",
+            |e| Value::text(&e.claims().role),
+        ),
     ),
-    stated(field_row(
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.lookalike_of",
+            ONE_DOMAIN,
+            Cost::Text,
+            "domain of ours, a partner or a brand that an author's resembles",
+            |e| Value::domain(e.lookalike().map(|(of, _)| of)),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.lookalike_by",
+            TEXT,
+            Cost::Text,
+            "how: `letters`, `typo`, `suffix`, `words` or `subdomain`",
+            |e| Value::text(e.lookalike().map_or("", |(_, how)| how.as_str())),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.reply_lookalike_of",
+            ONE_DOMAIN,
+            Cost::Text,
+            "domain of ours, a partner or a brand that a Reply-To's resembles",
+            |e| Value::domain(e.reply_lookalike().map(|(of, _)| of)),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.link_lookalikes",
+            Type::Many(Base::Domain),
+            Cost::Text,
+            "domains of ours, of partners and brands that targets of links resemble",
+            |e| Value::list(e.link_lookalikes().iter().map(|of| Value::Domain(Cow::Borrowed(of)))),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.name_address",
+            Type::One(Base::Address),
+            Cost::Text,
+            "address in an author's name that is no author's own",
+            |e| Value::maybe(e.name_address(), |address| Value::Address(Cow::Owned(address))),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.name_tricks",
+            TEXTS,
+            Cost::Text,
+            "`direction`, `invisible`, `mixed-scripts`, `look-alikes`, `stacked-marks`, `fake-at`, `padding` in authors' names",
+            |e| Value::list(e.name_tricks().iter().map(|word| Value::text(word))),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.reply_elsewhere",
+            ONE_DOMAIN,
+            Cost::Text,
+            "site of the first Reply-To that is no author's site",
+            |e| Value::maybe(e.reply_elsewhere(), |site| Value::Domain(Cow::Owned(site))),
+        ),
+    ),
+    sought(
+        A_FEW_NAMES,
+        field_row(
+            "identity.is_ambiguous",
+            BOOL,
+            Cost::Text,
+            "whether readers may take different authors from the header",
+            |e| Value::Bool(e.is_author_ambiguous()),
+        ),
+    ),
+    field_row(
         "history.from",
         HISTORY,
         Cost::Store,
         "earlier mail from the author's address",
-        history,
-    )),
-    stated(field_row(
+        |e| history(&e.outside.history.from),
+    ),
+    field_row(
         "history.domain",
         HISTORY,
         Cost::Store,
         "earlier mail from the author's domain",
-        history,
-    )),
-    stated(field_row(
+        |e| history(&e.outside.history.domain),
+    ),
+    field_row(
         "history.pair",
         HISTORY,
         Cost::Store,
         "earlier mail between author and recipient",
-        history,
-    )),
-    later(
+        |e| history(&e.outside.history.pair),
+    ),
+    field_row(
         "history.bank_details",
-        BOOL,
+        Type::One(Base::Record(Kind::BankDetails)),
         Cost::Store,
-        "whether this correspondent showed these bank details before",
+        "the text's bank details against those that the author's domain has shown; absent when it shows none",
+        |e| match e.outside.history.bank_details.compare(e.message) {
+            Fact::Known(details) => Value::Record(Record::BankDetails(details)),
+            Fact::Absent => Value::Absent,
+            Fact::Unknown(cause) => unknown(cause),
+        },
     ),
     stated(field_row(
         "antivirus.infected",
@@ -437,6 +560,10 @@ fn gathered<'e, T>(check: &'static str, gathered: &'e Gathered<T>, value: impl F
     })
 }
 
+fn texts(texts: &[String]) -> Value<'_> {
+    Value::list(texts.iter().map(|text| Value::text(text)))
+}
+
 fn mailbox(mailbox: Option<&Mailbox>) -> Value<'_> {
     Value::maybe(mailbox, |mailbox| Value::Record(Record::Mailbox(mailbox)))
 }
@@ -462,11 +589,6 @@ fn links<'e>(evidence: &'e Evidence<'_, '_>) -> Value<'e> {
     })
 }
 
-fn history<'e>(evidence: &'e Evidence<'_, '_>) -> Value<'e> {
-    let known = |history: &'e History| Value::Record(Record::History(history));
-    evidence
-        .outside
-        .history
-        .as_ref()
-        .map_or_else(|| unknown(NOT_GATHERED), known)
+fn history(history: &Fact<History>) -> Value<'_> {
+    fact(history, |history| Value::Record(Record::History(history)))
 }

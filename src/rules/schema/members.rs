@@ -4,9 +4,10 @@
 //! caller sees to.
 
 use super::*;
-use crate::evidence::{History, Listing};
+use crate::evidence::identity::{name_fits, plain_name};
+use crate::evidence::{BankDetails, History, Listing};
 use crate::mail::Domain;
-use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Origin, Part, Thread, Url};
+use crate::mail::message::{Attachment, Form, Hop, Image, Link, Mailbox, Origin, Part, Thread, Url, Via};
 use crate::rules::value::Record;
 use std::borrow::Cow;
 
@@ -28,6 +29,7 @@ pub const RECORDS: &[(Kind, &[Field])] = &[
     (Kind::Form, FORM),
     (Kind::Thread, THREAD),
     (Kind::History, HISTORY),
+    (Kind::BankDetails, BANK_DETAILS),
     (Kind::Listing, LISTING),
 ];
 
@@ -35,6 +37,18 @@ const MAILBOX: &[Field] = &[
     member("mailbox.name", TEXT, "the display name, decoded", |v| {
         mailbox(v, |m| Value::text(&m.name))
     }),
+    member(
+        "mailbox.plain_name",
+        TEXT,
+        "the same as it reads: nothing invisible or turned round, look-alikes of ASCII folded",
+        |v| mailbox(v, |m| Value::Text(plain_name(&m.name))),
+    ),
+    member(
+        "mailbox.name_fits",
+        BOOL,
+        "whether a word of the name, or its initials, stand in the address; so too without a name",
+        |v| mailbox(v, |m| Value::Bool(name_fits(&m.name, &m.address))),
+    ),
     member("mailbox.address", Type::One(Base::Address), "the whole address", |v| {
         mailbox(v, |m| Value::address(&m.address))
     }),
@@ -59,17 +73,39 @@ const LINK: &[Field] = &[
         "where it leads",
         |v| link(v, |l| Value::Record(Record::Url(&l.target))),
     ),
-    later(
+    member(
         "link.via",
         Type::Many(Base::Record(Kind::Via)),
-        Cost::Text,
-        "redirectors and gateways around the target",
+        "redirectors, gateways and trackers around the target, outermost first",
+        |v| {
+            link(v, |l| {
+                Value::list(l.via.iter().map(|outer| Value::Record(Record::Via(outer))))
+            })
+        },
     ),
-    later(
+    member(
+        "link.within",
+        Type::One(Base::Record(Kind::Url)),
+        "a URL that stands within the target's, where an open redirect would lead",
+        |v| link(v, |l| Value::maybe(l.within(), |url| Value::Record(Record::Url(url)))),
+    ),
+    member(
         "link.is_shortener",
         BOOL,
-        Cost::Text,
         "whether the target is a link shortener",
+        |v| link(v, |l| Value::Bool(l.is_shortener())),
+    ),
+    member(
+        "link.mismatch",
+        TEXT,
+        "how the domain shown and the target's site differ: empty, `suffix`, `tracker`, `shortener` or `site`",
+        |v| link(v, |l| Value::text(l.mismatch().as_str())),
+    ),
+    member(
+        "link.is_defanged",
+        BOOL,
+        "whether it is written so that nobody follows it: `hxxp://evil[.]test`",
+        |v| link(v, |l| Value::Bool(l.is_defanged)),
     ),
     member("link.origin", TEXT, "`body` or `header`", |v| {
         link(v, |l| {
@@ -79,11 +115,11 @@ const LINK: &[Field] = &[
             })
         })
     }),
-    later(
+    member(
         "link.in_new",
         BOOL,
-        Cost::Text,
         "whether it stands in the newest part of the thread",
+        |v| link(v, |l| Value::Bool(l.in_new)),
     ),
 ];
 
@@ -125,13 +161,12 @@ const URL: &[Field] = &[
 ];
 
 const VIA: &[Field] = &[
-    later("via.kind", TEXT, Cost::Text, "`redirector`, `gateway`…"),
-    later(
-        "via.url",
-        Type::One(Base::Record(Kind::Url)),
-        Cost::Text,
-        "the outer URL",
-    ),
+    member("via.kind", TEXT, "`redirector`, `gateway` or `tracker`", |v| {
+        via(v, |outer| Value::text(outer.kind.as_str()))
+    }),
+    member("via.url", Type::One(Base::Record(Kind::Url)), "the outer URL", |v| {
+        via(v, |outer| Value::Record(Record::Url(&outer.url)))
+    }),
 ];
 
 const ATTACHMENT: &[Field] = &[
@@ -314,7 +349,12 @@ const IMAGE: &[Field] = &[
     member("image.is_tracking_size", BOOL, "at most 2 by 2 pixels", |v| {
         image(v, |i| Value::Bool(i.is_tracking_size))
     }),
-    later("image.size", SIZE, Cost::Text, "bytes of an inline image"),
+    member(
+        "image.size",
+        SIZE,
+        "bytes of an image that comes with the message; absent for others",
+        |v| image(v, |i| Value::maybe(i.size, Value::number)),
+    ),
 ];
 
 const FORM: &[Field] = &[
@@ -345,27 +385,39 @@ const THREAD: &[Field] = &[
 ];
 
 const HISTORY: &[Field] = &[
-    member("history.messages_before", INT, "messages before this one", |v| {
-        history(v, |h| Value::number(h.messages_before))
-    }),
+    member(
+        "history.messages_before",
+        INT,
+        "messages from them before this one, delivered or quarantined",
+        |v| history(v, |h| Value::number(h.messages_before)),
+    ),
     member(
         "history.first_seen",
         TIME,
         "the first of them; absent without any",
-        |v| history(v, |h| never(h, Value::Absent)),
+        |v| history(v, |h| Value::maybe(h.first_seen, Value::Time)),
     ),
     member("history.last_seen", TIME, "the last of them", |v| {
-        history(v, |h| never(h, Value::Absent))
+        history(v, |h| Value::maybe(h.last_seen, Value::Time))
     }),
     member("history.quarantined_before", INT, "how many were quarantined", |v| {
-        history(v, |h| never(h, Value::Int(0)))
+        history(v, |h| Value::number(h.quarantined_before))
     }),
     member("history.released_before", INT, "how many of these were released", |v| {
-        history(v, |h| never(h, Value::Int(0)))
+        history(v, |h| Value::number(h.released_before))
     }),
-    member("history.sent_before", INT, "messages that we sent there before", |v| {
-        history(v, |h| Value::number(h.sent_before))
-    }),
+    member(
+        "history.sent_before",
+        INT,
+        "messages that we sent there before; absent where outbound mail goes another way",
+        |v| history(v, |h| fact(&h.sent_before, |sent| Value::number(*sent))),
+    ),
+    member(
+        "history.sent_first",
+        BOOL,
+        "whether we wrote there before anything came from there",
+        |v| history(v, |h| fact(&h.sent_first, |first| Value::Bool(*first))),
+    ),
 ];
 
 const LISTING: &[Field] = &[
@@ -383,6 +435,24 @@ const LISTING: &[Field] = &[
         TEXT,
         "where it stands: `author`, `envelope`, `helo` or `link`",
         |v| listing(v, |l| Value::text(l.origin.as_str())),
+    ),
+];
+
+const BANK_DETAILS: &[Field] = &[
+    member(
+        "bank_details.known",
+        INT,
+        "how many different ones the domain has shown before",
+        |v| bank_details(v, |d| d.known),
+    ),
+    member("bank_details.seen", INT, "how many of these it shows again", |v| {
+        bank_details(v, |d| d.seen)
+    }),
+    member(
+        "bank_details.new",
+        INT,
+        "how many it shows that weren't shown before",
+        |v| bank_details(v, |d| d.new),
     ),
 ];
 
@@ -425,6 +495,12 @@ pub const DOMAIN: &[Field] = &[
         "whether a label is an A-label (RFC 5890)",
         |v| domain(v, |d| Value::Bool(d.is_punycode())),
     ),
+    member(
+        "domain.unicode",
+        TEXT,
+        "the spelling that people see: U-labels in place of A-labels",
+        |v| domain(v, |d| Value::Text(Cow::Owned(d.unicode()))),
+    ),
 ];
 
 /// The parts of an address.
@@ -457,6 +533,7 @@ macro_rules! reader {
 reader!(mailbox, Mailbox);
 reader!(link, Link);
 reader!(url, Url);
+reader!(via, Via);
 reader!(attachment, Attachment);
 reader!(part, Part);
 reader!(hop, Hop);
@@ -465,6 +542,13 @@ reader!(form, Form);
 reader!(thread, Thread);
 reader!(history, History);
 reader!(listing, Listing);
+
+fn bank_details<'e>(value: &Value<'e>, count: impl FnOnce(&BankDetails) -> u64) -> Value<'e> {
+    match value {
+        Value::Record(Record::BankDetails(details)) => Value::number(count(details)),
+        _ => Value::Absent,
+    }
+}
 
 /// Reads a domain, keeping what it gives alive where the domain itself doesn't live long enough.
 fn domain<'e>(value: &Value<'e>, read: impl for<'d> FnOnce(&'d Domain) -> Value<'d>) -> Value<'e> {
@@ -486,13 +570,5 @@ fn address<'e>(value: &Value<'e>, read: impl FnOnce(&str, &str) -> Value<'e>) ->
             read(local, domain)
         }
         _ => Value::Absent,
-    }
-}
-
-/// What is certain of a correspondent who never wrote, and not kept in this version otherwise.
-fn never<'e>(history: &History, value: Value<'e>) -> Value<'e> {
-    match history.messages_before {
-        0 => value,
-        _ => unknown(NOT_GATHERED),
     }
 }

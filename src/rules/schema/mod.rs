@@ -55,6 +55,8 @@ pub struct Field {
     pub doc: &'static str,
     /// Whether live mail has it in this version.
     pub gathered: bool,
+    /// Roughly what it costs to find out, in what a comparison costs; what others ask for too anyway counts as nothing.
+    pub(super) weight: u32,
     get: Getter,
 }
 
@@ -160,6 +162,7 @@ const fn field_row(
         cost,
         doc,
         gathered: true,
+        weight: 1,
         get: Getter::Evidence(get),
     }
 }
@@ -169,6 +172,16 @@ const fn stated(row: Field) -> Field {
     Field { gathered: false, ..row }
 }
 
+/// A fact for which the text, or names and domains, are looked through: other conditions are asked before.
+const fn sought(weight: u32, row: Field) -> Field {
+    Field { weight, ..row }
+}
+
+/// What looking through names and domains weighs.
+const A_FEW_NAMES: u32 = 40;
+/// What looking through the text weighs.
+const A_TEXT: u32 = 400;
+
 const fn member(name: &'static str, ty: Type, doc: &'static str, get: for<'e> fn(&Value<'e>) -> Value<'e>) -> Field {
     Field {
         name,
@@ -176,6 +189,7 @@ const fn member(name: &'static str, ty: Type, doc: &'static str, get: for<'e> fn
         cost: Cost::Free,
         doc,
         gathered: true,
+        weight: 1,
         get: Getter::Member(get),
     }
 }
@@ -187,6 +201,7 @@ const fn later(name: &'static str, ty: Type, cost: Cost, doc: &'static str) -> F
         cost,
         doc,
         gathered: false,
+        weight: 1,
         get: Getter::Nothing,
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::rules::assemble::{self, Only, Options};
 use crate::rules::diagnostic::Diagnostic;
+use crate::rules::list_entry;
 use crate::rules::set::RuleSet;
 use crate::rules::source::Root;
 use crate::rules::test_entry::Scene;
@@ -13,12 +14,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 /// The lists that a test states, in a form to compare by.
-pub(super) type Stated = Vec<(String, Vec<String>)>;
+pub(super) type Stated = Vec<(String, list_entry::Stated)>;
 
 pub(super) fn stated(scene: &Scene) -> Stated {
     let lists = scene.lists.iter();
     lists
-        .map(|(name, values)| (name.value.clone(), values.iter().map(|v| v.value.clone()).collect()))
+        .map(|(name, entries)| (name.value.clone(), entries.stated()))
         .collect()
 }
 

@@ -16,6 +16,7 @@ use super::set::RuleSet;
 use super::source::Root;
 use super::test_entry::{Expectation, Scene, TestEntry, VerdictTest, place};
 use super::{Action, Findings, compose};
+use crate::evidence::identity::{Identity, Protected};
 use crate::evidence::{Evidence, Kept};
 use crate::mail::message::Limits;
 use crate::mail::{Mail, Message};
@@ -180,15 +181,16 @@ pub(super) fn alone(set: &RuleSet, root: usize) -> Result<RuleSet, Vec<Diagnosti
     hermetic::whole(set, reach(&set.roots, root), &Stated::new())
 }
 
-/// What a rule sees in a test.
+/// What a rule of a set sees in a test.
 pub(super) fn stage<T>(
     scene: &Scene,
     root: &Root,
+    set: &RuleSet,
     look: impl FnOnce(&Evidence<'_, '_>, &[String]) -> T,
 ) -> Result<T, String> {
     let withheld: Vec<String> = scene.unknown.iter().map(|fact| fact.value.clone()).collect();
     let staged = Staged::of(scene, Some(root))?;
-    Ok(staged.see(scene, |evidence| look(evidence, &withheld)))
+    Ok(staged.see(scene, set.protected(), |evidence| look(evidence, &withheld)))
 }
 
 struct Bench<'b> {
@@ -218,7 +220,9 @@ impl Bench<'_> {
             Err(why) => vec![why],
             Ok(staged) => {
                 let withheld = withheld(&test.scene);
-                let outcome = staged.see(&test.scene, |evidence| set.outcome_of(id, evidence, &withheld));
+                let outcome = staged.see(&test.scene, set.protected(), |evidence| {
+                    set.outcome_of(id, evidence, &withheld)
+                });
                 outcome.map_or_else(
                     || vec![format!("there is no rule {id}")],
                     |outcome| rule_failures(test, &outcome),
@@ -241,7 +245,9 @@ impl Bench<'_> {
             Err(why) => vec![why],
             Ok(staged) => {
                 let withheld = withheld(&test.scene);
-                let findings = staged.see(&test.scene, |evidence| set.evaluate_without(evidence, &withheld));
+                let findings = staged.see(&test.scene, set.protected(), |evidence| {
+                    set.evaluate_without(evidence, &withheld)
+                });
                 let action = verdict(&findings, &staged.mail);
                 let mut failures = unknown_rules(set, test);
                 failures.extend(verdict_failures(test, &findings, action));
@@ -273,7 +279,7 @@ impl Staged {
         Ok(Self { mail, now })
     }
 
-    fn see<T>(&self, scene: &Scene, look: impl FnOnce(&Evidence<'_, '_>) -> T) -> T {
+    fn see<T>(&self, scene: &Scene, protected: &Protected, look: impl FnOnce(&Evidence<'_, '_>) -> T) -> T {
         let message = Message::parse(&self.mail.bytes, &Limits::default());
         look(&Evidence {
             now: self.now,
@@ -281,6 +287,7 @@ impl Staged {
             message: &message,
             outside: compose::outside(scene),
             kept: Kept::ALL,
+            identity: Identity::against(protected),
         })
     }
 }

@@ -46,7 +46,7 @@ pub fn coverage(set: &RuleSet) -> Result<Vec<Clause>, Vec<Diagnostic>> {
     testing::visit(set, &mut |hermetic, tests| {
         let bench = Workbench::new(hermetic);
         for (rule, test, root) in tests {
-            let explained = testing::stage(&test.scene, root, |evidence, withheld| {
+            let explained = testing::stage(&test.scene, root, hermetic, |evidence, withheld| {
                 bench.explain_without(rule, evidence, withheld, Extent::ALL)
             });
             if let Ok(Some(explanation)) = explained {

@@ -48,7 +48,7 @@ fn each_part_follows_from_its_parts_and_the_whole_is_the_gates() {
         let bench = Workbench::new(hermetic);
         for (rule, test, root) in own {
             tests += 1;
-            let staged = testing::stage(&test.scene, root, |evidence, withheld| {
+            let staged = testing::stage(&test.scene, root, hermetic, |evidence, withheld| {
                 let explained = bench.explain_without(rule, evidence, withheld, Extent::ALL).unwrap();
                 let Outcome { truth, snippets, .. } = hermetic.outcome_of(rule, evidence, withheld).unwrap();
                 assert_eq!(explained.condition.truth, truth, "{rule}");

@@ -4,6 +4,7 @@
 //! beside it.
 
 mod concurrency;
+mod history;
 mod holds;
 mod journal;
 mod levers;
@@ -106,7 +107,7 @@ pub(super) fn event(number: u128, seconds: i64) -> MessageEvent {
 }
 
 /// A message of its own fingerprint, received so many seconds after the fixed moment.
-pub(super) fn message(number: u128, state: State, addresses: &[&str]) -> Quarantined {
+pub(crate) fn message(number: u128, state: State, addresses: &[&str]) -> Quarantined {
     let seconds = i64::try_from(number).expect("small");
     Quarantined {
         id: id(number),

@@ -16,6 +16,7 @@ const NEVER: Due = Due {
     journal: Timestamp::MIN,
     quarantine: Timestamp::MIN,
     audit: Timestamp::MIN,
+    history: Timestamp::MIN,
 };
 
 /// How many records of each class there are: journal, quarantine, audit.
@@ -43,6 +44,7 @@ async fn each_class_goes_by_its_own_limit(store: Arc<dyn Store>) {
             journal: before,
             quarantine: before,
             audit: before,
+            history: before,
         };
         assert_eq!(
             store.expire(all).await,
@@ -100,6 +102,7 @@ async fn what_is_on_hold_stays_whole_and_goes_once_that_is_lifted(store: Arc<dyn
         journal: at(100),
         quarantine: at(100),
         audit: at(100),
+        history: at(100),
     };
     assert_eq!(
         store.expire(all).await,

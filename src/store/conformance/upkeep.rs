@@ -62,6 +62,7 @@ async fn totals_count_what_is_held(store: Arc<dyn Store>) {
         on_hold: 0,
         bytes: 4 * size,
         oldest: Some(at(2)),
+        history_entries: 0,
     };
     assert_eq!(store.totals().await, Ok(expected));
 }
@@ -72,6 +73,7 @@ fn due(journal: Timestamp, quarantine: Timestamp) -> Due {
         journal,
         quarantine,
         audit: Timestamp::MIN,
+        history: Timestamp::MIN,
     }
 }
 

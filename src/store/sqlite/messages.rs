@@ -376,9 +376,13 @@ pub(super) async fn totals(connection: &mut SqliteConnection) -> Result<Totals, 
         totals.oldest = Some(totals.oldest.map_or(oldest, |known| known.min(oldest)));
     }
     let on_hold: i64 = sqlx::query_scalar("SELECT count(*) FROM message WHERE hold_since IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    let entries: i64 = sqlx::query_scalar("SELECT entries FROM history_state")
         .fetch_one(connection)
         .await?;
     totals.on_hold = on_hold.unsigned_abs();
+    totals.history_entries = entries.unsigned_abs();
     Ok(totals)
 }
 

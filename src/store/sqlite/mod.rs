@@ -6,6 +6,7 @@
 
 mod audit;
 mod file;
+mod history;
 mod latch;
 mod levers;
 mod messages;
@@ -16,10 +17,11 @@ mod tests;
 mod writer;
 
 use super::{
-    AuditEntry, Claim, Due, Hold, JournalQuery, OpenError, QuarantineQuery, Quarantined, ReleaseOutcome, State, Store,
-    StoreError, Summary, Totals, search,
+    AuditEntry, Claim, Due, Hold, JournalQuery, Learned, Lesson, OpenError, QuarantineQuery, Quarantined, Recalled,
+    ReleaseOutcome, State, Store, StoreError, Summary, Totals, search,
 };
 use crate::compute::Compute;
+use crate::evidence::{Key, Secret};
 use crate::telemetry::{MessageEvent, Telemetry};
 use crate::verdict::Lever;
 use crate::verdict::lever::What;
@@ -250,7 +252,8 @@ impl Store for SqliteStore {
     }
 
     async fn expire(&self, due: Due) -> Result<u64, StoreError> {
-        let [journal, quarantine, audit] = [due.journal, due.quarantine, due.audit].map(search::nanoseconds);
+        let due = [due.journal, due.quarantine, due.audit, due.history];
+        let [journal, quarantine, audit, history] = due.map(search::nanoseconds);
         let mut gone = 0;
         // Mail goes before what tells of it.
         gone += self
@@ -266,6 +269,11 @@ impl Store for SqliteStore {
         gone += self
             .in_batches(audit::EXPIRED_AT_ONCE, move |connection| {
                 Box::pin(audit::expire(connection, audit))
+            })
+            .await?;
+        gone += self
+            .in_batches(history::EXPIRED_AT_ONCE, move |connection| {
+                Box::pin(history::expire(connection, history))
             })
             .await?;
         Ok(gone)
@@ -292,6 +300,34 @@ impl Store for SqliteStore {
                 levers::remove(connection, &what).await?;
                 audit::append(connection, audit).await
             })
+        })
+        .await
+    }
+
+    async fn history_secret(&self, fresh: [u8; Secret::BYTES]) -> Result<[u8; Secret::BYTES], StoreError> {
+        self.change("recall", move |connection| Box::pin(history::secret(connection, fresh)))
+            .await
+    }
+
+    async fn forget(&self, key: Key, recipient: Option<Key>, audit: AuditEntry) -> Result<u64, StoreError> {
+        self.change("forget", move |connection| {
+            Box::pin(async move {
+                let gone = history::forget(connection, &key, recipient.as_ref()).await?;
+                audit::append(connection, audit).await?;
+                Ok(gone)
+            })
+        })
+        .await
+    }
+
+    async fn recall(&self, keys: Vec<Key>, beneath: Option<Key>) -> Result<Recalled, StoreError> {
+        let found = async { history::recall(&mut *self.latch.reader().await?, &keys, beneath.as_ref()).await };
+        self.read("recall", found.await)
+    }
+
+    async fn learn(&self, lessons: Vec<Lesson>, entries_max: u64) -> Result<Learned, StoreError> {
+        self.change("learn", move |connection| {
+            Box::pin(history::learn(connection, lessons, entries_max))
         })
         .await
     }

@@ -12,7 +12,7 @@ const APPLICATION_ID: i64 = 0x5052_5452;
 
 /// What each version added, in order. Times are nanoseconds since 1970, UTC; columns of folded
 /// text are what searches look in.
-pub(super) const STEPS: [&str; 3] = [
+pub(super) const STEPS: [&str; 4] = [
     "
     CREATE TABLE message (
         sequence     INTEGER PRIMARY KEY,
@@ -138,6 +138,35 @@ pub(super) const STEPS: [&str; 3] = [
     CREATE TRIGGER audit_is_only_removed_when_due BEFORE DELETE ON audit
         WHEN OLD.time >= coalesce((SELECT before FROM audit_due), 0)
         BEGIN SELECT RAISE(ABORT, 'the audit log is only ever appended to'); END;
+",
+    // What correspondents are remembered by are keyed hashes; `secret` is the key, made when it is first asked for.
+    // Whoever was touched last stays longest among those of the same worth.
+    "
+    ALTER TABLE journal ADD COLUMN learned INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE history (
+        key         BLOB NOT NULL PRIMARY KEY,
+        messages    INTEGER NOT NULL,
+        quarantined INTEGER NOT NULL,
+        released    INTEGER NOT NULL,
+        sent        INTEGER NOT NULL,
+        first_seen  INTEGER,
+        last_seen   INTEGER,
+        touched     INTEGER NOT NULL,
+        sent_first  INTEGER NOT NULL,
+        worth       INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX history_worth ON history (worth, touched);
+
+    CREATE TABLE history_state (
+        id             INTEGER PRIMARY KEY CHECK (id = 1),
+        secret         BLOB,
+        began          INTEGER,
+        outbound_began INTEGER,
+        messages       INTEGER NOT NULL,
+        entries        INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO history_state (id, messages, entries) VALUES (1, 0, 0);
 ",
 ];
 

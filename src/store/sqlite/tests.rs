@@ -162,7 +162,7 @@ async fn a_database_of_a_newer_version_is_refused() {
     bench.open().await.expect("opens").close().await;
     bench.meddle("PRAGMA user_version = 7").await;
     let refused = bench.refused().await;
-    let expected = "this database was written by a newer portreeve (schema 7; this one knows 3)";
+    let expected = "this database was written by a newer portreeve (schema 7; this one knows 4)";
     assert!(refused.ends_with(expected), "{refused}");
 }
 
@@ -176,13 +176,14 @@ async fn written_by_version(bench: &Bench, newer: &Bench, version: usize) {
     } else {
         columns.to_owned()
     };
+    let records = "sequence, id, received, verdict, senders_folded, recipients_folded, event";
     let (steps, other) = (schema::STEPS[..version].join(";"), newer.path());
     bench
         .meddle(&format!(
             "{steps}; PRAGMA application_id = 0x50525452; PRAGMA user_version = {version}; ATTACH '{}' AS newer; \
              INSERT INTO message ({columns}) SELECT {columns} FROM newer.message; \
              INSERT INTO recipient SELECT * FROM newer.recipient; INSERT INTO body SELECT * FROM newer.body; \
-             INSERT INTO journal SELECT * FROM newer.journal; INSERT INTO audit SELECT * FROM newer.audit",
+             INSERT INTO journal ({records}) SELECT {records} FROM newer.journal; INSERT INTO audit SELECT * FROM newer.audit",
             other.display()
         ))
         .await;
@@ -209,6 +210,7 @@ async fn a_database_of_an_earlier_version_keeps_all_that_it_holds() {
         assert_eq!(store.audit(None).await.expect("read").len(), 1);
         assert_eq!(store.get(id(1)).await.expect("is kept").hold, None);
         assert_eq!(store.levers().await, Ok(Vec::new()));
+        assert_eq!(store.recall(Vec::new(), None).await, Ok(Recalled::default()));
         store
             .settle_release(id(2), &[], ReleaseOutcome::NotDelivered)
             .await

@@ -1,9 +1,12 @@
 //! The checks together: messages signed here or by the standards, against zones of our own.
 
 use super::super::{Needs, Settings};
+use super::conclusion::Conclusion;
 use super::*;
-use crate::mail::{Address, Client, Direction, Envelope};
+use crate::mail::{Address, Client, Direction, Envelope, Mail, message};
 use crate::resolver::zone::Zone;
+use jiff::Timestamp;
+use mail_auth::AuthenticatedMessage;
 use mail_auth::common::crypto::Ed25519Key;
 use mail_auth::common::headers::HeaderWriter;
 use mail_auth::dkim::{Canonicalization, DkimSigner, Done};

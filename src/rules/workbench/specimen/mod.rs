@@ -198,7 +198,7 @@ impl<'s> Judge<'s> {
     }
 
     fn look(&self, scene: &Scene) -> Option<(Truth, BTreeSet<Clause>)> {
-        let explained = testing::stage(scene, self.root, |evidence, withheld| {
+        let explained = testing::stage(scene, self.root, self.bench.set, |evidence, withheld| {
             self.bench.explain_without(self.id, evidence, withheld, Extent::ALL)
         });
         let explanation = explained.ok()??;
