@@ -603,3 +603,45 @@ impl FromIterator<usize> for AtomSet {
 fn place(atom: usize) -> (usize, u64) {
     (atom / 64, 1 << (atom % 64))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_stays_within_its_room_and_the_rest_is_left_to_grams() {
+        let words =
+            |count: usize| (0..count).map(|number| format!("w{:x}rd", number.wrapping_mul(0x9e37_79b1) % (1 << 32)));
+        let repeating = "ab".repeat(1_000);
+        let all_alike: Vec<String> = (0..3_000).map(|number| format!("{repeating}{number}")).collect();
+        let tabled = |needles: &[String]| {
+            let (tabled, left) = Tabled::build(needles.iter().map(String::as_str).enumerate().collect());
+            let bytes = tabled.states.as_ref().map_or(0, States::heap_bytes);
+            (left.len(), tabled.is_of_short, bytes)
+        };
+        for (needles, expected) in [
+            (Vec::new(), (0, false)),
+            (words(100).collect::<Vec<_>>(), (0, false)),
+            // One that stands whole doesn't send the others away.
+            (words(10_000).chain([repeating.clone()]).collect(), (0, false)),
+            // Small sets have a table whatever they hold.
+            (all_alike[..20].to_vec(), (0, false)),
+            (
+                words(9).chain(all_alike).chain(["x".to_owned()]).collect(),
+                (3_009, true),
+            ),
+            (
+                words(200_000).chain(["ab".to_owned(), "\u{e9}".to_owned()]).collect(),
+                (200_000, true),
+            ),
+        ] {
+            let (left, is_of_short, bytes) = tabled(&needles);
+            assert_eq!((left, is_of_short), expected, "{} needles", needles.len());
+            assert!(
+                bytes < 2 * TABLE_BYTES_MAX,
+                "{bytes} bytes of {} needles",
+                needles.len()
+            );
+        }
+    }
+}
