@@ -57,6 +57,10 @@ struct Number {
 
 impl Number {
     fn read(text: &str, group: &Group) -> Option<Self> {
+        // Most numbers are of another length, and need no look at what they are called.
+        if !(6..=8).contains(&group.digits.len()) {
+            return None;
+        }
         let before = text.get(text.floor_char_boundary(group.start.saturating_sub(NAMED_WITHIN))..group.start)?;
         // The name of the number before isn't this one's.
         let before = before
