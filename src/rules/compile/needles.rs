@@ -292,10 +292,13 @@ impl Tabled {
             };
             Some(Self { states, is_of_short })
         };
-        let bytes_max = match needles.iter().map(|(_, text)| text.len()).sum::<usize>() {
-            ..=TABLED_BYTES_MIN => usize::MAX,
-            ..=TABLED_BYTES_MAX => TABLE_BYTES_MAX,
-            _ => 0,
+        let bytes: usize = needles.iter().map(|(_, text)| text.len()).sum();
+        let bytes_max = if bytes <= TABLED_BYTES_MIN {
+            usize::MAX
+        } else if bytes <= TABLED_BYTES_MAX {
+            TABLE_BYTES_MAX
+        } else {
+            0
         };
         if let Some(all) = tabled(&needles, bytes_max, false) {
             return (all, Vec::new());
