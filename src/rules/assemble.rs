@@ -401,15 +401,7 @@ fn parts(
             return None;
         }
     };
-    let scanner = match atoms.build() {
-        Ok(scanner) => scanner,
-        Err(why) => {
-            let file = &files.first()?.source;
-            let message = format!("the patterns of all rules together are too large: {why}");
-            diagnostics.push(Diagnostic::error(SET_TOO_LARGE, file, 0..0, message));
-            return None;
-        }
-    };
+    let scanner = atoms.build();
     Some(Parts {
         details: rules.iter().map(|(_, rule)| details(rule)).collect(),
         rules: infos,

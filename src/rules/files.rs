@@ -7,6 +7,7 @@ use super::assemble::RULES_MAX;
 use super::diagnostic::Diagnostic;
 use super::link::Written;
 use super::pack::{self, Condition, RuleFile};
+use super::read_ahead::side_by_side;
 use super::source::{Root, Source};
 use super::stock::Stock;
 use std::collections::HashMap;
@@ -27,6 +28,13 @@ pub(super) struct File {
     pub problems: Vec<Diagnostic>,
     /// Where each line begins, so that a place is found without reading the file again.
     lines: Vec<usize>,
+}
+
+/// A text that may have been read before.
+struct Unread<'s> {
+    root: usize,
+    is_packed: bool,
+    source: &'s Arc<Source>,
 }
 
 impl File {
@@ -72,23 +80,33 @@ impl File {
 pub(super) fn read(roots: &mut [Root], before: &Stock, diagnostics: &mut Vec<Diagnostic>) -> Vec<Arc<File>> {
     let named = before.files.iter().map(|file| (file.source.name.as_str(), file));
     let known: HashMap<&str, &Arc<File>> = named.collect();
-    let mut files = Vec::new();
-    for (root, sources) in roots.iter_mut().enumerate() {
-        let is_packed = sources.manifest.is_some();
-        for source in &mut sources.files {
-            let earlier = known.get(source.name.as_str()).filter(|file| {
-                let is_same = Arc::ptr_eq(&file.source, source) || file.source == *source;
-                is_same && (file.root, file.is_packed) == (root, is_packed)
-            });
-            let file = earlier.map_or_else(
-                || Arc::new(File::read(root, is_packed, source)),
-                |file| Arc::clone(file),
-            );
-            // Of a text that is read again unchanged one copy is enough.
-            *source = Arc::clone(&file.source);
-            diagnostics.extend_from_slice(&file.problems);
-            files.push(file);
+    let numbered = roots.iter().enumerate();
+    let texts: Vec<Unread<'_>> = numbered
+        .flat_map(|(root, sources)| {
+            let is_packed = sources.manifest.is_some();
+            let unread = move |source| Unread {
+                root,
+                is_packed,
+                source,
+            };
+            sources.files.iter().map(unread)
+        })
+        .collect();
+    let files = side_by_side(&texts, 1, |text| {
+        let earlier = known.get(text.source.name.as_str()).filter(|file| {
+            let is_same = Arc::ptr_eq(&file.source, text.source) || file.source == *text.source;
+            is_same && (file.root, file.is_packed) == (text.root, text.is_packed)
+        });
+        match earlier {
+            Some(file) => Arc::clone(file),
+            None => Arc::new(File::read(text.root, text.is_packed, text.source)),
         }
+    });
+    // Of a text that is read again unchanged one copy is enough.
+    let sources = roots.iter_mut().flat_map(|root| &mut root.files);
+    for (source, file) in sources.zip(&files) {
+        *source = Arc::clone(&file.source);
+        diagnostics.extend_from_slice(&file.problems);
     }
     let rules: usize = files.iter().map(|file| file.content.rules.len()).sum();
     if rules > RULES_MAX

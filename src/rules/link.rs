@@ -8,6 +8,7 @@ use super::compile::{self, Atoms, Names, RuleRef};
 use super::diagnostic::{Diagnostic, Level, SLOW_PATTERN};
 use super::lists::List;
 use super::pack::Condition;
+use super::read_ahead::{self, Read};
 use super::source::Source;
 use super::syntax;
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +26,13 @@ pub(super) struct Named<'n> {
     pub written: Written<'n>,
     /// Conditions that belong to it and are evaluated with it: its exceptions.
     pub own: Vec<Written<'n>>,
+}
+
+impl<'n> Named<'n> {
+    /// Its own condition, and then those that belong to it.
+    fn all(&self) -> impl Iterator<Item = Written<'n>> {
+        std::iter::once(self.written).chain(self.own.iter().copied())
+    }
 }
 
 /// A condition's text and its file.
@@ -129,26 +137,39 @@ pub(super) fn compile_all(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Option<Linked>> {
     let mut linked = Vec::with_capacity(named.len());
-    for (current, node) in named.iter().enumerate() {
-        let seen = Seen { catalogue, current };
-        let condition = compile_one(node.written, &seen, atoms, diagnostics);
-        let own: Option<Vec<_>> = node
-            .own
+    for (number, batch) in named.chunks(read_ahead::BATCH).enumerate() {
+        let texts = batch
             .iter()
-            .map(|written| compile_one(*written, &seen, atoms, diagnostics))
-            .collect();
-        linked.push(condition.zip(own).map(|(condition, own)| Linked { condition, own }));
+            .flat_map(Named::all)
+            .map(|written| &*written.condition.text);
+        let texts: Vec<&str> = texts.collect();
+        let ahead = read_ahead::read(&texts, |source| atoms.knows(source));
+        let (conditions, patterns): (Vec<Read>, Vec<_>) = ahead.into_iter().unzip();
+        atoms.expect(patterns.into_iter().flatten());
+        let mut read = conditions.into_iter();
+        for (place, node) in batch.iter().enumerate() {
+            let current = number * read_ahead::BATCH + place;
+            let seen = Seen { catalogue, current };
+            let conditions = node.all().zip(&mut read);
+            let compiled: Vec<Option<_>> = conditions
+                .map(|(written, read)| compile_one(written, read, &seen, atoms, diagnostics))
+                .collect();
+            let mut compiled = compiled.into_iter();
+            let condition = compiled.next().flatten();
+            let own: Option<Vec<_>> = compiled.collect();
+            linked.push(condition.zip(own).map(|(condition, own)| Linked { condition, own }));
+        }
     }
     linked
 }
 
 fn compile_one(
     written: Written<'_>,
+    (expr, problems): Read,
     seen: &Seen<'_, '_>,
     atoms: &mut Atoms,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<compile::Condition> {
-    let (expr, problems) = syntax::parse(&written.condition.text);
     let failed = problems.iter().any(|problem| problem.level == Level::Error);
     report(written, problems, diagnostics);
     let expr = expr.filter(|_| !failed)?;

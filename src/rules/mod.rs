@@ -27,6 +27,7 @@ mod naive;
 mod overlay;
 pub mod pack;
 pub mod protected;
+mod read_ahead;
 pub mod schema;
 pub mod set;
 mod settings;

@@ -7,6 +7,7 @@
 use super::extent::Extent;
 use super::needles::{Automaton, Few, Needles, Scanned};
 use super::node::Node;
+use super::pattern::Pattern;
 use super::patterns::{Patterns, Taken};
 use super::required::Literal;
 use super::shared::{Places, SharedConditions};
@@ -75,6 +76,16 @@ impl Atoms {
         }
     }
 
+    /// Whether a regex written so needn't be read any more.
+    pub(crate) fn knows(&self, source: &str) -> bool {
+        self.patterns.holds(source) || self.before.holds(source)
+    }
+
+    /// Takes regexes that were read before the conditions that hold them are compiled.
+    pub(crate) fn expect(&mut self, ahead: impl Iterator<Item = Pattern>) {
+        self.patterns.expect(ahead);
+    }
+
     /// The regex of a literal whose first slash stands at `span.start`.
     pub(super) fn pattern(&mut self, text: &str, flags: &str, span: &Range<usize>) -> Result<Taken, Problem> {
         self.patterns.take(&self.before, (text, flags), span)
@@ -134,9 +145,10 @@ impl Atoms {
     }
 
     /// Builds the automaton. Conditions compiled with these atoms are evaluated with this scanner.
-    /// Fails only when the needles are more than an automaton can hold.
-    pub fn build(self) -> Result<Scanner, String> {
-        let automaton = self.needles.build()?;
+    pub fn build(self) -> Scanner {
+        let automaton = self.needles.build();
+        let mut patterns = self.patterns;
+        patterns.expect(std::iter::empty());
         let wanted = |mut atoms: Vec<usize>| {
             atoms.sort_unstable();
             atoms.dedup();
@@ -149,12 +161,12 @@ impl Atoms {
             }
         };
         let sources = self.sources.into_iter().map(|(source, atoms)| (source, wanted(atoms)));
-        Ok(Scanner {
+        Scanner {
             sources: sources.collect(),
             automaton,
             shared: self.shared.places(),
-            patterns: Arc::new(self.patterns),
-        })
+            patterns: Arc::new(patterns),
+        }
     }
 }
 
@@ -297,7 +309,7 @@ mod tests {
             let name = format!("other {number}{}", " and more of it".repeat(others / 2_000));
             atoms.atom(source, &name, true).unwrap();
         }
-        atoms.build().unwrap()
+        atoms.build()
     }
 
     /// Where a needle stands first, found the slow way.
@@ -373,7 +385,7 @@ mod tests {
             })
             .collect();
         let exact = atoms.atom(Some(source), "PAY", false).unwrap();
-        let scanner = atoms.build().unwrap();
+        let scanner = atoms.build();
         // Some regexes can't be told from each other by what is looked at.
         let distinct = variants.iter().collect::<std::collections::HashSet<_>>().len();
         let text = |times: usize| format!("{}PAY", "pay-zz ".repeat(times));
@@ -384,7 +396,7 @@ mod tests {
             assert_eq!(passes, is_beyond, "{times}");
             assert_eq!(scanned.hit(exact), Some(7 * times), "case is still looked at");
         }
-        // A text so long is cut into stretches, which have a share of the looks each.
+        // However long the text.
         let scanned = scanner.scan(source, text(2_000).into());
         let counts: Vec<usize> = variants.iter().map(|atom| scanned.places(*atom).count()).collect();
         assert!(
@@ -403,7 +415,7 @@ mod tests {
                 atoms.want_all_places(atom);
             }
         }
-        let scanner = atoms.build().unwrap();
+        let scanner = atoms.build();
         let most = usize::from(PLACES_MAX);
         for (count, told) in [
             (most - 1, most - 1),

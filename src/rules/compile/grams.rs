@@ -26,7 +26,7 @@ const BLOCK: usize = 16;
 const BLOCK_PAIRS: usize = (BLOCK - GRAM) / 2 + 1;
 
 /// Makes an ASCII letter lower case, and other bytes alike that needn't be: what passes is looked at again.
-const FOLD: u32 = 0x2020_2020;
+pub(super) const FOLD: u32 = 0x2020_2020;
 
 /// Takes what is found.
 pub(super) trait Sink {
@@ -280,7 +280,7 @@ fn shortened(gram: u32) -> u32 {
 }
 
 /// There are never as many needles, or bytes of them, as this can't tell: their files have limits.
-fn whole(number: usize) -> u32 {
+pub(super) fn whole(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 

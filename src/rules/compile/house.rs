@@ -95,7 +95,7 @@ impl House {
         let mut atoms = Atoms::default();
         let (condition, problems) = self.read(text, &mut atoms);
         let condition = condition.unwrap_or_else(|| panic!("{text}: {problems:#?}"));
-        let scanner = atoms.build().unwrap();
+        let scanner = atoms.build();
         scene.see(|evidence| {
             let mut scope = Scope::new(evidence, &scanner)
                 .withhold(&scene.withheld)
@@ -110,7 +110,7 @@ impl House {
         let mut atoms = Atoms::default();
         let read = |text: &&str| self.read(text, &mut atoms).0.unwrap();
         let conditions: Vec<Condition> = texts.iter().map(read).collect();
-        let scanner = atoms.build().unwrap();
+        let scanner = atoms.build();
         scene.see(|evidence| {
             let mut scope = Scope::new(evidence, &scanner).withhold(&scene.withheld);
             let judged = conditions.iter().map(|condition| evaluate(condition, &mut scope, self));

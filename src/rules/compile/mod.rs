@@ -3,6 +3,7 @@
 //! Knows nothing of files, scores or rules' metadata; other rules are indices.
 
 pub(crate) mod atoms;
+mod dialect;
 pub mod extent;
 mod foreign;
 mod grams;
@@ -22,6 +23,7 @@ mod size;
 mod states;
 pub(crate) mod surroundings;
 mod text_tests;
+mod transitions;
 pub(crate) mod triggers;
 mod words;
 
@@ -35,9 +37,9 @@ mod tests;
 pub use super::schema::Cost;
 pub use atoms::{Atoms, Scanner};
 pub use pattern::COMPILED_BYTES_MAX;
-pub(crate) use pattern::Pattern;
 #[cfg(test)]
 pub(crate) use pattern::regex_of;
+pub(crate) use pattern::{Pattern, quick_pattern};
 pub(crate) use patterns::Patterns;
 
 use super::lists::List;

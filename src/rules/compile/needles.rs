@@ -5,19 +5,22 @@
 //! their grams. Case is folded as Unicode says; whether a hit counts where case or its surroundings matter is
 //! checked here. Knows nothing of conditions, nor of which text is scanned.
 
-use super::grams::{Grams, NEEDLE_BYTES_MIN, Sink};
-use super::states::{STRETCHES, States, Stretched, have_short_heads};
+use super::grams::{Grams, NEEDLE_BYTES_MIN, Sink, whole};
+use super::states::States;
 use super::surroundings::{ByteSet, ByteTest};
 use crate::rules::text::{Folded, folded};
+use foldhash::fast::FixedState;
 use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
 /// Needles of so many bytes together go into a table of states whatever they are.
-const TABLE_BYTES_MAX: usize = 48 << 10;
-/// So many do where their heads are short, as those of words are.
+const TABLED_BYTES_MIN: usize = 48 << 10;
+/// So many do where their table isn't larger than this. That grows with the beginnings that tell them apart, those of
+/// words being alike, and slows down where it leaves the caches.
 const TABLED_BYTES_MAX: usize = 512 << 10;
+const TABLE_BYTES_MAX: usize = 16 << 20;
 
 /// A needle of which all places are wanted is noted at most so often in one text; beyond it stands
 /// everywhere.
@@ -74,28 +77,55 @@ struct Look {
 /// One of the atoms that have the same text, with the look that tells most of what stands around it.
 #[derive(Debug, Clone, Copy)]
 struct Variant {
-    atom: usize,
+    atom: u32,
     first: Option<Look>,
+}
+
+/// A text that some atoms have.
+#[derive(Debug, Clone, Copy)]
+struct Text {
+    bytes: u32,
+    /// Where its atoms begin among all variants; they end where the next text's begin.
+    variants: u32,
+}
+
+/// An atom, in as little room as may be: of a large set thousands are asked of at places far apart.
+#[derive(Debug, Clone, Copy)]
+struct Compact {
+    text: u32,
+    counter: Option<u32>,
+    /// Where what must stand around it begins among all looks, and how much it is.
+    looks: u32,
+    looks_count: u8,
+    is_exact: bool,
 }
 
 /// Needles, ready to be looked for in any text. `Send + Sync`.
 #[derive(Debug)]
 pub(crate) struct Automaton {
-    atoms: Vec<Atom>,
-    texts: Vec<String>,
-    /// The atoms of each text, one text's after the other's, those with surroundings last; and where each begins.
-    of_texts: Vec<Variant>,
-    begins: Vec<usize>,
+    atoms: Box<[Compact]>,
+    looks: Box<[Look]>,
+    /// Atoms as written, where case matters.
+    exact: HashMap<usize, Box<str>, FixedState>,
+    written: Vec<String>,
+    texts: Box<[Text]>,
+    /// The atoms of each text, one text's after the other's, those with surroundings last.
+    variants: Box<[Variant]>,
     sets: Vec<ByteSet>,
     grams: Grams,
-    /// All needles of a small set, as its tables stay in the caches; of a large one those too short for grams.
-    table: Option<States>,
-    /// Those of them beyond ASCII, which no ASCII text can hold: alone the others need few classes of bytes, so
-    /// that their table is half as large.
-    foreign: Option<States>,
-    /// Whether a scan for the shortest needles is a pass of its own.
-    has_both: bool,
+    plain: Tabled,
+    /// Those beyond ASCII, which no ASCII text can hold: alone the others need few classes of bytes, so that their
+    /// table is half as large.
+    foreign: Tabled,
     counted: usize,
+}
+
+/// Needles that are looked for by a table.
+#[derive(Debug)]
+struct Tabled {
+    states: Option<States>,
+    /// Whether it holds only those too short for grams, which find the others.
+    is_of_short: bool,
 }
 
 /// A few atoms, to be looked for one by one.
@@ -199,34 +229,93 @@ impl Needles {
         }
     }
 
-    /// Fails only when there are more short needles than an automaton can hold.
-    pub(super) fn build(self) -> Result<Automaton, String> {
+    /// Ready to be looked for.
+    pub(super) fn build(self) -> Automaton {
         let numbered = self.texts.iter().map(String::as_str).enumerate();
-        let bytes = self.texts.iter().map(String::len).sum::<usize>();
-        let is_small = bytes <= TABLE_BYTES_MAX || (bytes <= TABLED_BYTES_MAX && have_short_heads(&self.texts));
-        let (tabled, long): (Vec<_>, Vec<_>) =
-            numbered.partition(|(_, text)| is_small || text.len() < NEEDLE_BYTES_MIN);
-        let (plain, foreign) = tabled.into_iter().partition(|(_, text)| text.is_ascii());
-        let numbered_atoms = self.atoms.iter().enumerate();
-        let variants = numbered_atoms.map(|(atom, known)| {
-            let first = known.around.first().copied();
-            (known.text, Variant { atom, first })
-        });
-        let mut variants: Vec<(usize, Variant)> = variants.collect();
+        let (plain, foreign): (Vec<_>, Vec<_>) = numbered.partition(|(_, text)| text.is_ascii());
+        let [(plain, long), (foreign, long_foreign)] = [plain, foreign].map(Tabled::build);
+        let grams = Grams::build(long.into_iter().chain(long_foreign));
+        let mut variants: Vec<(usize, Variant)> = Vec::with_capacity(self.atoms.len());
+        let (mut looks, mut exact) = (Vec::new(), HashMap::default());
+        let compact = |(number, atom): (usize, Atom)| {
+            let first = atom.around.first().copied();
+            variants.push((
+                atom.text,
+                Variant {
+                    atom: whole(number),
+                    first,
+                },
+            ));
+            let from = whole(looks.len());
+            looks.extend_from_slice(&atom.around);
+            let is_exact = atom.exact.is_some();
+            exact.extend(atom.exact.map(|text| (number, text)));
+            Compact {
+                text: whole(atom.text),
+                counter: atom.counter.map(whole),
+                looks: from,
+                looks_count: u8::try_from(atom.around.len()).unwrap_or(u8::MAX),
+                is_exact,
+            }
+        };
+        let atoms = self.atoms.into_iter().enumerate().map(compact).collect();
         variants.sort_by_key(|(text, variant)| (*text, variant.first.is_some()));
-        let begin = |text: usize| variants.partition_point(|(known, _)| *known < text);
-        Ok(Automaton {
-            has_both: !is_small,
-            grams: Grams::build(long.into_iter()),
-            table: States::build(plain)?,
-            foreign: States::build(foreign)?,
-            begins: (0..=self.texts.len()).map(begin).collect(),
-            of_texts: variants.iter().map(|(_, variant)| *variant).collect(),
-            atoms: self.atoms,
-            texts: self.texts,
+        let begin = |text: usize| whole(variants.partition_point(|(known, _)| *known < text));
+        let bytes = self.texts.iter().map(String::len).chain([0]).enumerate();
+        let texts = bytes.map(|(text, bytes)| Text {
+            bytes: whole(bytes),
+            variants: begin(text),
+        });
+        Automaton {
+            grams,
+            plain,
+            foreign,
+            texts: texts.collect(),
+            variants: variants.iter().map(|(_, variant)| *variant).collect(),
+            atoms,
+            looks: looks.into(),
+            exact,
+            written: self.texts,
             sets: self.sets,
             counted: self.counted,
-        })
+        }
+    }
+}
+
+impl Tabled {
+    /// A table of needles, and those of them that are left to grams.
+    fn build(needles: Vec<(usize, &str)>) -> (Self, Vec<(usize, &str)>) {
+        let tabled = |needles: &[(usize, &str)], bytes_max, is_of_short| {
+            let states = match needles {
+                [] => None,
+                needles => Some(States::build(needles, bytes_max)?),
+            };
+            Some(Self { states, is_of_short })
+        };
+        let bytes: usize = needles.iter().map(|(_, text)| text.len()).sum();
+        let bytes_max = if bytes <= TABLED_BYTES_MIN {
+            usize::MAX
+        } else if bytes <= TABLED_BYTES_MAX {
+            TABLE_BYTES_MAX
+        } else {
+            0
+        };
+        if let Some(all) = tabled(&needles, bytes_max, false) {
+            return (all, Vec::new());
+        }
+        let (long, short): (Vec<_>, Vec<_>) = needles
+            .into_iter()
+            .partition(|(_, text)| text.len() >= NEEDLE_BYTES_MIN);
+        // There are only so many texts of two bytes.
+        let short = tabled(&short, usize::MAX, true).unwrap_or_else(Self::none);
+        (short, long)
+    }
+
+    fn none() -> Self {
+        Self {
+            states: None,
+            is_of_short: false,
+        }
     }
 }
 
@@ -238,10 +327,11 @@ impl Automaton {
         let bytes = copy.as_ref().map_or(&*text, Folded::as_str).as_bytes();
         let mut notes = Notes::new(self, &text, copy.as_ref());
         self.grams.scan(bytes, &mut notes);
-        if for_short || !self.has_both {
-            let foreign = self.foreign.as_ref().filter(|_| copy.is_some());
-            let tables = self.table.as_ref().into_iter().chain(foreign);
-            tables.for_each(|table| table.scan(bytes, &mut notes));
+        let foreign = Some(&self.foreign).filter(|_| copy.is_some());
+        for tabled in std::iter::once(&self.plain).chain(foreign) {
+            if let Some(states) = tabled.states.as_ref().filter(|_| for_short || !tabled.is_of_short) {
+                states.scan(bytes, &mut notes);
+            }
         }
         let hits = notes.finish();
         Scanned { text, hits }
@@ -257,7 +347,8 @@ impl Automaton {
                 && let Some(rest) = copy.as_str().as_bytes().get(from..)
                 && let Some(found) = finder.find(rest)
             {
-                notes.stands(*atom, from + found);
+                let at = from + found;
+                notes.stands(*atom, &(at..at + self.atom_bytes(*atom)), 0);
                 from += found + 1;
             }
         }
@@ -267,7 +358,8 @@ impl Automaton {
 
     /// Whether an atom takes a pass of its own, with others as short.
     pub(super) fn is_short(&self, atom: usize) -> bool {
-        self.has_both && self.atom_bytes(atom) < NEEDLE_BYTES_MIN
+        let has_own_pass = self.plain.is_of_short || self.foreign.is_of_short;
+        has_own_pass && self.atom_bytes(atom) < NEEDLE_BYTES_MIN
     }
 
     /// How many atoms there are.
@@ -281,28 +373,38 @@ impl Automaton {
     }
 
     fn text_of(&self, atom: usize) -> Option<&str> {
-        Some(self.texts.get(self.atoms.get(atom)?.text)?)
+        Some(self.written.get(self.atoms.get(atom)?.text as usize)?)
     }
 
     /// The atoms of a text.
+    #[inline]
     fn of_text(&self, text: usize) -> &[Variant] {
-        let bounds = self.begins.get(text..text + 2);
-        let range = bounds.and_then(|bounds| Some(*bounds.first()?..*bounds.last()?));
-        range.and_then(|range| self.of_texts.get(range)).unwrap_or_default()
+        let bounds = match self.texts.get(text..text + 2) {
+            Some([text, next]) => text.variants as usize..next.variants as usize,
+            _ => 0..0,
+        };
+        self.variants.get(bounds).unwrap_or_default()
+    }
+
+    /// How often an atom was seen is counted here.
+    fn counter(&self, atom: usize) -> Option<usize> {
+        Some(self.atoms.get(atom)?.counter? as usize)
     }
 
     /// What it takes beside itself.
     pub(super) fn heap_bytes(&self) -> usize {
-        let atoms = self.atoms.iter().map(|atom| {
-            let exact = atom.exact.as_ref().map_or(0, |exact| exact.len());
-            size_of_val(atom) + exact + size_of_val(&*atom.around)
-        });
-        let texts = self.texts.iter().map(|text| size_of_val(text) + text.capacity());
-        let places = size_of_val(&*self.of_texts) + size_of_val(&*self.begins) + size_of_val(&*self.sets);
-        let tables = self.table.iter().chain(&self.foreign);
-        atoms.sum::<usize>()
-            + texts.sum::<usize>()
-            + places
+        let exact = self
+            .exact
+            .values()
+            .map(|exact| exact.len() + size_of::<(usize, Box<str>)>());
+        let written = self.written.iter().map(|text| size_of_val(text) + text.capacity());
+        let atoms = size_of_val(&*self.atoms) + size_of_val(&*self.looks) + size_of_val(&*self.sets);
+        let texts = size_of_val(&*self.texts) + size_of_val(&*self.variants);
+        let tables = self.plain.states.iter().chain(&self.foreign.states);
+        atoms
+            + exact.sum::<usize>()
+            + written.sum::<usize>()
+            + texts
             + self.grams.heap_bytes()
             + tables.map(States::heap_bytes).sum::<usize>()
     }
@@ -355,7 +457,7 @@ impl<'s> Notes<'s> {
         if let Some(seen) = self.hits.seen.get_mut(word) {
             *seen |= bit;
         }
-        let counter = self.automaton.atoms.get(atom).and_then(|atom| atom.counter);
+        let counter = self.automaton.counter(atom);
         if let Some(count) = counter.and_then(|counter| self.hits.counts.get_mut(counter)) {
             *count += 1;
         }
@@ -377,32 +479,37 @@ impl<'s> Notes<'s> {
         if self.hits.seen.get(word).is_none_or(|seen| seen & bit == 0) {
             return true;
         }
-        let counter = self.automaton.atoms.get(atom).and_then(|atom| atom.counter);
+        let counter = self.automaton.counter(atom);
         counter.is_some_and(|counter| self.count(counter) <= PLACES_MAX)
     }
 
-    /// Notes where an atom stands, unless that is known, or it differs in case or surroundings where these matter.
-    fn stands(&mut self, number: usize, at: usize) {
+    /// Notes where an atom stands, unless that is known, or it differs in case or surroundings where these matter, the
+    /// first so many looks having been passed.
+    fn stands(&mut self, number: usize, bounds: &Range<usize>, passed: u8) {
         let Some(atom) = self.automaton.atoms.get(number).filter(|_| self.wants_atom(number)) else {
             return;
         };
-        if !atom.around.is_empty() && self.looks_left > 0 {
+        if atom.looks_count > passed && self.looks_left > 0 {
             self.looks_left -= 1;
-            let bounds = self.bounds(atom.text, at);
-            if !atom.around.iter().all(|look| self.passes(look, &bounds)) {
+            let from = atom.looks as usize;
+            let looks = from + usize::from(passed)..from + usize::from(atom.looks_count);
+            let looks = self.automaton.looks.get(looks);
+            if !looks.unwrap_or_default().iter().all(|look| self.passes(look, bounds)) {
                 return;
             }
         }
-        let at = self.copy.map_or(at, |copy| copy.original(at));
-        let exact = atom.exact.as_deref();
-        if exact.is_some_and(|exact| self.text.get(at..).is_none_or(|rest| !rest.starts_with(exact))) {
+        let at = self.copy.map_or(bounds.start, |copy| copy.original(bounds.start));
+        if atom.is_exact
+            && let Some(exact) = self.automaton.exact.get(&number)
+            && self.text.get(at..).is_none_or(|rest| !rest.starts_with(&**exact))
+        {
             return;
         }
         self.add(number, at);
     }
 
     fn bounds(&self, text: usize, at: usize) -> Range<usize> {
-        at..at + self.automaton.texts.get(text).map_or(0, String::len)
+        at..at + self.automaton.texts.get(text).map_or(0, |text| text.bytes as usize)
     }
 
     /// Whether a byte near these bounds may belong to a match.
@@ -423,7 +530,7 @@ impl<'s> Notes<'s> {
 impl Sink for Notes<'_> {
     fn wants(&self, text: usize) -> bool {
         match self.automaton.of_text(text) {
-            [only] => self.wants_atom(only.atom),
+            [only] => self.wants_atom(only.atom as usize),
             _ => true,
         }
     }
@@ -448,24 +555,8 @@ impl Sink for Notes<'_> {
                     continue;
                 }
             }
-            self.stands(variant.atom, at);
-        }
-    }
-}
-
-impl Stretched for Notes<'_> {
-    fn fresh(&self) -> Self {
-        Self {
-            looks_left: self.looks_left / STRETCHES,
-            ..Self::new(self.automaton, self.text, self.copy)
-        }
-    }
-
-    fn add_later(&mut self, later: Self) {
-        for (atom, at) in later.finish().places {
-            if self.wants_atom(atom) {
-                self.add(atom, at);
-            }
+            let passed = u8::from(variant.first.is_some() && self.looks_left > 0);
+            self.stands(variant.atom as usize, &bounds, passed);
         }
     }
 }
@@ -514,4 +605,46 @@ impl FromIterator<usize> for AtomSet {
 /// The word and the bit in it that stand for an atom.
 fn place(atom: usize) -> (usize, u64) {
     (atom / 64, 1 << (atom % 64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_stays_within_its_room_and_the_rest_is_left_to_grams() {
+        let words =
+            |count: usize| (0..count).map(|number| format!("w{:x}rd", number.wrapping_mul(0x9e37_79b1) % (1 << 32)));
+        let repeating = "ab".repeat(1_000);
+        let all_alike: Vec<String> = (0..3_000).map(|number| format!("{repeating}{number}")).collect();
+        let tabled = |needles: &[String]| {
+            let (tabled, left) = Tabled::build(needles.iter().map(String::as_str).enumerate().collect());
+            let bytes = tabled.states.as_ref().map_or(0, States::heap_bytes);
+            (left.len(), tabled.is_of_short, bytes)
+        };
+        for (needles, expected) in [
+            (Vec::new(), (0, false)),
+            (words(100).collect::<Vec<_>>(), (0, false)),
+            // One that stands whole doesn't send the others away.
+            (words(10_000).chain([repeating.clone()]).collect(), (0, false)),
+            // Small sets have a table whatever they hold.
+            (all_alike[..20].to_vec(), (0, false)),
+            (
+                words(9).chain(all_alike).chain(["x".to_owned()]).collect(),
+                (3_009, true),
+            ),
+            (
+                words(200_000).chain(["ab".to_owned(), "\u{e9}".to_owned()]).collect(),
+                (200_000, true),
+            ),
+        ] {
+            let (left, is_of_short, bytes) = tabled(&needles);
+            assert_eq!((left, is_of_short), expected, "{} needles", needles.len());
+            assert!(
+                bytes < 2 * TABLE_BYTES_MAX,
+                "{bytes} bytes of {} needles",
+                needles.len()
+            );
+        }
+    }
 }

@@ -4,21 +4,18 @@
 //! Unicode. A regex is compiled when it is first run; one that may be too large is tried when it is read.
 //! Knows nothing of fields.
 
+use super::dialect;
 use super::required::{Literal, Reach, required_and_reach};
 use crate::rules::syntax::Problem;
 use regex_automata::Input;
 use regex_automata::meta::{BuildError, Regex};
 use regex_automata::nfa::thompson::WhichCaptures;
-use regex_automata::util::syntax;
-use regex_syntax::ast::{self, Ast, ClassPerlKind, ClassSetItem};
 use regex_syntax::hir::{Class, Hir, HirKind};
 use std::ops::Range;
 use std::sync::OnceLock;
 
 /// The largest compiled regex, in bytes.
 pub const COMPILED_BYTES_MAX: usize = 1 << 20;
-/// Groups and classes nested in a regex.
-const NEST_MAX: u32 = 50;
 /// Fewer small letters in a row are no word.
 const SMALL_WORD_MIN: u32 = 3;
 /// What surely compiles within the limit isn't tried when it is read: reading a set must be quick.
@@ -29,7 +26,6 @@ const SURELY_SMALL_STATES: usize = 2_000;
 pub(crate) struct Pattern {
     /// As its author wrote it, slashes and flags too.
     pub source: String,
-    written: Written,
     regex: OnceLock<Option<Box<Regex>>>,
     /// Whether it can match nothing at all.
     pub can_be_empty: bool,
@@ -41,26 +37,12 @@ pub(crate) struct Pattern {
     pub states: usize,
 }
 
-/// A regex as it is compiled.
-#[derive(Debug)]
-struct Written {
-    text: String,
-    syntax: syntax::Config,
-}
-
-impl Written {
-    fn compile(&self) -> Result<Regex, Box<BuildError>> {
-        let settings = Regex::config()
-            .nfa_size_limit(Some(COMPILED_BYTES_MAX))
-            .which_captures(WhichCaptures::Implicit);
-        let mut builder = Regex::builder();
-        builder.syntax(self.syntax).configure(settings);
-        builder.build(&self.text).map_err(Box::new)
-    }
-
-    fn hir(&self) -> Result<Hir, Box<regex_syntax::Error>> {
-        syntax::parse_with(&self.text, &self.syntax).map_err(Box::new)
-    }
+fn compile(hir: &Hir) -> Result<Regex, Box<BuildError>> {
+    let settings = Regex::config()
+        .nfa_size_limit(Some(COMPILED_BYTES_MAX))
+        .which_captures(WhichCaptures::Implicit);
+    let mut builder = Regex::builder();
+    builder.configure(settings).build_from_hir(hir).map_err(Box::new)
 }
 
 /// A regex that was let pass as surely small, and turns out not to fit when it is first run.
@@ -68,6 +50,23 @@ impl Written {
 pub(crate) struct Unusable;
 
 impl Pattern {
+    fn new(text: &str, flags: &str, hir: &Hir, states: usize) -> Self {
+        let (required, reach) = required_and_reach(hir);
+        Self {
+            source: Self::written(text, flags),
+            regex: OnceLock::new(),
+            can_be_empty: hir.properties().minimum_len().is_none_or(|length| length == 0),
+            required,
+            reach,
+            states,
+        }
+    }
+
+    /// A regex as its author writes it.
+    pub(crate) fn written(text: &str, flags: &str) -> String {
+        format!("/{text}/{flags}")
+    }
+
     /// The first match in a stretch of a text, anchored at its beginning if asked; what stands around the
     /// stretch counts for `^`, `$` and `\b`.
     pub(crate) fn find(
@@ -99,7 +98,6 @@ impl Pattern {
         });
         let regex = self.regex.get().and_then(Option::as_deref);
         self.source.capacity()
-            + self.written.text.capacity()
             + required.sum::<usize>()
             + regex.map_or(0, |regex| size_of::<Regex>() + regex.memory_usage())
     }
@@ -107,19 +105,24 @@ impl Pattern {
     /// Compiled when it is first asked for. What isn't surely small was tried when it was read, so that this fails
     /// only if the estimate was wrong: then nobody knows what it would have matched.
     fn regex(&self) -> Result<&Regex, Unusable> {
-        let regex = self.regex.get_or_init(|| self.written.compile().ok().map(Box::new));
+        let regex = self.regex.get_or_init(|| {
+            let hir = self.hir()?;
+            compile(&hir).ok().map(Box::new)
+        });
         regex.as_deref().ok_or(Unusable)
+    }
+
+    /// Read again as it was read before.
+    fn hir(&self) -> Option<Hir> {
+        let (text, flags) = self.source.strip_prefix('/')?.rsplit_once('/')?;
+        dialect::read(text, flags, &(0..self.source.len())).ok()
     }
 
     /// The same, with a regex that doesn't fit and that nobody has run yet.
     #[cfg(test)]
     pub(crate) fn outgrown(&self) -> Self {
         Self {
-            source: self.source.clone(),
-            written: Written {
-                text: "(a{999}){99}".to_owned(),
-                syntax: self.written.syntax,
-            },
+            source: "/(a{999}){99}/".to_owned(),
             regex: OnceLock::new(),
             can_be_empty: self.can_be_empty,
             required: self.required.clone(),
@@ -129,58 +132,37 @@ impl Pattern {
     }
 }
 
-/// Compiles a regex literal whose first slash stands at `span.start`.
+/// A regex that is read within moments; `None` for what is wrong, or so large that it has to be tried.
+pub(crate) fn quick_pattern(text: &str, flags: &str) -> Option<Pattern> {
+    let hir = dialect::read(text, flags, &(0..text.len())).ok()?;
+    let states = states(&hir);
+    (states <= SURELY_SMALL_STATES).then(|| Pattern::new(text, flags, &hir, states))
+}
+
+/// Reads a regex literal whose first slash stands at `span.start`.
 pub(crate) fn pattern(text: &str, flags: &str, span: &Range<usize>) -> Result<Pattern, Problem> {
-    let source = format!("/{text}/{flags}");
-    let text = with_ascii_classes(text, flags, span)?;
-    let has = |flag| flags.contains(flag);
-    let invalid = |error: String| {
-        let reason = error
-            .lines()
-            .last()
-            .unwrap_or("invalid")
-            .trim_start_matches("error: ")
-            .to_owned();
-        Problem::error("bad-regex", span.clone(), format!("this regex can't be used: {reason}"))
-    };
-    let syntax = syntax::Config::new()
-        .case_insensitive(has('i'))
-        .multi_line(has('m'))
-        .dot_matches_new_line(has('s'))
-        .ignore_whitespace(has('x'))
-        .nest_limit(NEST_MAX);
-    let written = Written { text, syntax };
-    let hir = written.hir().map_err(|error| invalid(error.to_string()))?;
+    let hir = dialect::read(text, flags, span)?;
     let states = states(&hir);
     if states > SURELY_SMALL_STATES {
         // Only to see whether it fits: most of a large set are never run, and the large ones would be most of what
         // the set takes in memory.
-        written.compile().map_err(|error| match error.size_limit() {
+        compile(&hir).map_err(|error| match error.size_limit() {
             Some(limit) => Problem::error(
                 "regex-too-large",
                 span.clone(),
                 format!("this regex takes more than {} KiB compiled", limit >> 10),
             )
             .help("bound its repetitions more tightly"),
-            None => invalid(error.to_string()),
+            None => Problem::error("bad-regex", span.clone(), format!("this regex can't be used: {error}")),
         })?;
     }
-    let (required, reach) = required_and_reach(&hir);
-    Ok(Pattern {
-        source,
-        written,
-        regex: OnceLock::new(),
-        can_be_empty: hir.properties().minimum_len().is_none_or(|length| length == 0),
-        required,
-        reach,
-        states,
-    })
+    Ok(Pattern::new(text, flags, &hir, states))
 }
 
 /// A regex that was compiled before, to be run over a whole text.
 #[cfg(test)]
 pub(crate) fn regex_of(text: &str, flags: &str) -> Regex {
-    pattern(text, flags, &(0..0)).unwrap().written.compile().unwrap()
+    compile(&pattern(text, flags, &(0..0)).unwrap().hir().unwrap()).unwrap()
 }
 
 /// At least as many states as the regex has compiled, roughly.
@@ -225,192 +207,6 @@ pub(crate) fn has_small_word(pattern: &str) -> bool {
         }
     }
     false
-}
-
-/// The regex with its Perl classes and boundaries spelled out as ASCII, unless `u` stands.
-fn with_ascii_classes(text: &str, flags: &str, span: &Range<usize>) -> Result<String, Problem> {
-    let place = |at: &ast::Span| span.start + 1 + at.start.offset..span.start + 1 + at.end.offset;
-    let tree = ast::parse::ParserBuilder::new()
-        .nest_limit(NEST_MAX)
-        .ignore_whitespace(flags.contains('x'))
-        .build()
-        .parse(text)
-        .map_err(|error| refused(&error, place(error.span())))?;
-    if flags.contains('u') {
-        return Ok(text.to_owned());
-    }
-    let mut edits = Edits::default();
-    edits.visit(&tree);
-    match edits.error {
-        Some((at, message, help)) => Err(Problem::error("bad-regex", place(&at), message).help(help)),
-        None => Ok(edits.apply(text)),
-    }
-}
-
-fn refused(error: &ast::Error, span: Range<usize>) -> Problem {
-    use ast::ErrorKind;
-    let (message, help) = match error.kind() {
-        ErrorKind::UnsupportedLookAround => (
-            "regexes have no look-around, so that they always end in linear time".to_owned(),
-            "match the surroundings too, or write a second condition with `and not`",
-        ),
-        ErrorKind::UnsupportedBackreference => (
-            "regexes have no back-references, so that they always end in linear time".to_owned(),
-            "write the alternatives out",
-        ),
-        ErrorKind::EscapeUnrecognized => (
-            "a backslash before this letter means nothing".to_owned(),
-            r"blanks are \s or [ \t]; what \Q…\E would quote has a `\` before each sign of its own",
-        ),
-        ErrorKind::FlagUnrecognized => (
-            "this isn't a kind of group".to_owned(),
-            "groups are (…), (?:…), (?<name>…) and (?i:…); nothing backtracks, so that (?>…) isn't needed",
-        ),
-        kind => (format!("this regex can't be read: {kind}"), ""),
-    };
-    let problem = Problem::error("bad-regex", span, message);
-    match help {
-        "" => problem,
-        help => problem.help(help),
-    }
-}
-
-/// Where a regex's own text must change for Perl classes and boundaries to be ASCII.
-#[derive(Default)]
-struct Edits {
-    replaced: Vec<(Range<usize>, String)>,
-    error: Option<(ast::Span, &'static str, &'static str)>,
-}
-
-impl Edits {
-    // The parser's nest limit bounds the recursion.
-    fn visit(&mut self, tree: &Ast) {
-        match tree {
-            Ast::ClassPerl(class) => self.replaced.push((range(&class.span), perl_class(class))),
-            Ast::ClassBracketed(class) => self.visit_set(&class.kind),
-            Ast::Assertion(assertion) if is_word_boundary(&assertion.kind) => {
-                let at = range(&assertion.span);
-                self.replaced.push((at, "(?-u:".to_owned()));
-            }
-            Ast::Repetition(repetition) => self.visit(&repetition.ast),
-            Ast::Group(group) => {
-                self.check_flags(group.flags());
-                self.visit(&group.ast);
-            }
-            Ast::Flags(set) => self.check_flags(Some(&set.flags)),
-            Ast::Alternation(alternation) => alternation.asts.iter().for_each(|branch| self.visit(branch)),
-            Ast::Concat(concat) => {
-                concat.asts.windows(2).for_each(|pair| self.check_boundary(pair));
-                concat.asts.iter().for_each(|part| self.visit(part));
-            }
-            Ast::Empty(_) | Ast::Literal(_) | Ast::Dot(_) | Ast::Assertion(_) | Ast::ClassUnicode(_) => {}
-        }
-    }
-
-    fn visit_set(&mut self, set: &ast::ClassSet) {
-        match set {
-            ast::ClassSet::Item(item) => self.visit_item(item),
-            ast::ClassSet::BinaryOp(operation) => {
-                self.visit_set(&operation.lhs);
-                self.visit_set(&operation.rhs);
-            }
-        }
-    }
-
-    fn visit_item(&mut self, item: &ClassSetItem) {
-        match item {
-            ClassSetItem::Perl(class) => self.replaced.push((range(&class.span), perl_class(class))),
-            ClassSetItem::Bracketed(class) => self.visit_set(&class.kind),
-            ClassSetItem::Union(union) => union.items.iter().for_each(|item| self.visit_item(item)),
-            _ => {}
-        }
-    }
-
-    fn check_flags(&mut self, flags: Option<&ast::Flags>) {
-        if let Some(flags) = flags.filter(|flags| flags.flag_state(ast::Flag::Unicode).is_some()) {
-            self.error.get_or_insert((
-                flags.span,
-                "`u` can't be switched inside a regex",
-                "write it after the closing slash",
-            ));
-        }
-    }
-
-    /// An ASCII boundary lies between a word character and another; a letter beyond ASCII is none.
-    fn check_boundary(&mut self, pair: &[Ast]) {
-        let [left, right] = pair else { return };
-        let is_boundary = |tree: &Ast| matches!(tree, Ast::Assertion(assertion) if is_word_boundary(&assertion.kind));
-        let beside = (is_boundary(left) && edge(right, true)) || (is_boundary(right) && edge(left, false));
-        if beside {
-            let at = ast::Span::new(left.span().start, right.span().end);
-            self.error.get_or_insert((
-                at,
-                "an ASCII `\\b` beside a letter beyond ASCII doesn't match where one would think",
-                "leave the `\\b` out, or write the flag `u` after the closing slash",
-            ));
-        }
-    }
-
-    fn apply(mut self, text: &str) -> String {
-        self.replaced.sort_by_key(|(at, _)| at.start);
-        let mut edited = String::with_capacity(text.len());
-        let mut copied = 0;
-        for (at, replacement) in self.replaced {
-            edited.push_str(text.get(copied..at.start).unwrap_or(""));
-            edited.push_str(&replacement);
-            copied = at.end;
-            if replacement == "(?-u:" {
-                edited.push_str(text.get(at).unwrap_or(""));
-                edited.push(')');
-            }
-        }
-        edited.push_str(text.get(copied..).unwrap_or(""));
-        edited
-    }
-}
-
-fn range(span: &ast::Span) -> Range<usize> {
-    span.start.offset..span.end.offset
-}
-
-/// `(?-u:\W)` could match half a character, so negated classes are spelled out as well.
-fn perl_class(class: &ast::ClassPerl) -> String {
-    let set = match class.kind {
-        ClassPerlKind::Digit => "0-9",
-        ClassPerlKind::Space => r"\t\n\x0B\x0C\r\x20",
-        ClassPerlKind::Word => "0-9A-Za-z_",
-    };
-    match class.negated {
-        true => format!("[^{set}]"),
-        false => format!("[{set}]"),
-    }
-}
-
-fn is_word_boundary(kind: &ast::AssertionKind) -> bool {
-    use ast::AssertionKind;
-    !matches!(
-        kind,
-        AssertionKind::StartLine | AssertionKind::EndLine | AssertionKind::StartText | AssertionKind::EndText
-    )
-}
-
-/// Whether a part surely begins (or ends) with a letter beyond ASCII in one of its branches.
-fn edge(tree: &Ast, begins: bool) -> bool {
-    match tree {
-        Ast::Literal(literal) => !literal.c.is_ascii() && literal.c.is_alphanumeric(),
-        Ast::Group(group) => edge(&group.ast, begins),
-        Ast::Repetition(repetition) => edge(&repetition.ast, begins),
-        Ast::Alternation(alternation) => alternation.asts.iter().any(|branch| edge(branch, begins)),
-        Ast::Concat(concat) => {
-            let outer = if begins {
-                concat.asts.first()
-            } else {
-                concat.asts.last()
-            };
-            outer.is_some_and(|part| edge(part, begins))
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]
@@ -470,7 +266,7 @@ mod tests {
             ("(?u)a", 3..4, "`u`"),
             (r"\bécole", 1..5, "beyond ASCII"),
             (r"(é|a)\b", 1..9, "beyond ASCII"),
-            (r"\p{Nope}", 0..10, "can't be used"),
+            (r"\p{Nope}", 1..9, "can't be used"),
         ] {
             let problem = pattern(text, "", &(0..text.len() + 2)).unwrap_err();
             assert_eq!(

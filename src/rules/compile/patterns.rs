@@ -11,8 +11,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The regexes of a set.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Patterns(HashMap<String, Arc<Pattern>>);
+#[derive(Debug, Default)]
+pub(crate) struct Patterns {
+    known: HashMap<String, Arc<Pattern>>,
+    /// What was read before anybody asked for it.
+    ahead: HashMap<String, Pattern>,
+}
 
 /// A regex, and whether this set meets it for the first time.
 pub(super) struct Taken {
@@ -29,22 +33,34 @@ impl Patterns {
         (text, flags): (&str, &str),
         span: &Range<usize>,
     ) -> Result<Taken, Problem> {
-        let source = format!("/{text}/{flags}");
-        if let Some(known) = self.0.get(&source) {
+        let source = Pattern::written(text, flags);
+        if let Some(known) = self.known.get(&source) {
             let pattern = Arc::clone(known);
             return Ok(Taken { pattern, is_new: false });
         }
-        let pattern = match before.0.get(&source) {
-            Some(earlier) => Arc::clone(earlier),
-            None => Arc::new(pattern(text, flags, span)?),
+        let pattern = match (before.known.get(&source), self.ahead.remove(&source)) {
+            (Some(earlier), _) => Arc::clone(earlier),
+            (None, Some(ahead)) => Arc::new(ahead),
+            (None, None) => Arc::new(pattern(text, flags, span)?),
         };
-        self.0.insert(source, Arc::clone(&pattern));
+        self.known.insert(source, Arc::clone(&pattern));
         Ok(Taken { pattern, is_new: true })
+    }
+
+    /// Whether one written so was taken.
+    pub(super) fn holds(&self, source: &str) -> bool {
+        self.known.contains_key(source)
+    }
+
+    /// Keeps regexes that will be asked for, and no longer those of which nobody asked for since the last time.
+    pub(super) fn expect(&mut self, ahead: impl Iterator<Item = Pattern>) {
+        let sourced = ahead.map(|pattern| (pattern.source.clone(), pattern));
+        self.ahead = sourced.collect();
     }
 
     /// Every one.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Pattern>> {
-        self.0.values()
+        self.known.values()
     }
 }
 
@@ -69,6 +85,22 @@ mod tests {
             };
             assert!(other.is_new && !Arc::ptr_eq(&one, &other.pattern), "{text} {flags}");
         }
+    }
+
+    #[test]
+    fn what_is_expected_is_read_once() {
+        let (mut patterns, nothing) = (Patterns::default(), Patterns::default());
+        patterns.expect(
+            ["gone", "pay"]
+                .map(|text| pattern(text, "i", &(0..9)).unwrap())
+                .into_iter(),
+        );
+        assert!(!patterns.holds("/pay/i"));
+        let expected: *const str = patterns.ahead["/pay/i"].source.as_str();
+        let taken = take(&mut patterns, &nothing, "pay", "i");
+        assert!(std::ptr::eq(expected, taken.source.as_str()) && patterns.holds("/pay/i"));
+        patterns.expect(std::iter::empty());
+        assert!(patterns.ahead.is_empty());
     }
 
     #[test]

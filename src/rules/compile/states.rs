@@ -1,14 +1,12 @@
 //! Needles looked for by a table of states, a step for each byte of a text.
 //!
-//! Enters: needles, case-folded. Leaves: every place where one stands. Of a long needle only the head is in
+//! Enters: needles, case-folded. Leaves: every place where one stands, in order. Of a long needle only the head is in
 //! the table, and where that stands the rest is compared: the table is a fraction as large, and what isn't
 //! in the caches costs most. Knows nothing of what needles are for, nor of case beyond ASCII: texts come
 //! folded.
 
-use super::grams::Sink;
-use aho_corasick::automaton::{Automaton as Machine, StateID};
-use aho_corasick::dfa::DFA;
-use aho_corasick::{Anchored, MatchKind, PatternID};
+use super::grams::{FOLD, Sink, whole};
+use super::transitions::{State, Transitions};
 use std::collections::HashMap;
 
 /// Bytes of a head, from the shortest: a longer one is taken where many needles have the same.
@@ -17,169 +15,202 @@ const HEADS: [usize; 3] = [10, 18, 34];
 const ALIKE_MAX: usize = 4;
 
 /// Stretches of a text that a table is taken over in turns.
-pub(super) const STRETCHES: usize = 4;
+const STRETCHES: usize = 8;
+/// Their least and greatest length in a long text: what is found in some is kept until those before are through.
+const STRETCH_BYTES: (usize, usize) = (8 << 10, 64 << 10);
 
 /// Shorter texts aren't worth cutting.
 pub(super) const LONG_BYTES_MIN: usize = 1 << 10;
 
-/// Takes what is found of a text in several stretches.
-pub(super) trait Stretched: Sink + Sized {
-    /// One that has taken nothing yet.
-    fn fresh(&self) -> Self;
-    /// Adds what a later stretch holds.
-    fn add_later(&mut self, later: Self);
-}
-
 /// Needles, ready to be looked for. `Send + Sync`.
 #[derive(Debug)]
 pub(super) struct States {
-    machine: DFA,
-    /// The needles of each head.
-    needles: Vec<Box<[Needle]>>,
+    table: Transitions,
+    /// In the order of the table's texts, which are their heads.
+    needles: Box<[Needle]>,
+    /// What follows their heads.
+    rests: Box<[u8]>,
 }
 
+/// All that is asked of most, side by side.
 #[derive(Debug)]
 struct Needle {
     /// What it is told by.
-    number: usize,
-    /// What follows its head.
-    rest: Box<[u8]>,
+    number: u32,
+    /// How long its head is.
+    head: u32,
+    /// Where what follows its head begins, and how much it is.
+    from: u32,
+    bytes: u32,
+    /// The first of that, as [`begin`] tells it.
+    begin: u32,
+}
+
+/// A place at which a head ends.
+#[derive(Clone, Copy)]
+struct End {
+    /// Bytes before it in its stretch.
+    at: u32,
+    state: State,
 }
 
 impl States {
-    /// Prepares needles, each with the number that it is told by; `None` when there are none.
-    pub(super) fn build(needles: Vec<(usize, &str)>) -> Result<Option<Self>, String> {
-        if needles.is_empty() {
-            return Ok(None);
-        }
-        let heads = by_heads(needles);
-        let machine = DFA::builder()
-            .match_kind(MatchKind::Standard)
-            .prefilter(false)
-            .ascii_case_insensitive(true)
-            .build(heads.iter().map(|(head, _)| head));
-        let machine = machine.map_err(|error| format!("the needles don't fit an automaton: {error}"))?;
-        Ok(Some(Self {
-            machine,
-            needles: heads.into_iter().map(|(_, needles)| needles.into()).collect(),
-        }))
+    /// Prepares needles, each with the number that it is told by; `None` when their table would be larger.
+    pub(super) fn build(needles: &[(usize, &str)], bytes_max: usize) -> Option<Self> {
+        let mut parted: Vec<Parted<'_>> = parted(needles);
+        parted.sort_by_key(|needle| needle.head);
+        let heads: Vec<&[u8]> = parted.iter().map(|needle| needle.head).collect();
+        let table = Transitions::build(&heads, bytes_max)?;
+        let mut rests = Vec::new();
+        let needles = parted.iter().map(|needle| {
+            let from = whole(rests.len());
+            rests.extend_from_slice(needle.rest);
+            Needle {
+                number: whole(needle.number),
+                head: whole(needle.head.len()),
+                from,
+                bytes: whole(needle.rest.len()),
+                begin: begin(needle.rest),
+            }
+        });
+        Some(Self {
+            table,
+            needles: needles.collect(),
+            rests: rests.into(),
+        })
     }
 
     /// What it takes beside itself.
     pub(super) fn heap_bytes(&self) -> usize {
-        let needles = self.needles.iter().map(|needles| {
-            let rests = needles.iter().map(|needle| needle.rest.len());
-            size_of_val(needles) + size_of_val(&**needles) + rests.sum::<usize>()
-        });
-        self.machine.memory_usage() + needles.sum::<usize>()
+        self.table.heap_bytes() + size_of_val(&*self.needles) + self.rests.len()
     }
 
-    /// Tells of every place where a needle stands. ASCII letters may be in any case. Each step waits for the
-    /// one before, so that a long text is cut into stretches whose steps take turns and don't wait for each
-    /// other.
-    pub(super) fn scan(&self, text: &[u8], sink: &mut impl Stretched) {
-        let Ok(start) = self.machine.start_state(Anchored::No) else {
-            return;
-        };
+    /// Tells of every place where a needle stands, in the order of the text. ASCII letters may be in any case.
+    pub(super) fn scan(&self, text: &[u8], sink: &mut impl Sink) {
         if text.len() < LONG_BYTES_MIN {
-            return self.walk_on(start, text, &mut |at, state| self.note(at, state, text, sink));
-        }
-        // A head over a cut is found by the stretch that it ends in.
-        let overlap = self.machine.max_pattern_len().saturating_sub(1);
-        let cut = |number: usize| text.len() * number / STRETCHES;
-        let begins: [usize; STRETCHES] = std::array::from_fn(|number| cut(number).saturating_sub(overlap));
-        let stretches: [&[u8]; STRETCHES] = std::array::from_fn(|number| {
-            let begin = begins.get(number).copied().unwrap_or(0);
-            text.get(begin..cut(number + 1)).unwrap_or_default()
-        });
-        let mut found: [_; STRETCHES] = std::array::from_fn(|_| sink.fresh());
-        self.walk(start, stretches, &mut |number, at, state| {
-            let at = begins.get(number).copied().unwrap_or(0) + at;
-            // What ends before the cut was found by the stretch before.
-            if let Some(sink) = found.get_mut(number).filter(|_| at >= cut(number)) {
-                self.note(at, state, text, sink);
+            let mut state = State::START;
+            for (at, byte) in text.iter().enumerate() {
+                state = self.table.step(state, *byte);
+                if state.is_end() {
+                    self.note(at, state, text, sink);
+                }
             }
-        });
-        found.into_iter().for_each(|later| sink.add_later(later));
+            return;
+        }
+        let (least, most) = STRETCH_BYTES;
+        let block = STRETCHES * (STRETCHES * self.table.longest()).clamp(least, most);
+        let mut ends = Default::default();
+        for from in (0..text.len()).step_by(block) {
+            self.scan_block(from, text.len().min(from + block), text, &mut ends, sink);
+        }
     }
 
-    /// Takes the states over several texts in turns, and tells of each matching one: in which text, at
-    /// which byte.
-    fn walk(&self, start: StateID, texts: [&[u8]; STRETCHES], found: &mut dyn FnMut(usize, usize, StateID)) {
-        let machine = &self.machine;
-        let shared = texts.iter().map(|text| text.len()).min().unwrap_or(0);
-        let parts = texts.map(|text| text.split_at_checked(shared).unwrap_or_default());
-        let [one, two, three, four] = parts.map(|(turns, _)| turns.iter());
-        // Each state in a variable of its own stays in a register; in an array it would not.
-        let (mut first, mut second, mut third, mut fourth) = (start, start, start, start);
-        for (at, (((one, two), three), four)) in one.zip(two).zip(three).zip(four).enumerate() {
-            first = machine.next_state(Anchored::No, first, *one);
-            second = machine.next_state(Anchored::No, second, *two);
-            third = machine.next_state(Anchored::No, third, *three);
-            fourth = machine.next_state(Anchored::No, fourth, *four);
-            for (number, state) in [first, second, third, fourth].into_iter().enumerate() {
-                if self.is_match(state) {
-                    found(number, at, state);
+    /// Each step waits for the one before, so that a block is cut into stretches whose steps take turns and don't
+    /// wait for each other.
+    fn scan_block(&self, from: usize, to: usize, text: &[u8], ends: &mut [Vec<End>; STRETCHES], sink: &mut impl Sink) {
+        // A head over a cut is found by the stretch that it ends in.
+        let overlap = self.table.longest().saturating_sub(1);
+        let cut = |number: usize| from + (to - from) * number / STRETCHES;
+        let begin = |number: usize| cut(number).saturating_sub(overlap);
+        let stretches = std::array::from_fn(|number| text.get(begin(number)..cut(number + 1)).unwrap_or_default());
+        self.walk(stretches, ends);
+        for (number, ends) in ends.iter_mut().enumerate() {
+            for end in ends.drain(..) {
+                let at = begin(number) + end.at as usize;
+                // What ends before the cut was found by the stretch before.
+                if at >= cut(number) {
+                    self.note(at, end.state, text, sink);
                 }
             }
         }
-        let states = [first, second, third, fourth];
-        for (number, (state, (_, rest))) in states.into_iter().zip(parts).enumerate() {
-            self.walk_on(state, rest, &mut |at, state| found(number, shared + at, state));
-        }
     }
 
-    /// Goes on from a state.
-    fn walk_on(&self, mut state: StateID, text: &[u8], found: &mut dyn FnMut(usize, StateID)) {
-        for (at, byte) in text.iter().enumerate() {
-            state = self.machine.next_state(Anchored::No, state, *byte);
-            if self.is_match(state) {
-                found(at, state);
+    /// Takes the states over several texts in turns, and keeps where heads end.
+    fn walk(&self, texts: [&[u8]; STRETCHES], ends: &mut [Vec<End>; STRETCHES]) {
+        let shared = texts.iter().map(|text| text.len()).min().unwrap_or(0);
+        let [one, two, three, four, five, six, seven, eight] = texts.map(|text| text.get(..shared).unwrap_or_default());
+        // Each state in a variable of its own stays in a register; in an array it would not.
+        let (mut a, mut b, mut c, mut d) = (State::START, State::START, State::START, State::START);
+        let (mut e, mut f, mut g, mut h) = (a, b, c, d);
+        let step = |state, text: &[u8], at: usize| self.table.step(state, text.get(at).copied().unwrap_or(0));
+        for at in 0..shared {
+            (a, b, c, d) = (
+                step(a, one, at),
+                step(b, two, at),
+                step(c, three, at),
+                step(d, four, at),
+            );
+            (e, f, g, h) = (
+                step(e, five, at),
+                step(f, six, at),
+                step(g, seven, at),
+                step(h, eight, at),
+            );
+            if a.or(b).or(c).or(d).or(e).or(f).or(g).or(h).is_end() {
+                keep(at, [a, b, c, d, e, f, g, h], ends);
             }
         }
-    }
-
-    fn is_match(&self, state: StateID) -> bool {
-        self.machine.is_special(state) && self.machine.is_match(state)
+        for ((mut state, text), ends) in [a, b, c, d, e, f, g, h].into_iter().zip(texts).zip(ends) {
+            for (at, byte) in text.iter().enumerate().skip(shared) {
+                state = self.table.step(state, *byte);
+                if state.is_end() {
+                    ends.push(End::new(at, state));
+                }
+            }
+        }
     }
 
     /// Heads end at this byte of the text.
-    fn note(&self, at: usize, state: StateID, text: &[u8], sink: &mut impl Sink) {
-        for number in 0..self.machine.match_len(state) {
-            let head = self.machine.match_pattern(state, number);
-            let rest = text.get(at + 1..).unwrap_or_default();
-            for needle in self.of(head) {
-                let there = rest.get(..needle.rest.len());
-                let stands = |there: &[u8]| there.eq_ignore_ascii_case(&needle.rest);
-                if sink.wants(needle.number) && there.is_some_and(stands) {
-                    sink.found(needle.number, at + 1 - self.machine.pattern_len(head));
-                }
+    fn note(&self, at: usize, state: State, text: &[u8], sink: &mut impl Sink) {
+        let after = text.get(at + 1..).unwrap_or_default();
+        for needle in self.table.texts(state).filter_map(|place| self.needles.get(place)) {
+            let Some(there) = after.get(..needle.bytes as usize) else {
+                continue;
+            };
+            if begin(there) == needle.begin && sink.wants(needle.number as usize) && self.follows(needle, there) {
+                sink.found(needle.number as usize, at + 1 - needle.head as usize);
             }
         }
     }
 
-    fn of(&self, head: PatternID) -> &[Needle] {
-        self.needles.get(head.as_usize()).map_or(&[], AsRef::as_ref)
+    /// Whether all that follows a needle's head stands there.
+    fn follows(&self, needle: &Needle, there: &[u8]) -> bool {
+        let from = needle.from as usize;
+        let rest = self.rests.get(from..from + there.len());
+        rest.is_some_and(|rest| there.eq_ignore_ascii_case(rest))
     }
 }
 
-/// The most bytes of heads in the table of a large set: each may be a state.
-const HEAD_BYTES_MAX: usize = 96 << 10;
-
-/// Whether so little of each needle, and of all, would stand in a table that it stays small.
-pub(super) fn have_short_heads(needles: &[String]) -> bool {
-    let heads = by_heads(needles.iter().map(String::as_str).enumerate().collect());
-    let lengths = heads.iter().map(|(head, _)| head.len());
-    let [.., longest] = HEADS;
-    lengths.clone().all(|length| length <= longest) && lengths.sum::<usize>() <= HEAD_BYTES_MAX
+/// Four bytes in any case, or none of a shorter text.
+fn begin(text: &[u8]) -> u32 {
+    text.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes) | FOLD)
 }
 
-/// Needles by the heads that they have in common, in an order that is the same in every run.
-fn by_heads<'n>(needles: Vec<(usize, &'n str)>) -> Vec<(&'n [u8], Vec<Needle>)> {
-    let mut heads: Vec<(&[u8], Vec<Needle>)> = Vec::new();
-    let mut left: Vec<(usize, &[u8])> = needles
-        .into_iter()
-        .map(|(number, text)| (number, text.as_bytes()))
+#[inline]
+fn keep(at: usize, states: [State; STRETCHES], ends: &mut [Vec<End>; STRETCHES]) {
+    let ended = states.into_iter().zip(ends).filter(|(state, _)| state.is_end());
+    ended.for_each(|(state, ends)| ends.push(End::new(at, state)));
+}
+
+impl End {
+    fn new(at: usize, state: State) -> Self {
+        Self { at: whole(at), state }
+    }
+}
+
+/// A needle, in two parts.
+struct Parted<'n> {
+    number: usize,
+    head: &'n [u8],
+    rest: &'n [u8],
+}
+
+/// Needles with heads of which few are alike, in an order that is the same in every run.
+fn parted<'n>(needles: &[(usize, &'n str)]) -> Vec<Parted<'n>> {
+    let mut parted = Vec::with_capacity(needles.len());
+    let mut left: Vec<(usize, &'n [u8])> = needles
+        .iter()
+        .map(|(number, text)| (*number, text.as_bytes()))
         .collect();
     for bytes in HEADS.into_iter().chain([usize::MAX]) {
         let cut = |text: &'n [u8]| text.split_at(head_bytes(text, bytes));
@@ -187,26 +218,17 @@ fn by_heads<'n>(needles: Vec<(usize, &'n str)>) -> Vec<(&'n [u8], Vec<Needle>)> 
         for (_, text) in &left {
             *counts.entry(cut(text).0).or_default() += 1;
         }
-        let mut places: HashMap<&[u8], usize> = HashMap::new();
         left.retain(|(number, text)| {
             let (head, rest) = cut(text);
-            if bytes < usize::MAX && counts.get(head).is_some_and(|count| *count > ALIKE_MAX) {
-                return true;
+            let is_crowded = bytes < usize::MAX && counts.get(head).is_some_and(|count| *count > ALIKE_MAX);
+            if !is_crowded {
+                let number = *number;
+                parted.push(Parted { number, head, rest });
             }
-            let place = *places.entry(head).or_insert_with(|| {
-                heads.push((head, Vec::new()));
-                heads.len() - 1
-            });
-            if let Some((_, needles)) = heads.get_mut(place) {
-                needles.push(Needle {
-                    number: *number,
-                    rest: rest.into(),
-                });
-            }
-            false
+            is_crowded
         });
     }
-    heads
+    parted
 }
 
 /// How much of a needle its head is. One that holds its head again stands in the table whole: where no needle
@@ -224,16 +246,6 @@ mod tests {
     use super::super::grams::tests::All;
     use super::*;
 
-    impl Stretched for All {
-        fn fresh(&self) -> Self {
-            Self::default()
-        }
-
-        fn add_later(&mut self, later: Self) {
-            self.0.extend(later.0);
-        }
-    }
-
     /// Every place of every needle, found the slow way.
     fn expected(needles: &[String], text: &str) -> Vec<(usize, usize)> {
         let text = text.to_ascii_lowercase();
@@ -244,10 +256,15 @@ mod tests {
     }
 
     fn check(needles: &[String], text: &str) {
-        let numbered = needles.iter().map(String::as_str).enumerate().collect();
-        let states = States::build(numbered).unwrap().unwrap();
+        let numbered: Vec<(usize, &str)> = needles.iter().map(String::as_str).enumerate().collect();
+        let states = States::build(&numbered, usize::MAX).unwrap();
         let mut found = All::default();
         states.scan(text.as_bytes(), &mut found);
+        let mut last = vec![0; needles.len()];
+        for (number, at) in &found.0 {
+            assert!(last[*number] <= *at, "{needles:?}: not in order");
+            last[*number] = *at;
+        }
         found.0.sort_unstable();
         assert_eq!(found.0, expected(needles, text), "{needles:?}");
     }
@@ -266,7 +283,18 @@ mod tests {
         let text = format!("{said}{}{said} YOUR ACCOUNT", &said[..40]);
         check(&needles, &text);
         check(&needles, &text.repeat(9));
-        assert!(States::build(Vec::new()).unwrap().is_none());
+        check(&[], &text);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_where_needles_stand() {
+        let needles = ["abcabcabcabd".to_owned(), "bca".to_owned(), "x".repeat(300)];
+        let block = STRETCHES * STRETCH_BYTES.0;
+        for length in [block - 1, block, block + 1, 2 * block + 5] {
+            let text: String = "abcabcabcabd".chars().cycle().take(length).collect();
+            check(&needles[..2], &text);
+            check(&needles, &format!("{}{}{text}", &text[..777], "X".repeat(901)));
+        }
     }
 
     #[test]
@@ -284,11 +312,12 @@ mod tests {
                     .map(|number| format!("{stem}{stem}{number}! {stem}"))
                     .collect();
                 check(&needles, &text);
-                let heads = by_heads(needles.iter().map(String::as_str).enumerate().collect());
-                for (head, needles) in heads {
-                    let is_whole = needles.iter().all(|needle| needle.rest.is_empty());
+                let numbered: Vec<(usize, &str)> = needles.iter().map(String::as_str).enumerate().collect();
+                let parted = parted(&numbered);
+                for needle in &parted {
+                    let alike = parted.iter().filter(|other| other.head == needle.head).count();
                     assert!(
-                        is_whole || needles.len() <= ALIKE_MAX && HEADS.contains(&head.len()),
+                        needle.rest.is_empty() || alike <= ALIKE_MAX && HEADS.contains(&needle.head.len()),
                         "{stem}"
                     );
                 }

@@ -39,7 +39,7 @@ const NAMES: &[Row] = &[
         "from.contains('x')",
         "unknown-function",
         5..13,
-        "name, address, local, domain",
+        "name, plain_name, name_fits, address, local, domain",
     ),
     ("len(links) > 1", "unknown-function", 0..3, "write links.length"),
     ("length(links) > 1", "unknown-function", 0..6, "write links.length"),

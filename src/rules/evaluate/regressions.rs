@@ -103,7 +103,7 @@ fn a_regex_that_turns_out_too_large_is_unknown_and_never_no_match() {
         let mut atoms = Atoms::default();
         let mut condition = house.read(text, &mut atoms).0.unwrap();
         outgrow(&mut condition.root);
-        let scanner = atoms.build().unwrap();
+        let scanner = atoms.build();
         let outcome = scene.see(|evidence| evaluate(&condition, &mut Scope::new(evidence, &scanner), &house));
         assert_eq!(outcome, Outcome::unknown("rule", "limit"), "{text}");
     }

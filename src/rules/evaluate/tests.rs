@@ -530,7 +530,7 @@ fn conditions_are_crowded_out_once_the_message_has_had_its_steps() {
     let mut atoms = Atoms::default();
     let texts = ["subject.length > 1", "message.size > 1", "parts.length > 0"];
     let conditions = texts.map(|text| house.read(text, &mut atoms).0.unwrap());
-    let scanner = atoms.build().unwrap();
+    let scanner = atoms.build();
     let judged = |steps: u64| {
         scene.see(|evidence| {
             let mut scope = Scope::new(evidence, &scanner).limit_message_steps(steps);
@@ -599,7 +599,7 @@ fn rules_share_one_scan() {
         "subject.contains('INVO')",
     ];
     let conditions = texts.map(|text| house.read(text, &mut atoms).0.unwrap());
-    let scanner = atoms.build().unwrap();
+    let scanner = atoms.build();
     scene.see(|evidence| {
         let mut scope = Scope::new(evidence, &scanner);
         let truths = conditions

@@ -6,7 +6,7 @@
 use super::Workbench;
 use super::portrait::Portrait;
 use crate::evidence::Evidence;
-use crate::rules::compile::{self, Atoms, Condition, RuleRef, SET_TOO_LARGE, Scanner};
+use crate::rules::compile::{self, Atoms, Condition, RuleRef, Scanner};
 use crate::rules::diagnostic::{Diagnostic, Level};
 use crate::rules::evaluate::{Outcome, Outcomes, Scope, Truth, apart, evaluate};
 use crate::rules::set::RuleSet;
@@ -56,21 +56,13 @@ impl<'s> Trial<'s> {
         let Some((condition, ty)) = compiled else {
             return Err(told);
         };
-        match atoms.build() {
-            Ok(scanner) => {
-                let trial = Self {
-                    set: bench.set,
-                    condition,
-                    ty,
-                    scanner,
-                };
-                Ok((trial, told))
-            }
-            Err(why) => {
-                told.push(Diagnostic::error(SET_TOO_LARGE, &source, 0..text.len(), why));
-                Err(told)
-            }
-        }
+        let trial = Self {
+            set: bench.set,
+            condition,
+            ty,
+            scanner: atoms.build(),
+        };
+        Ok((trial, told))
     }
 
     /// What it gives.
