@@ -14,8 +14,11 @@ use portreeve::mail::{Limits, Mailbox, Message};
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// What is to hold of a reader, whatever bytes it is given.
+pub type Target = fn(&[u8]);
+
 /// A reader's name, as of its folder of seeds, and what is to hold of it.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("links", links),
     ("html", html),
     ("thread", thread),
