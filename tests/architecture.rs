@@ -168,6 +168,12 @@ fn only_the_clock_and_the_stop_watches_ask_the_time() {
     report(&needle_faults(&sources(), TIME, MAY_ASK_THE_TIME));
 }
 
+/// The gate reads through `Message`, which keeps what was read and tells what was cut.
+#[test]
+fn readers_are_alone_only_for_measurements_and_fuzzing() {
+    report(&needle_faults(&sources(), &["alone::"], &[]));
+}
+
 #[test]
 fn every_file_says_what_it_is_for_and_stays_readable() {
     let mut files = sources();

@@ -12,6 +12,7 @@
 #[path = "readers/targets.rs"]
 mod targets;
 
+use portreeve::mail::{Limits, Message, alone};
 use std::panic::catch_unwind;
 use std::path::Path;
 use targets::TARGETS;
@@ -60,6 +61,31 @@ fn of_seeds_and_what_is_made_of_them(name: &str) {
     for _ in 0..cases {
         holds(name, target, &made_of(&seeds, &mut dice));
     }
+}
+
+/// Seeds in which nothing is found would hold whatever the readers did.
+#[test]
+fn seeds_give_the_readers_something_to_find() {
+    let texts = |name| {
+        seeds(name)
+            .into_iter()
+            .map(|seed| String::from_utf8_lossy(&seed).into_owned())
+    };
+    let pages: Vec<alone::Rendered> = texts("html").map(|source| alone::rendered_html(&source)).collect();
+    let threads = texts("thread").map(|source| alone::rendered_text(&source));
+    let fields = |seed: &Vec<u8>| Message::parse(seed, &Limits::default()).fields().len();
+    assert!(texts("links").map(|text| alone::links(&text).len()).sum::<usize>() >= 30);
+    assert!(pages.iter().filter(|page| !page.hidden.is_empty()).count() >= 2);
+    assert!(pages.iter().any(|page| !page.quoted.is_empty()));
+    assert!(threads.filter(|thread| !alone::history(thread).is_empty()).count() >= 4);
+    assert!(
+        seeds("addresses")
+            .iter()
+            .map(|seed| alone::mailboxes(seed).len())
+            .sum::<usize>()
+            >= 20
+    );
+    assert!(seeds("header").iter().map(fields).sum::<usize>() >= 25);
 }
 
 #[test]

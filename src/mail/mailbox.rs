@@ -90,6 +90,11 @@ impl Reader {
                 '"' => self.quoted(tail),
                 '(' => self.commented(tail),
                 '<' => self.angled(tail),
+                // Outside quotes it escapes for some readers what ends a name for others.
+                '\\' if tail.starts_with([',', ';', '<', '>']) => {
+                    self.found.is_ambiguous = true;
+                    tail
+                }
                 // `Example, Ann <ann@example.org>`: a comma in a name that should have been quoted.
                 ',' if self.angle.is_none() && !self.has_at => {
                     self.push(c);
@@ -367,9 +372,25 @@ mod tests {
             ("Bank <bank@example.com> <a@example.org>", true),
             ("Ann <ann@example.org", true),
             ("\"Ann <ann@example.org>", true),
+            ("bank@example.com\\, <a@example.org>", true),
+            ("Bank\\<a@example.org>", true),
+            ("HOUSE\\ann <ann@example.org>", false),
+            ("\"Example\\, Ann\" <ann@example.org>", false),
         ] {
             assert_eq!(Mailboxes::read(raw.as_bytes()).is_ambiguous, ambiguous, "{raw}");
         }
+    }
+
+    /// `\,` hid the address before it: with the backslash at its end its domain was none.
+    #[test]
+    fn an_address_before_an_escaped_comma_is_an_author() {
+        assert_eq!(
+            pairs("bank@example.com\\, <a@example.org>"),
+            [
+                (String::new(), "bank@example.com".to_owned()),
+                (String::new(), "a@example.org".to_owned())
+            ]
+        );
     }
 
     #[test]

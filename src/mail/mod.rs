@@ -4,8 +4,8 @@
 //! `header` gives fields and `part` the MIME tree at once; on demand `mailbox`, `received` and `thread`
 //! read fields, `body` renders parts through `text` and `html` onto a `page`, `link` finds links and `unwrap` what
 //! they wrap, `language`, `phone`, `bank` and `crypto` look at the text that came of it, `attachment` names files
-//! and `kind` what is in them; `defects` is what a strict reader would object to. Knows nothing of
-//! sessions, rules, policy or storage, and does no I/O.
+//! and `kind` what is in them; `defects` is what a strict reader would object to. `alone` has some of these by themselves,
+//! to be measured and fuzzed. Knows nothing of sessions, rules, policy or storage, and does no I/O.
 
 pub mod address;
 pub mod alone;

@@ -72,7 +72,10 @@ pub(crate) const FORGED: &[(&str, &[&str])] = &[
     ("From: (<a@one.example>) b@two.example\n", &["b@two.example"]),
     ("From: \"a@one.example\" <b@two.example>\n", &["b@two.example"]),
     ("From: \"<a@one.example>\", b@two.example\n", &["b@two.example"]),
-    ("From: a@one.example\\, <b@two.example>\n", &["b@two.example"]),
+    (
+        "From: a@one.example\\, <b@two.example>\n",
+        &["a@one.example", "b@two.example"],
+    ),
     // Encoded, so that those who decode first find an address.
     (
         "From: =?utf-8?q?=3Ca=40one=2Eexample=3E=2C?= <b@two.example>\n",
