@@ -35,11 +35,13 @@ pub(super) fn details(text: &str) -> Vec<String> {
             found.push(detail);
         }
     };
-    let groups: Vec<Number> = digits::groups(text)
-        .filter_map(|group| Number::read(text, &group))
-        .collect();
-    pairs(&groups).for_each(&mut keep);
-    ibans(text).for_each(&mut keep);
+    let (mut numbers, mut ibans) = (Vec::new(), Vec::new());
+    for group in digits::groups(text) {
+        ibans.extend(iban_around(text.as_bytes(), group.start));
+        numbers.extend(Number::read(text, &group));
+    }
+    pairs(&numbers).for_each(&mut keep);
+    ibans.into_iter().for_each(&mut keep);
     found
 }
 
@@ -136,24 +138,18 @@ const IBAN_LENGTHS: &[(&str, usize)] = &[
     ("TR", 26), ("UA", 29), ("VA", 22), ("VG", 24), ("XK", 20),
 ];
 
-fn ibans(text: &str) -> impl Iterator<Item = String> {
-    let bytes = text.as_bytes();
-    let starts = bytes
-        .array_windows()
-        .enumerate()
-        .filter(|(at, window): &(usize, &[u8; 4])| {
-            let [one, two, three, four] = window;
-            let is_start = at
-                .checked_sub(1)
-                .and_then(|before| bytes.get(before))
-                .is_none_or(|byte| !byte.is_ascii_alphanumeric());
-            is_start
-                && one.is_ascii_alphabetic()
-                && two.is_ascii_alphabetic()
-                && three.is_ascii_digit()
-                && four.is_ascii_digit()
-        });
-    starts.filter_map(|(at, _)| iban(bytes.get(at..)?))
+/// The IBAN whose check digits begin a run of digits: a country's two letters stand before it, at a word's start.
+fn iban_around(bytes: &[u8], digits: usize) -> Option<String> {
+    let start = digits.checked_sub(2)?;
+    let before = start.checked_sub(1).and_then(|before| bytes.get(before));
+    let [one, two, _, four, ..] = bytes.get(start..)? else {
+        return None;
+    };
+    let begins = before.is_none_or(|byte| !byte.is_ascii_alphanumeric())
+        && one.is_ascii_alphabetic()
+        && two.is_ascii_alphabetic()
+        && four.is_ascii_digit();
+    bytes.get(start..).filter(|_| begins).and_then(iban)
 }
 
 /// An IBAN at the start of a text, in groups or in one.
