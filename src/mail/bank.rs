@@ -9,6 +9,9 @@ use super::digits::{self, Group};
 /// Details that are kept.
 pub(super) const DETAILS: usize = 100;
 
+/// How many digits a sort code or an account has.
+const LENGTHS: std::ops::RangeInclusive<usize> = 6..=8;
+
 /// How far apart a sort code and its account may stand, and how far before them their names.
 const APART: usize = 200;
 const NAMED_WITHIN: usize = 40;
@@ -35,11 +38,20 @@ pub(super) fn details(text: &str) -> Vec<String> {
             found.push(detail);
         }
     };
-    let (mut numbers, mut ibans) = (Vec::new(), Vec::new());
+    let (mut groups, mut ibans) = (Vec::new(), Vec::new());
     for group in digits::groups(text) {
         ibans.extend(iban_around(text.as_bytes(), group.start));
-        numbers.extend(Number::read(text, &group));
+        if LENGTHS.contains(&group.digits.len()) {
+            groups.push(group);
+        }
     }
+    // Most numbers are neither, and those that could be stand alone: what they are called needn't be read.
+    let together = groups.chunk_by(|one, next| next.start.saturating_sub(one.end) <= APART);
+    let numbers: Vec<Number> = together
+        .filter(|run| run.len() > 1 && run.iter().any(Group::is_six_in_pairs))
+        .flatten()
+        .filter_map(|group| Number::read(text, group))
+        .collect();
     pairs(&numbers).for_each(&mut keep);
     ibans.into_iter().for_each(&mut keep);
     found
@@ -59,10 +71,6 @@ struct Number {
 
 impl Number {
     fn read(text: &str, group: &Group) -> Option<Self> {
-        // Neither has any other length, and most numbers have: what they are called needn't be read.
-        if !(6..=8).contains(&group.digits.len()) {
-            return None;
-        }
         let before = text.get(text.floor_char_boundary(group.start.saturating_sub(NAMED_WITHIN))..group.start)?;
         // The name of the number before isn't this one's.
         let before = before

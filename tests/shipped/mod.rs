@@ -21,15 +21,17 @@ pub fn act(findings: &Findings) -> Action {
             .map(|finding| &finding.rule)
             .filter(|rule| rule.status == Status::Active)
     };
-    let mut score = 0;
+    let (mut score, mut grave) = (0, false);
     for rule in active() {
         let stronger = active().any(|other| {
             rule.group.is_some() && other.group == rule.group && (other.score, &other.id) > (rule.score, &rule.id)
         });
         let replaced = active().any(|other| other.replaces.contains(&rule.id));
-        score += if stronger || replaced { 0 } else { rule.score.0 };
+        if !stronger && !replaced {
+            score += rule.score.0;
+            grave |= rule.score.0 > 0 && rule.severity >= Severity::High;
+        }
     }
-    let grave = active().any(|rule| rule.severity >= Severity::High);
     let by_score = match Score(score).points() {
         points if points >= 15.0 && grave => Action::Reject,
         points if points >= 8.0 => Action::Quarantine,
