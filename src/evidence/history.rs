@@ -3,10 +3,12 @@
 //! Enters: addresses and domains. Leaves: [`Key`]s, from which nobody without the store's secret tells whom they
 //! stand for, and the records that rules read. Knows nothing of where anything is remembered, or for how long.
 
-use super::{BankMemory, Fact};
-use crate::mail::Domain;
+use super::{BankDetails, BankMemory, Fact};
+use crate::mail::{Domain, Message};
 use jiff::Timestamp;
 use ring::hmac;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes of a hash that are kept: enough that no two correspondents ever share one by chance.
 const HASH_BYTES: usize = 16;
@@ -141,6 +143,25 @@ pub struct Histories {
     pub pair: Fact<History>,
     /// The bank details that the author's domain has shown.
     pub bank_details: BankMemory,
+    /// Whether somebody wanted what nobody has looked up yet.
+    pub wanted: Wanted,
+}
+
+/// Tells whether a memory that wasn't asked yet is worth asking: set when something is wanted of it.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted(Option<Arc<AtomicBool>>);
+
+impl Wanted {
+    /// Whether it was.
+    pub fn is_set(&self) -> bool {
+        self.0.as_ref().is_some_and(|wanted| wanted.load(Ordering::Relaxed))
+    }
+
+    fn set(&self) {
+        if let Some(wanted) = &self.0 {
+            wanted.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Histories {
@@ -151,7 +172,31 @@ impl Histories {
             domain: Fact::Unknown(cause),
             pair: Fact::Unknown(cause),
             bank_details: BankMemory::Unanswered(cause),
+            wanted: Wanted(None),
         }
+    }
+
+    /// Nobody has been asked yet: all of it is unknown, and the note tells whether that made a difference to anyone.
+    pub fn unasked() -> Self {
+        Self {
+            wanted: Wanted(Some(Arc::default())),
+            ..Self::unknown("not-asked")
+        }
+    }
+
+    /// One of its facts, for somebody who wants it.
+    pub fn want<'h>(&'h self, fact: impl FnOnce(&'h Self) -> &'h Fact<History>) -> &'h Fact<History> {
+        self.wanted.set();
+        fact(self)
+    }
+
+    /// The message's bank details against those remembered. Without any in the message nothing is wanted.
+    pub fn want_bank_details(&self, message: &Message<'_>) -> Fact<BankDetails> {
+        let compared = self.bank_details.compare(message);
+        if matches!(compared, Fact::Unknown(_)) {
+            self.wanted.set();
+        }
+        compared
     }
 
     /// Nobody was to remember anything, or there is nobody to be remembered.
@@ -161,6 +206,7 @@ impl Histories {
             domain: Fact::Absent,
             pair: Fact::Absent,
             bank_details: BankMemory::Stated(Fact::Absent),
+            wanted: Wanted(None),
         }
     }
 
@@ -171,6 +217,7 @@ impl Histories {
             domain: Fact::Known(history.clone()),
             pair: Fact::Known(history),
             bank_details: BankMemory::Stated(Fact::Absent),
+            wanted: Wanted(None),
         }
     }
 

@@ -17,7 +17,7 @@ mod settings;
 pub(crate) use auth::tests::chain_of;
 pub use auth::{Auth, DmarcFailure, MethodResult, Wish};
 pub use bank_details::{BankDetails, BankMemory, Ledger};
-pub use history::{Histories, History, Key, Secret};
+pub use history::{Histories, History, Key, Secret, Wanted};
 pub use inquiry::{Answers, Inquiry, Probes};
 pub use lists::{ListSettings, Listing, Lists, Origin, Subject};
 pub use needs::Needs;

@@ -4,7 +4,7 @@
 //! that anybody could read goes to the store: only keyed hashes. Knows nothing of how they are kept.
 
 use super::{Gate, Judgement, Live};
-use crate::evidence::{BankMemory, Fact, Histories, History, Key, Ledger, Outside, Secret};
+use crate::evidence::{BankMemory, Fact, Histories, History, Key, Ledger, Outside, Secret, Wanted};
 use crate::mail::{Direction, Domain, Mail, Message, Recipient, message};
 use crate::rules::{Action, RuleSet};
 use crate::store::history::{Acquaintance, Adds, BENEATH_MAX, Change, HistorySettings, Lesson, Recalled};
@@ -98,6 +98,15 @@ impl Inquiry {
         }
     }
 
+    /// What rules see until the store is asked, which it is only if one of them wants what it remembers: most messages
+    /// are decided without.
+    pub(super) fn meanwhile(&self) -> Histories {
+        match self {
+            Self::Nobody(histories) => Histories::clone(histories),
+            Self::About(..) => Histories::unasked(),
+        }
+    }
+
     /// Asks the store.
     pub(super) async fn ask(self, gate: &Gate, live: &Live, now: Timestamp) -> Histories {
         let (who, of_details) = match self {
@@ -164,6 +173,7 @@ fn histories(who: &Correspondents, recalled: &Recalled, settings: &HistorySettin
             None => Fact::Unknown("limit"),
         },
         bank_details: BankMemory::Stated(Fact::Absent),
+        wanted: Wanted::default(),
     }
 }
 

@@ -359,8 +359,8 @@ fn conclude(
     outcome.reply
 }
 
-/// Asks DNS and the store what is to be asked of it, then judges inline or on the pool; `None` when there was no turn in time. A
-/// parser that panics leaves a message that nobody judged: unknown, never clean.
+/// Asks DNS what is to be asked of it, then judges inline or on the pool; once more with what the store remembers, if that
+/// could make a difference. `None` when there was no turn in time. A parser that panics leaves a message that nobody judged: unknown, never clean.
 async fn judge(mail: &Arc<Mail>, gate: &Gate, live: &Arc<Live>, now: Timestamp) -> Option<Judgement> {
     let until = Instant::now() + live.deadlines.judging.0;
     let panicked = || unjudged(mail, live, "panic", now);
@@ -375,19 +375,26 @@ async fn judge(mail: &Arc<Mail>, gate: &Gate, live: &Arc<Live>, now: Timestamp) 
     let Some((inquiry, of_store)) = work(mail, gate, until, read).await? else {
         return Some(panicked());
     };
-    let (answers, history) = tokio::join!(inquiry.ask(&live.probes), of_store.ask(gate, live, now));
-    let judge = {
-        let (mail, live) = (Arc::clone(mail), Arc::clone(live));
-        move || {
+    let answers = Arc::new(inquiry.ask(&live.probes).await);
+    let judged = async |history| {
+        let (mail_too, live, answers) = (Arc::clone(mail), Arc::clone(live), Arc::clone(&answers));
+        let judge = move || {
             let outside = Outside {
                 history,
-                ..answers.outside(&mail, &live.probes, now)
+                ..answers.outside(&mail_too, &live.probes, now)
             };
-            let judgement = inspect(&mail, &live.criteria, outside, now);
-            sealed(judgement, &mail, &live, now)
-        }
+            let judgement = inspect(&mail_too, &live.criteria, outside, now);
+            sealed(judgement, &mail_too, &live, now)
+        };
+        Some(work(mail, gate, until, judge).await?.unwrap_or_else(panicked))
     };
-    Some(work(mail, gate, until, judge).await?.unwrap_or_else(panicked))
+    let meanwhile = of_store.meanwhile();
+    let wanted = meanwhile.wanted.clone();
+    let without = judged(meanwhile).await?;
+    match wanted.is_set() {
+        true => judged(of_store.ask(gate, live, now).await).await,
+        false => Some(without),
+    }
 }
 
 /// Does what a message needs, here or on the pool by its size: `None` when there was no turn in time, nothing within

@@ -152,6 +152,54 @@ async fn nothing_is_asked_that_no_rule_needs() {
     assert!(!house.counted("history_unanswered_total{cause=\"failed\"}"));
 }
 
+/// A rule that comes to the store's memory last, and one of which the memory says nothing that the message doesn't.
+const SELDOM: &str = "
+[[rule]]
+id = 'NEW_AND_SELLS'
+summary = 'x'
+category = 'spam'
+severity = 'low'
+score = 6.0
+when = \"subject.contains('buy') and history.from.messages_before == 0\"
+
+[[rule]]
+id = 'OTHER_ACCOUNT'
+summary = 'x'
+category = 'spam'
+severity = 'low'
+score = 0.1
+when = \"present(history.bank_details) and history.domain.messages_before > 0\"
+
+[[rule]]
+id = 'NOT_KNOWN'
+summary = 'x'
+category = 'spam'
+severity = 'low'
+score = 0.1
+when = \"subject.contains('known') and not known(history.pair)\"
+";
+
+#[tokio::test]
+async fn the_store_is_asked_only_where_it_makes_a_difference() {
+    let house = house().await;
+    received(&house, "a@b.example", "x").await;
+    let mut live = Live::clone(&house.gate.live.load());
+    live.criteria.rules = Arc::new(rules_of(SELDOM));
+    house.gate.live.store(Arc::new(live));
+    house.store.fail_next(Operation::Recall, usize::MAX);
+    let (matched, missed, _) = send(&house, Direction::Inbound, "c@d.example", "us@one.example", "x").await;
+    assert_eq!((matched.as_str(), missed.as_str()), ("", ""), "decided without");
+    assert!(!house.counted("history_unanswered_total{cause=\"failed\"}"));
+    let (matched, missed, _) = send(&house, Direction::Inbound, "c@d.example", "us@one.example", "buy").await;
+    assert_eq!((matched.as_str(), missed.as_str()), ("", "history.from:failed"));
+    let asked_whether_known = received(&house, "c@d.example", "known").await;
+    assert_eq!(asked_whether_known, "NOT_KNOWN", "the store was asked, and failed");
+    house.store.fail_next(Operation::Recall, 0);
+    assert_eq!(received(&house, "e@f.example", "buy").await, "NEW_AND_SELLS");
+    assert_eq!(received(&house, "e@f.example", "buy").await, "", "known by now");
+    assert_eq!(received(&house, "e@f.example", "known").await, "", "asked, and known");
+}
+
 #[tokio::test]
 async fn what_is_switched_off_is_absent_and_learns_nothing() {
     let house = house().await;

@@ -476,28 +476,28 @@ pub const FIELDS: &[Field] = &[
         HISTORY,
         Cost::Store,
         "earlier mail from the author's address",
-        |e| history(&e.outside.history.from),
+        |e| history(e.outside.history.want(|known| &known.from)),
     ),
     field_row(
         "history.domain",
         HISTORY,
         Cost::Store,
         "earlier mail from the author's domain",
-        |e| history(&e.outside.history.domain),
+        |e| history(e.outside.history.want(|known| &known.domain)),
     ),
     field_row(
         "history.pair",
         HISTORY,
         Cost::Store,
         "earlier mail between author and recipient",
-        |e| history(&e.outside.history.pair),
+        |e| history(e.outside.history.want(|known| &known.pair)),
     ),
     field_row(
         "history.bank_details",
         Type::One(Base::Record(Kind::BankDetails)),
         Cost::Store,
         "the text's bank details against those that the author's domain has shown; absent when it shows none",
-        |e| match e.outside.history.bank_details.compare(e.message) {
+        |e| match e.outside.history.want_bank_details(e.message) {
             Fact::Known(details) => Value::Record(Record::BankDetails(details)),
             Fact::Absent => Value::Absent,
             Fact::Unknown(cause) => unknown(cause),
